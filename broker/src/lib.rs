@@ -1,0 +1,1 @@
+//! The embedded MQTT broker: a connection edge around rumqttd's router.

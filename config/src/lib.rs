@@ -1,0 +1,1 @@
+//! Every setting of Hearth, layered: defaults, file, environment, flags.

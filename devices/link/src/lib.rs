@@ -1,0 +1,1 @@
+//! An MQTT connection that reports what happens to it: rumqttc with its habits cured.

@@ -1,0 +1,1 @@
+//! Simulated sensors and devices: the device side of the protocol.

@@ -1,0 +1,1 @@
+//! What devices and gateways say to each other: topics, payloads, ids.

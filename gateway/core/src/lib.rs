@@ -1,0 +1,1 @@
+//! The decisions of a gateway, pure: inputs in, outputs out.

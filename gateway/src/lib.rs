@@ -1,0 +1,1 @@
+//! A gateway replica: the shell around the decision core.

@@ -1,0 +1,1 @@
+//! Whole-system tests: processes, mosquitto clients, compose, faults.
