@@ -1,1 +1,38 @@
-//! What devices and gateways say to each other: topics, payloads, ids.
+//! What devices, gateways and people say to each other over MQTT.
+//!
+//! This crate gives payloads their meaning: topics are built and parsed here, payloads become
+//! checked types here, and nothing else in Hearth looks inside a payload. It opens nothing and
+//! reads no clock.
+//!
+//! ```text
+//! bytes ──parse──▶ Topic, Report, SetRequest, …  ──▶ decisions ──▶ StateMessage, Command, Answer ──▶ bytes
+//! ```
+//!
+//! Every payload has a golden file under `golden/`, so that a change of the protocol shows as a
+//! diff of a file that people can read.
+
+#![forbid(unsafe_code)]
+
+mod answer;
+mod device;
+mod error;
+mod heartbeat;
+mod id;
+mod name;
+mod property;
+mod report;
+mod request;
+mod state;
+mod topic;
+
+pub use answer::{Answer, CacheUse};
+pub use device::{Class, Kind};
+pub use error::PayloadError;
+pub use heartbeat::{CacheCounts, Heartbeat, Liveness};
+pub use id::{Clock, Epoch, GatewayId, NodeId, OrderNumber, Seq, UnixMillis};
+pub use name::{Device, NameError, Site, Zone};
+pub use property::{RETAINED_PROPERTY, STAMP_PROPERTY, Stamp, StampError};
+pub use report::Report;
+pub use request::{GetRequest, LocalGet, Register, RequestId, SetRequest};
+pub use state::{Command, Desired, State, StateMessage};
+pub use topic::{ApiVerb, GatewayVerb, PaxosLeg, Topic, Topics, ZoneVerb};

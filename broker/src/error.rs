@@ -1,0 +1,78 @@
+//! What can go wrong with a broker as a whole; everything smaller ends one connection and is logged.
+
+use std::fmt;
+use std::io;
+
+/// Why a broker could not start.
+#[derive(Debug)]
+pub enum BindError {
+    /// The address does not parse or resolve.
+    Address {
+        /// The address as given.
+        bind: String,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// Another process listens there.
+    Taken {
+        /// The address as given.
+        bind: String,
+    },
+    /// The system refused for another reason.
+    Listen {
+        /// The address as given.
+        bind: String,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// The router thread did not start.
+    Router(String),
+}
+
+impl fmt::Display for BindError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address { bind, cause } => write!(
+                f,
+                "the broker cannot use the address `{bind}`: {cause}; give host:port, for example 0.0.0.0:1883"
+            ),
+            Self::Taken { bind } => write!(
+                f,
+                "the broker cannot listen on {bind}: another program has this port (often mosquitto); \
+                 stop that program or choose another port"
+            ),
+            Self::Listen { bind, cause } => {
+                write!(f, "the broker cannot listen on {bind}: {cause}; choose another address or port")
+            }
+            Self::Router(cause) => write!(f, "the broker's router did not start: {cause}"),
+        }
+    }
+}
+
+impl std::error::Error for BindError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Address { cause, .. } | Self::Listen { cause, .. } => Some(cause),
+            Self::Taken { .. } | Self::Router(_) => None,
+        }
+    }
+}
+
+/// Why a running broker stopped by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BrokerError {
+    /// The router thread is gone; wildcard subscriptions can no longer be served.
+    RouterDied,
+}
+
+impl fmt::Display for BrokerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RouterDied => f.write_str(
+                "the broker's router thread ended, so wildcard subscriptions are no longer served; start the broker again",
+            ),
+        }
+    }
+}
+
+impl std::error::Error for BrokerError {}

@@ -1,0 +1,307 @@
+//! What anyone may ask: `set`, `get`, and the verbs of the API.
+
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
+
+use crate::report::unquoted;
+use crate::{Clock, Device, Kind, PayloadError, State, Zone};
+
+/// Largest request, in bytes.
+const LARGEST: usize = 64 * 1024;
+
+/// Name that a client gave its request: echoed in the answer, and with it a repeated `report` or
+/// `set` is recognised.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct RequestId(String);
+
+impl RequestId {
+    /// Longest id, in bytes.
+    pub const LONGEST: usize = 128;
+
+    /// Checks an id.
+    ///
+    /// # Errors
+    /// When it is empty or longer than [`RequestId::LONGEST`].
+    pub fn new(text: impl Into<String>) -> Result<Self, PayloadError> {
+        let text = text.into();
+        if text.is_empty() || text.len() > Self::LONGEST { Err(BAD_ID) } else { Ok(Self(text)) }
+    }
+
+    /// Reads member `id` of a request.
+    ///
+    /// # Errors
+    /// When it is neither a text of 1 to 128 bytes nor a number.
+    pub fn of(json: &Json) -> Result<Option<Self>, PayloadError> {
+        match &json["id"] {
+            Json::Null => Ok(None),
+            Json::String(text) => Self::new(text.as_str()).map(Some),
+            Json::Number(number) => Self::new(number.to_string()).map(Some),
+            _ => Err(BAD_ID),
+        }
+    }
+
+    /// The id as JSON text.
+    #[must_use]
+    pub fn to_json(&self) -> Json {
+        Json::from(self.0.as_str())
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// `<site>/<zone>/<device>/set`: a bare state, or
+/// `{"state": …, "wait": "state", "expires": seconds, "reply_to": topic, "id": …, "clock": …}`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetRequest {
+    /// What the device shall be.
+    pub state: State,
+    /// Answer only after the matching report is agreed, instead of when the order is.
+    pub wait_for_state: bool,
+    /// Milliseconds after which an unfulfilled order is dropped; none for never.
+    pub expires: Option<u64>,
+    /// Where to answer when the publish has no Response Topic.
+    pub reply_to: Option<String>,
+    /// Name of the request.
+    pub id: Option<RequestId>,
+    /// Lamport clock of the sender, 0 if it keeps none.
+    pub clock: Clock,
+}
+
+impl SetRequest {
+    /// Reads a payload.
+    ///
+    /// # Errors
+    /// As [`crate::Report::parse`].
+    pub fn parse(payload: &[u8]) -> Result<Self, PayloadError> {
+        let text = text(payload, LARGEST)?;
+        let Some(json) = object(text)? else {
+            return Ok(Self {
+                state: State::parse(unquoted(text))?,
+                wait_for_state: false,
+                expires: None,
+                reply_to: None,
+                id: None,
+                clock: Clock(0),
+            });
+        };
+        let wait_for_state = match &json["wait"] {
+            Json::Null => false,
+            Json::String(what) if what == "state" => true,
+            _ => return Err(PayloadError::Member { name: "wait", expected: "\"state\"" }),
+        };
+        let expires = match &json["expires"] {
+            Json::Null => None,
+            other => Some(seconds(other).ok_or(BAD_EXPIRES)?),
+        };
+        Ok(Self {
+            state: State::from_json(&json["state"])?,
+            wait_for_state,
+            expires,
+            reply_to: reply_to(&json)?,
+            id: RequestId::of(&json)?,
+            clock: clock(&json),
+        })
+    }
+}
+
+/// `<site>/<zone>/<device>/get`: nothing, or `{"refresh": true, "reply_to": topic, "id": …}`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GetRequest {
+    /// Ask the device itself when the state is not cached.
+    pub refresh: bool,
+    /// Where to answer when the publish has no Response Topic.
+    pub reply_to: Option<String>,
+    /// Name of the request.
+    pub id: Option<RequestId>,
+    /// Lamport clock of the sender, 0 if it keeps none.
+    pub clock: Clock,
+}
+
+impl GetRequest {
+    /// Reads a payload; an empty one asks for nothing special.
+    ///
+    /// # Errors
+    /// When it is neither empty nor a JSON object with members of the right types.
+    pub fn parse(payload: &[u8]) -> Result<Self, PayloadError> {
+        if payload.is_empty() {
+            return Ok(Self::default());
+        }
+        let json = required_object(payload)?;
+        let refresh = match &json["refresh"] {
+            Json::Null => false,
+            Json::Bool(refresh) => *refresh,
+            _ => return Err(PayloadError::Member { name: "refresh", expected: "true or false" }),
+        };
+        let (reply_to, id, clock) = (reply_to(&json)?, RequestId::of(&json)?, clock(&json));
+        Ok(Self { refresh, reply_to, id, clock })
+    }
+}
+
+/// `hearth/<site>/gateway/<n>/get`: `{"zone": …, "device": …}` or `zone/device`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalGet {
+    /// Zone of the device.
+    pub zone: Zone,
+    /// Name of the device.
+    pub device: Device,
+}
+
+impl LocalGet {
+    /// Reads a payload.
+    ///
+    /// # Errors
+    /// When zone or device is missing or no valid name.
+    pub fn parse(payload: &[u8]) -> Result<Self, PayloadError> {
+        let text = text(payload, LARGEST)?;
+        if let Some(json) = object(text)? {
+            return Ok(Self { zone: member(&json, "zone")?, device: member(&json, "device")? });
+        }
+        let pair = text.trim().split_once('/').and_then(|(zone, device)| {
+            Some(Self { zone: zone.parse().ok()?, device: device.parse().ok()? })
+        });
+        pair.ok_or(PayloadError::Member { name: "device", expected: "written as <zone>/<device>" })
+    }
+}
+
+/// `hearth/<site>/api/register`: `{"zone": …, "name": …, "kind": …}`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Register {
+    /// Zone of the device.
+    pub zone: Zone,
+    /// Its name.
+    pub device: Device,
+    /// What it is.
+    pub kind: Kind,
+}
+
+impl Register {
+    /// Reads a payload.
+    ///
+    /// # Errors
+    /// When it is no JSON object with `zone`, `name` and, if given, a known `kind`.
+    pub fn parse(payload: &[u8]) -> Result<Self, PayloadError> {
+        let json = required_object(payload)?;
+        let kind = if json["kind"].is_null() { Kind::default() } else { member(&json, "kind")? };
+        Ok(Self { zone: member(&json, "zone")?, device: member(&json, "name")?, kind })
+    }
+
+    /// The payload.
+    #[must_use]
+    pub fn to_json(&self) -> Json {
+        json!({"zone": self.zone, "name": self.device, "kind": self.kind.name()})
+    }
+}
+
+const BAD_ID: PayloadError =
+    PayloadError::Member { name: "id", expected: "a text of 1 to 128 bytes or a number" };
+
+const BAD_EXPIRES: PayloadError =
+    PayloadError::Member { name: "expires", expected: "a number of seconds above 0" };
+
+pub(crate) fn text(payload: &[u8], limit: usize) -> Result<&str, PayloadError> {
+    if payload.len() > limit {
+        return Err(PayloadError::TooLarge { bytes: payload.len(), limit });
+    }
+    core::str::from_utf8(payload).map_err(|_| PayloadError::NotText)
+}
+
+/// The JSON object that `text` is; none when it does not look like one.
+pub(crate) fn object(text: &str) -> Result<Option<Json>, PayloadError> {
+    if !text.trim_start().starts_with(['{', '[']) {
+        return Ok(None);
+    }
+    match serde_json::from_str(text) {
+        Ok(json @ Json::Object(_)) => Ok(Some(json)),
+        Ok(_) => Err(PayloadError::BadJson("an object was expected".into())),
+        Err(error) => Err(PayloadError::BadJson(error.to_string())),
+    }
+}
+
+pub(crate) fn clock(json: &Json) -> Clock {
+    // A clock near the end of its range would overflow everyone's: such a one is ignored.
+    Clock(json["clock"].as_u64().filter(|clock| *clock < 1 << 60).unwrap_or(0))
+}
+
+/// The JSON object that a request's payload must be; an empty payload is an empty object.
+pub(crate) fn required_object(payload: &[u8]) -> Result<Json, PayloadError> {
+    let text = text(payload, LARGEST)?;
+    if text.trim().is_empty() {
+        return Ok(json!({}));
+    }
+    object(text)?.ok_or_else(|| PayloadError::BadJson("an object was expected".into()))
+}
+
+fn reply_to(json: &Json) -> Result<Option<String>, PayloadError> {
+    match &json["reply_to"] {
+        Json::Null => Ok(None),
+        Json::String(topic) if publishable(topic) => Ok(Some(topic.clone())),
+        _ => Err(PayloadError::Member { name: "reply_to", expected: "a topic without wildcards" }),
+    }
+}
+
+fn publishable(topic: &str) -> bool {
+    !topic.is_empty()
+        && topic.len() <= 1024
+        && !topic.contains(['+', '#', '\0'])
+        && !topic.starts_with('$')
+}
+
+fn member<T: core::str::FromStr>(json: &Json, name: &'static str) -> Result<T, PayloadError> {
+    let expected = match name {
+        "kind" => "one of temperature, motion, door, bulb, outlet, sensor, device",
+        _ => "a name of 1 to 128 bytes without / + # and control characters",
+    };
+    json[name]
+        .as_str()
+        .and_then(|text| text.parse().ok())
+        .ok_or(PayloadError::Member { name, expected })
+}
+
+fn seconds(json: &Json) -> Option<u64> {
+    let seconds = json.as_f64().filter(|s| s.is_finite() && *s > 0.0 && *s < 1e9)?;
+    Some((seconds * 1000.0).ceil() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_is_a_bare_state_or_an_object() {
+        let bare = SetRequest::parse(b"ON").expect("valid");
+        assert_eq!((bare.state, bare.wait_for_state), (State::ON, false));
+        let full = br#"{"state":"off","wait":"state","expires":1.5,"reply_to":"r/1","id":7}"#;
+        let full = SetRequest::parse(full).expect("valid");
+        assert_eq!(full.state, State::OFF);
+        assert!(full.wait_for_state);
+        assert_eq!(full.expires, Some(1500));
+        assert_eq!(full.reply_to.as_deref(), Some("r/1"));
+        assert_eq!(full.id, RequestId::new("7").ok());
+    }
+
+    #[test]
+    fn wrong_members_are_named() {
+        let error = |payload: &[u8]| SetRequest::parse(payload).expect_err("refused").to_string();
+        assert!(error(br#"{"state":1,"reply_to":"a/#"}"#).contains("reply_to"));
+        assert!(error(br#"{"state":1,"wait":"order"}"#).contains("wait"));
+        assert!(error(br#"{"state":1,"expires":-1}"#).contains("expires"));
+        assert!(error(b"[1]").contains("object"));
+        let error = Register::parse(br#"{"zone":"a/b","name":"x"}"#).expect_err("refused");
+        assert!(error.to_string().contains("\"zone\""));
+        assert!(GetRequest::parse(b"now").is_err());
+    }
+
+    #[test]
+    fn a_local_get_names_its_device_either_way() {
+        let bare = LocalGet::parse(b"hallway/doorSensor").expect("valid");
+        let json = LocalGet::parse(br#"{"zone":"hallway","device":"doorSensor"}"#).expect("valid");
+        assert_eq!(bare, json);
+        assert!(LocalGet::parse(b"hallway").is_err());
+    }
+}

@@ -1,0 +1,231 @@
+//! What is agreed on, and what replicas say to each other to agree on it.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::id::{Ballot, ReplicaId, RequestId, SessionId, Slot};
+
+/// One request of a session. The payload has no meaning here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Request {
+    /// Whose request it is.
+    pub session: SessionId,
+    /// Its number in that session, from 1. A (session, number) pair never names two payloads.
+    pub number: u64,
+    /// What the state machine will read.
+    pub payload: Arc<[u8]>,
+}
+
+impl Request {
+    /// The request's name, without its payload.
+    pub const fn id(&self) -> RequestId {
+        RequestId { session: self.session, number: self.number }
+    }
+}
+
+/// What a slot holds. Cheap to clone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum Value {
+    /// Nothing: fills a gap, or starts a leadership (Paxos Made Simple, 3).
+    NoOp,
+    /// Requests, to be applied in this order.
+    Batch(Arc<[Request]>),
+}
+
+impl Value {
+    /// The requests inside, in order.
+    pub fn requests(&self) -> &[Request] {
+        match self {
+            Self::NoOp => &[],
+            Self::Batch(requests) => requests,
+        }
+    }
+
+    /// Payload bytes inside.
+    pub fn bytes(&self) -> usize {
+        self.requests().iter().map(|r| r.payload.len()).sum()
+    }
+}
+
+/// A slot's value with the ballot under which it was accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Entry {
+    /// Where in the log.
+    pub slot: Slot,
+    /// The highest ballot at which the sender accepted or learnt it.
+    pub ballot: Ballot,
+    /// What.
+    pub value: Value,
+}
+
+/// How a voter answers a pre-vote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum Opinion {
+    /// It would promise.
+    Granted,
+    /// It hears from a live leader and does not suspect it.
+    LeaderAlive(ReplicaId),
+    /// The candidate misses slots that the voter no longer holds in memory; catch up first.
+    Behind,
+}
+
+/// What one replica says to another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum Message {
+    /// Would you promise, if I asked? Changes nothing at the voter.
+    PreVote {
+        /// The candidate's own count of its attempts; comes back in the answer.
+        attempt: u64,
+        /// The candidate's chosen prefix.
+        chosen: Slot,
+    },
+    /// The answer to a pre-vote.
+    PreVoteAnswer {
+        /// The attempt that is answered.
+        attempt: u64,
+        /// What the voter thinks of it.
+        opinion: Opinion,
+        /// The voter's promise, so that the candidate's ballot will be above it.
+        promised: Ballot,
+        /// The voter's chosen prefix.
+        chosen: Slot,
+    },
+    /// Phase 1a, once for all slots from `from` on.
+    Prepare {
+        /// The ballot to promise.
+        ballot: Ballot,
+        /// The first slot to report.
+        from: Slot,
+    },
+    /// Phase 1b: a promise, and every accepted entry in `from ..= to`.
+    Promise {
+        /// The ballot promised.
+        ballot: Ballot,
+        /// The first slot reported.
+        from: Slot,
+        /// The last slot reported; `Slot(u64::MAX)` when nothing is left.
+        to: Slot,
+        /// The voter's chosen prefix: reported entries up to here are chosen.
+        chosen: Slot,
+        /// The accepted entries, ascending.
+        entries: Vec<Entry>,
+    },
+    /// Phase 2a.
+    Accept {
+        /// The leader's ballot.
+        ballot: Ballot,
+        /// The leader's chosen prefix.
+        chosen: Slot,
+        /// Which slot.
+        slot: Slot,
+        /// What to accept there.
+        value: Value,
+    },
+    /// Phase 2b: accepted and durable.
+    Accepted {
+        /// The ballot at which it was accepted.
+        ballot: Ballot,
+        /// Which slot.
+        slot: Slot,
+        /// The voter's chosen prefix.
+        chosen: Slot,
+    },
+    /// No: a higher ballot is promised.
+    Nack {
+        /// The ballot that is refused.
+        ballot: Ballot,
+        /// Why.
+        promised: Ballot,
+        /// The voter's chosen prefix.
+        chosen: Slot,
+    },
+    /// No promise: the candidate misses slots that the voter no longer holds in memory.
+    TooFarBehind {
+        /// The ballot that is refused.
+        ballot: Ballot,
+        /// The voter's chosen prefix.
+        chosen: Slot,
+    },
+    /// The leader lives.
+    Heartbeat {
+        /// Its ballot.
+        ballot: Ballot,
+        /// Its count of heartbeats in this ballot.
+        beat: u64,
+        /// Its chosen prefix.
+        chosen: Slot,
+    },
+    /// The answer: nothing above `ballot` is promised here.
+    HeartbeatAck {
+        /// The ballot of the heartbeat.
+        ballot: Ballot,
+        /// The heartbeat that is answered.
+        beat: u64,
+        /// The follower's chosen prefix.
+        chosen: Slot,
+    },
+    /// The chosen prefix grew, and no `Accept` is about to say so.
+    Commit {
+        /// The leader's ballot.
+        ballot: Ballot,
+        /// Its chosen prefix.
+        chosen: Slot,
+    },
+    /// Requests for the leader, in order.
+    Propose {
+        /// What to propose.
+        requests: Vec<Request>,
+    },
+    /// The leader's queue is full: these were not proposed.
+    Refuse {
+        /// Which.
+        requests: Vec<RequestId>,
+    },
+    /// Send me what is chosen from here on.
+    CatchUp {
+        /// The first slot that is missing.
+        from: Slot,
+    },
+    /// Chosen entries, ascending and without holes.
+    Suffix {
+        /// The sender's chosen prefix.
+        chosen: Slot,
+        /// The entries; empty when the sender has them no more and a snapshot is needed.
+        entries: Vec<Entry>,
+    },
+    /// The leader asks a preferred follower to lead.
+    Handover {
+        /// The leader's ballot.
+        ballot: Ballot,
+    },
+}
+
+#[cfg(all(test, feature = "serde"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_survive_encoding() {
+        let request =
+            Request { session: SessionId(3), number: 9, payload: Arc::from(&b"21.5"[..]) };
+        let ballot = Ballot { round: 300, replica: ReplicaId(2) };
+        let message = Message::Promise {
+            ballot,
+            from: Slot(4),
+            to: Slot(u64::MAX),
+            chosen: Slot(3),
+            entries: alloc::vec![Entry {
+                slot: Slot(4),
+                ballot,
+                value: Value::Batch(Arc::from([request])),
+            }],
+        };
+        let bytes = postcard::to_allocvec(&message).expect("encodes");
+        assert_eq!(postcard::from_bytes::<Message>(&bytes), Ok(message));
+    }
+}

@@ -1,0 +1,307 @@
+//! What goes into a replica, and what it asks for in return.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::id::{Ballot, ReplicaId, RequestId, Slot};
+use crate::message::{Entry, Message, Request, Value};
+use crate::record::Record;
+
+/// Something that happened to a replica.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// Time passed; at the latest at the deadline.
+    Tick,
+    /// A message came in, from a peer or from this replica itself.
+    Message {
+        /// The sender, as the transport knows it.
+        from: ReplicaId,
+        /// What it says.
+        message: Message,
+    },
+    /// Please agree on these, in this order within a session.
+    Propose(Vec<Request>),
+    /// Is this replica the leader still? Answered in [`Step::confirmed`] under this ticket.
+    Confirm(u64),
+    /// Someone saw signs of this replica's death. Suspicion is not death: it starts at most a pre-vote.
+    Suspect(ReplicaId),
+    /// Lead now, with a new ballot.
+    Campaign,
+    /// The answer to a [`Fetch`]: chosen entries from its first slot on, without holes; none if the log is trimmed there.
+    Fetched {
+        /// Who asked.
+        to: ReplicaId,
+        /// The entries.
+        entries: Vec<Entry>,
+    },
+    /// The state machine now holds everything up to this slot, from a snapshot.
+    Installed(Slot),
+}
+
+/// A message and where it goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outgoing {
+    /// The addressee; may be the sender itself.
+    pub to: ReplicaId,
+    /// What to say.
+    pub message: Message,
+}
+
+/// A slot's final value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chosen {
+    /// Where in the log.
+    pub slot: Slot,
+    /// The highest ballot under which this replica knows it; may differ between replicas.
+    pub ballot: Ballot,
+    /// What every replica will find there.
+    pub value: Value,
+}
+
+/// A request for the caller's disk: chosen entries that are no longer in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fetch {
+    /// Who wants them.
+    pub to: ReplicaId,
+    /// The first slot.
+    pub from: Slot,
+    /// At most so many entries.
+    pub limit: usize,
+}
+
+/// What happened, for people; nothing depends on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The leader began to get a value accepted.
+    RoundStarted {
+        /// For this slot.
+        slot: Slot,
+        /// In this ballot.
+        ballot: Ballot,
+    },
+    /// A replica's acceptance reached the leader.
+    Accepted {
+        /// For this slot.
+        slot: Slot,
+        /// In this ballot.
+        ballot: Ballot,
+        /// Whose acceptance.
+        by: ReplicaId,
+    },
+    /// The leader gave up before the slot was chosen; a later leader decides.
+    RoundFailed {
+        /// The slot.
+        slot: Slot,
+        /// The ballot that failed.
+        ballot: Ballot,
+        /// The ballot that stood in the way, if one did.
+        higher: Option<Ballot>,
+    },
+    /// The slot is chosen, and so is every slot below it.
+    Chosen {
+        /// The slot.
+        slot: Slot,
+    },
+    /// A pre-vote began.
+    Asking {
+        /// The how-manieth.
+        attempt: u64,
+    },
+    /// Phase 1 began.
+    Campaigning {
+        /// With this ballot.
+        ballot: Ballot,
+    },
+    /// Phase 1 succeeded.
+    Leading {
+        /// In this ballot.
+        ballot: Ballot,
+    },
+    /// A leader was heard from that was not followed before.
+    Following {
+        /// Who leads.
+        leader: ReplicaId,
+        /// In which ballot.
+        ballot: Ballot,
+    },
+    /// This replica stopped leading or campaigning.
+    SteppedDown {
+        /// The ballot it had.
+        ballot: Ballot,
+        /// Why.
+        reason: SteppedDown,
+    },
+    /// This replica asks a preferred one to lead.
+    HandingOver {
+        /// Whom.
+        to: ReplicaId,
+    },
+    /// Chosen slots are missing here.
+    CatchingUp {
+        /// The first that is missing.
+        from: Slot,
+        /// The last that is known to be chosen.
+        to: Slot,
+    },
+    /// Nothing that is known to be chosen is missing any more.
+    CaughtUp,
+    /// The peer's log does not reach back far enough: this replica needs a snapshot, then [`Input::Installed`].
+    SnapshotNeeded {
+        /// Who has a state to copy.
+        from: ReplicaId,
+        /// The first slot that is missing here.
+        missing: Slot,
+    },
+    /// These were not proposed: there is no leader, or a queue is full.
+    Refused(Vec<RequestId>),
+}
+
+/// Why a leadership or a candidacy ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SteppedDown {
+    /// A higher ballot exists.
+    HigherBallot(Ballot),
+    /// No majority was heard from for an election timeout.
+    LostQuorum,
+    /// A voter no longer holds in memory what is missing here.
+    TooFarBehind,
+    /// Phase 1 found no majority in time.
+    NoMajority,
+}
+
+/// What one or more inputs asked for. Fill it with [`absorb`](Self::absorb), send what
+/// [`take_immediate`](Self::take_immediate) gives, then [`persist`](Self::persist).
+#[must_use = "a step holds records to write and messages to send"]
+#[derive(Debug, Default)]
+pub struct Step {
+    pub(crate) records: Vec<Record>,
+    pub(crate) immediate: Vec<Outgoing>,
+    pub(crate) durable: Vec<Outgoing>,
+    pub(crate) chosen: Vec<Chosen>,
+    pub(crate) events: Vec<Event>,
+    pub(crate) confirmed: Vec<(u64, bool)>,
+    pub(crate) fetch: Vec<Fetch>,
+}
+
+impl Step {
+    /// Adds what a later input asked for, so that one write serves both.
+    pub fn absorb(&mut self, later: Self) {
+        self.records.extend(later.records);
+        self.immediate.extend(later.immediate);
+        self.durable.extend(later.durable);
+        self.chosen.extend(later.chosen);
+        self.events.extend(later.events);
+        self.confirmed.extend(later.confirmed);
+        self.fetch.extend(later.fetch);
+    }
+
+    /// True if nothing was asked for.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+            && self.immediate.is_empty()
+            && self.durable.is_empty()
+            && self.chosen.is_empty()
+            && self.events.is_empty()
+            && self.confirmed.is_empty()
+            && self.fetch.is_empty()
+    }
+
+    /// True if a record is there that the durable messages rest on. Without one the closure of
+    /// [`persist`](Self::persist) may write nothing, or whenever it likes.
+    pub fn needs_write(&self) -> bool {
+        self.records.iter().any(|record| !matches!(record, Record::Chosen(_)))
+    }
+
+    /// Messages that rest on nothing unwritten: they may leave before the write.
+    pub fn take_immediate(&mut self) -> Vec<Outgoing> {
+        core::mem::take(&mut self.immediate)
+    }
+
+    /// Newly chosen entries: contiguous, ascending, each slot once in a process' life, from the first
+    /// that was not applied when it started.
+    pub fn chosen(&self) -> &[Chosen] {
+        &self.chosen
+    }
+
+    /// Like [`chosen`](Self::chosen), and takes them out.
+    pub fn take_chosen(&mut self) -> Vec<Chosen> {
+        core::mem::take(&mut self.chosen)
+    }
+
+    /// What happened, for people.
+    pub fn events(&self) -> &[Event] {
+        &self.events
+    }
+
+    /// Answers to [`Input::Confirm`]. `(ticket, true)`: when the ticket came in, this replica led, and no
+    /// other could have chosen anything; what is chosen by this step (inclusive) is fresh enough for a read
+    /// or a lease that began with the ticket.
+    pub fn confirmed(&self) -> &[(u64, bool)] {
+        &self.confirmed
+    }
+
+    /// Entries to read from disk for a late peer; answered with [`Input::Fetched`].
+    pub fn fetch(&self) -> &[Fetch] {
+        &self.fetch
+    }
+
+    /// Hands the records to `write`, which returns once they are durable, and then gives the messages that
+    /// rest on them. There is no other way to these messages.
+    ///
+    /// # Errors
+    /// Whatever `write` reports. The messages are then gone, as if the process had stopped before sending;
+    /// the caller must stop the replica, because its memory is now ahead of its disk.
+    pub fn persist<R, E>(
+        self,
+        write: impl FnOnce(&[Record]) -> Result<R, E>,
+    ) -> Result<(R, Durable), E> {
+        let written = write(&self.records)?;
+        Ok((written, Durable { messages: self.durable }))
+    }
+}
+
+/// Proof that a step's records are on disk, and the messages that waited for it.
+#[must_use = "holds messages to send"]
+pub struct Durable {
+    messages: Vec<Outgoing>,
+}
+
+impl Durable {
+    /// The messages, in order. Those to this replica itself come back as [`Input::Message`] from itself.
+    pub fn into_messages(self) -> Vec<Outgoing> {
+        self.messages
+    }
+}
+
+impl fmt::Debug for Durable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(&self.messages).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_can_go_to_the_thread_that_writes() {
+        const fn send<T: Send>() {}
+        send::<Step>();
+        send::<Durable>();
+    }
+
+    #[test]
+    fn a_failed_write_gives_no_messages() {
+        let step = Step::default();
+        assert_eq!(step.persist(|_| Err::<(), _>("full")).err(), Some("full"));
+    }
+
+    #[test]
+    fn a_commit_mark_alone_forces_no_write() {
+        let mut step = Step::default();
+        step.records.push(Record::Chosen(Slot(3)));
+        assert!(!step.needs_write());
+        step.records.push(Record::Promised(Ballot::ZERO));
+        assert!(step.needs_write());
+    }
+}
