@@ -42,7 +42,10 @@ impl fmt::Display for BindError {
                  stop that program or choose another port"
             ),
             Self::Listen { bind, cause } => {
-                write!(f, "the broker cannot listen on {bind}: {cause}; choose another address or port")
+                write!(
+                    f,
+                    "the broker cannot listen on {bind}: {cause}; choose another address or port"
+                )
             }
             Self::Router(cause) => write!(f, "the broker's router did not start: {cause}"),
         }
