@@ -1,0 +1,219 @@
+//! From as written to as meant.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::Duration;
+
+use crate::error::{Error, Origin};
+use crate::layer::Layer;
+use crate::raw::{Raw, RawBroker, RawClient, RawDevice, RawGateway, RawLimits};
+use crate::settings::{Broker, Client, Device, Gateway, Limits, Settings};
+use crate::url::{self, BrokerUrl};
+
+/// The most gateways that may vote: with more, every write waits for four others.
+const MOST_VOTERS: usize = 7;
+
+const SIMULATED_KINDS: [&str; 5] = ["temperature", "motion", "door", "bulb", "outlet"];
+
+/// Checks the merged settings; `layers` tell where a wrong value came from.
+pub(crate) fn settings(raw: Raw, layers: &[Layer]) -> Result<Settings, Error> {
+    let check = Check { layers };
+    check.name("site", &raw.site)?;
+    if raw.site == "hearth" {
+        let allowed = "another name: topics under hearth/ are Hearth's own";
+        return Err(check.wrong("site", "\"hearth\"", allowed));
+    }
+    Ok(Settings {
+        site: raw.site,
+        broker: check.broker(raw.broker)?,
+        client: check.client(&raw.client)?,
+        gateway: check.gateway(raw.gateway)?,
+        devices: check.devices(raw.device)?,
+    })
+}
+
+struct Check<'a> {
+    layers: &'a [Layer],
+}
+
+impl Check<'_> {
+    fn broker(&self, raw: RawBroker) -> Result<Broker, Error> {
+        self.bind(&raw.bind)?;
+        Ok(Broker {
+            bind: raw.bind,
+            id: self.within("broker.id", raw.id, 1, u16::MAX.into())? as u16,
+            durable_ack: raw.durable_ack,
+            limits: self.limits(&raw.limits)?,
+        })
+    }
+
+    fn bind(&self, bind: &str) -> Result<(), Error> {
+        let key = "broker.bind";
+        let allowed = "host:port with a port from 1 to 65535, such as 0.0.0.0:1883";
+        let wrong = || self.wrong(key, format!("{bind:?}"), allowed);
+        let (host, port) = bind.rsplit_once(':').ok_or_else(wrong)?;
+        let port: u16 = port.parse().map_err(|_| wrong())?;
+        // "Any free port" is for someone who reads the command's output, never for a file.
+        let any_port = port == 0 && !matches!(self.origin(key), Origin::Flag(_));
+        if host.is_empty() || any_port { Err(wrong()) } else { Ok(()) }
+    }
+
+    fn limits(&self, raw: &RawLimits) -> Result<Limits, Error> {
+        let within =
+            |name: &str, value, most| self.within(&format!("broker.limits.{name}"), value, 1, most);
+        let count =
+            |name: &str, value| within(name, value, i64::from(u32::MAX)).map(|n| n as usize);
+        let short = |name: &str, value| within(name, value, u16::MAX.into()).map(|n| n as u16);
+        let millis = |name: &str, value| {
+            within(name, value, 3_600_000).map(|n| Duration::from_millis(n.unsigned_abs()))
+        };
+        Ok(Limits {
+            connections: count("connections", raw.connections)?,
+            sessions: count("sessions", raw.sessions)?,
+            packet_bytes: within("packet_bytes", raw.packet_bytes, 268_435_455)? as u32,
+            queue_messages: count("queue_messages", raw.queue_messages)?,
+            queue_bytes: count("queue_bytes", raw.queue_bytes)?,
+            inflight: short("inflight", raw.inflight)?,
+            receive_maximum: short("receive_maximum", raw.receive_maximum)?,
+            subscriptions: count("subscriptions", raw.subscriptions)?,
+            wildcard_filters: count("wildcard_filters", raw.wildcard_filters)?,
+            retained_messages: count("retained_messages", raw.retained_messages)?,
+            retained_bytes: count("retained_bytes", raw.retained_bytes)?,
+            zone_messages: count("zone_messages", raw.zone_messages)?,
+            zone_qos0: count("zone_qos0", raw.zone_qos0)?,
+            zone_bytes: count("zone_bytes", raw.zone_bytes)?,
+            connect_timeout: millis("connect_timeout_ms", raw.connect_timeout_ms)?,
+            write_timeout: millis("write_timeout_ms", raw.write_timeout_ms)?,
+            announce_every: millis("announce_every_ms", raw.announce_every_ms)?,
+        })
+    }
+
+    fn client(&self, raw: &RawClient) -> Result<Client, Error> {
+        // What was written is not repeated: it may hold a password.
+        let broker = BrokerUrl::parse(&raw.broker)
+            .ok_or_else(|| self.wrong("client.broker", "no broker's address", url::ALLOWED))?;
+        let timeout = self.within("client.timeout_ms", raw.timeout_ms, 1, 3_600_000)?;
+        Ok(Client { broker, timeout: Duration::from_millis(timeout.unsigned_abs()) })
+    }
+
+    fn gateway(&self, raw: RawGateway) -> Result<Gateway, Error> {
+        let voters = self.gateways("gateway.voters", &raw.voters)?;
+        if voters.is_empty() || voters.len() > MOST_VOTERS {
+            let allowed = format!("1 to {MOST_VOTERS} gateways");
+            return Err(self.wrong("gateway.voters", list(&raw.voters), allowed));
+        }
+        let id = raw.id.map(|id| self.within("gateway.id", id, 1, 254)).transpose()?;
+        if let Some(stranger) = id.filter(|id| !voters.contains(&(*id as u8))) {
+            let allowed = format!("one of the voters {}", list(&voters));
+            return Err(self.wrong("gateway.id", stranger, allowed));
+        }
+        let serving = match self.origin("gateway.serving") {
+            Origin::Default => voters.clone(),
+            _ => self.voters_of("gateway.serving", &raw.serving, &voters)?,
+        };
+        if serving.is_empty() {
+            return Err(self.wrong("gateway.serving", "[]", "at least one gateway"));
+        }
+        let door =
+            self.within("gateway.door_closes_after_ms", raw.door_closes_after_ms, -1, DAY)?;
+        let threshold = self.within("gateway.threshold", raw.threshold, 1, u32::MAX.into())?;
+        let cache = self.within("gateway.cache", raw.cache, 0, 1_000_000)?;
+        if raw.data_dir.is_empty() {
+            return Err(self.wrong("gateway.data_dir", "\"\"", "the path of a folder"));
+        }
+        Ok(Gateway {
+            id: id.map(|id| id as u8),
+            leaders: self.voters_of("gateway.leaders", &raw.leaders, &voters)?,
+            voters,
+            serving,
+            threshold: threshold as u32,
+            cache: cache as usize,
+            data_dir: raw.data_dir.into(),
+            door_closes_after: u64::try_from(door).ok().map(Duration::from_millis),
+            own_broker: raw.own_broker,
+        })
+    }
+
+    fn voters_of(&self, key: &str, written: &[i64], voters: &[u8]) -> Result<Vec<u8>, Error> {
+        let gateways = self.gateways(key, written)?;
+        if gateways.iter().all(|id| voters.contains(id)) {
+            return Ok(gateways);
+        }
+        Err(self.wrong(key, list(written), format!("among gateway.voters {}", list(voters))))
+    }
+
+    fn gateways(&self, key: &str, written: &[i64]) -> Result<Vec<u8>, Error> {
+        let wrong = |allowed| self.wrong(key, list(written), allowed);
+        let id = |id: &i64| u8::try_from(*id).ok().filter(|id| (1..=254).contains(id));
+        let ids: Option<Vec<u8>> = written.iter().map(id).collect();
+        let ids = ids.ok_or_else(|| wrong("a list of gateway numbers from 1 to 254"))?;
+        let different: BTreeSet<_> = ids.iter().collect();
+        if different.len() == ids.len() {
+            Ok(ids)
+        } else {
+            Err(wrong("a list in which every gateway stands once"))
+        }
+    }
+
+    fn devices(&self, raw: Vec<RawDevice>) -> Result<Vec<Device>, Error> {
+        let mut seen = BTreeSet::new();
+        let mut devices = Vec::new();
+        for RawDevice { zone, name, kind } in raw {
+            self.name("device.zone", &zone)?;
+            self.name("device.name", &name)?;
+            if !SIMULATED_KINDS.contains(&kind.as_str()) {
+                let allowed = format!("one of {}", SIMULATED_KINDS.join(", "));
+                return Err(self.wrong("device.kind", format!("{kind:?}"), allowed));
+            }
+            if !seen.insert((zone.clone(), name.clone())) {
+                let found = format!("{zone}/{name} twice");
+                return Err(self.wrong("device.name", found, "a name of its own within the zone"));
+            }
+            devices.push(Device { zone, name, kind });
+        }
+        Ok(devices)
+    }
+
+    fn name(&self, key: &str, text: &str) -> Result<(), Error> {
+        let forbidden = |c: char| matches!(c, '/' | '+' | '#') || c.is_control();
+        if !text.is_empty()
+            && text.len() <= 128
+            && !text.starts_with('$')
+            && !text.contains(forbidden)
+        {
+            return Ok(());
+        }
+        let allowed =
+            "a name of 1 to 128 bytes without / + # and control characters, and no $ first";
+        Err(self.wrong(key, format!("{text:?}"), allowed))
+    }
+
+    fn within(&self, key: &str, value: i64, least: i64, most: i64) -> Result<i64, Error> {
+        if (least..=most).contains(&value) {
+            return Ok(value);
+        }
+        Err(self.wrong(key, value, format!("a whole number from {least} to {most}")))
+    }
+
+    fn wrong(&self, key: &str, found: impl fmt::Display, allowed: impl fmt::Display) -> Error {
+        Error::Value {
+            origin: self.origin(key),
+            key: key.to_owned(),
+            found: found.to_string(),
+            allowed: allowed.to_string(),
+        }
+    }
+
+    /// The last place that sets `key`; the devices are set as one list.
+    fn origin(&self, key: &str) -> Origin {
+        let key = if key.starts_with("device.") { "device" } else { key };
+        let layer = self.layers.iter().rev().find(|layer| layer.sets(key));
+        layer.map_or(Origin::Default, |layer| layer.origin.clone())
+    }
+}
+
+const DAY: i64 = 24 * 3600 * 1000;
+
+fn list(ids: &[impl fmt::Display]) -> String {
+    format!("[{}]", ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+}

@@ -1,0 +1,100 @@
+//! The settings as meant: whoever has one of these need not check it again.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::BrokerUrl;
+
+/// Every setting, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Name of the home: one topic level, not `hearth`.
+    pub site: String,
+    /// The broker that this machine runs.
+    pub broker: Broker,
+    /// How the broker is reached.
+    pub client: Client,
+    /// The gateways.
+    pub gateway: Gateway,
+    /// The simulated devices, in order of registration.
+    pub devices: Vec<Device>,
+}
+
+/// `[broker]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broker {
+    /// Address and port to listen on.
+    pub bind: String,
+    /// Number of the broker within the site.
+    pub id: u16,
+    /// Whether a device's PUBACK waits for the gateways' agreement.
+    pub durable_ack: bool,
+    /// Bounds.
+    pub limits: Limits,
+}
+
+/// `[broker.limits]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is described beside its default in default.toml")]
+pub struct Limits {
+    pub connections: usize,
+    pub sessions: usize,
+    pub packet_bytes: u32,
+    pub queue_messages: usize,
+    pub queue_bytes: usize,
+    pub inflight: u16,
+    pub receive_maximum: u16,
+    pub subscriptions: usize,
+    pub wildcard_filters: usize,
+    pub retained_messages: usize,
+    pub retained_bytes: usize,
+    pub zone_messages: usize,
+    pub zone_qos0: usize,
+    pub zone_bytes: usize,
+    pub connect_timeout: Duration,
+    pub write_timeout: Duration,
+    pub announce_every: Duration,
+}
+
+/// `[client]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Client {
+    /// Where the broker is.
+    pub broker: BrokerUrl,
+    /// How long a command waits for an answer.
+    pub timeout: Duration,
+}
+
+/// `[gateway]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gateway {
+    /// Which gateway this is, where that was said; one of the voters.
+    pub id: Option<u8>,
+    /// Every gateway that votes: 1 to 7 different ones.
+    pub voters: Vec<u8>,
+    /// The voters that own zones: at least one.
+    pub serving: Vec<u8>,
+    /// Preferred leaders among the voters, the most preferred first.
+    pub leaders: Vec<u8>,
+    /// Devices that fill a gateway; at least 1.
+    pub threshold: u32,
+    /// Devices that the cache holds; 0 for no cache.
+    pub cache: usize,
+    /// Folder of the replicas' files.
+    pub data_dir: PathBuf,
+    /// How long a door stays open; none for ever.
+    pub door_closes_after: Option<Duration>,
+    /// Whether the broker is Hearth's own.
+    pub own_broker: bool,
+}
+
+/// `[[device]]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// Its zone.
+    pub zone: String,
+    /// Its name, unique within the zone.
+    pub name: String,
+    /// What it is: `temperature`, `motion`, `door`, `bulb` or `outlet`.
+    pub kind: String,
+}
