@@ -1,5 +1,6 @@
 //! A gateway replica: the shell around the decision core.
 
+pub mod inspect;
 mod settings;
 
 pub use settings::Settings;
