@@ -38,7 +38,9 @@ impl fmt::Display for AddressError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoHost => write!(f, "a broker's address names a host, as in mqtt://box.local"),
-            Self::Port(port) => write!(f, "{port:?} is no port; a port is a number from 1 to 65535"),
+            Self::Port(port) => {
+                write!(f, "{port:?} is no port; a port is a number from 1 to 65535")
+            }
             Self::Scheme(scheme) => {
                 write!(f, "cannot speak {scheme}://; a broker's address begins with mqtt://")
             }

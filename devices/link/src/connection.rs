@@ -158,7 +158,14 @@ async fn carry(
                 match written {
                     Ok(_) => pulse.spoke(),
                     Err(error) => {
-                        return DownReason::because(format!("connection lost: {error}")).into();
+                        // The broker may have said why before it closed; that it took over the
+                        // client id must not be lost.
+                        while reader.try_read_buf(&mut input).is_ok_and(|bytes| bytes > 0) {
+                            input.reserve(READ);
+                        }
+                        let lost = DownReason::because(format!("connection lost: {error}"));
+                        let reason = session.read(&mut input).err().unwrap_or(lost);
+                        return deliver_the_rest(session, events, reason).await;
                     }
                 }
             },

@@ -68,7 +68,7 @@ impl Link {
     /// Outside a tokio runtime.
     #[must_use]
     pub fn open(options: Options) -> (Self, Events) {
-        Self::start(options, |options, channels| keep::once(options, channels))
+        Self::start(options, keep::once)
     }
 
     /// Opens a connection and opens it again whenever it ends, for ever, with growing pauses

@@ -113,7 +113,7 @@ async fn discard(
     subscriptions: &mut Subscriptions,
 ) -> Option<oneshot::Sender<()>> {
     loop {
-        let Some(command) = channels.commands.recv().await else { return None };
+        let command = channels.commands.recv().await?;
         let close = dropped(command, subscriptions);
         if close.is_some() {
             return close;

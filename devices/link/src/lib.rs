@@ -28,9 +28,11 @@ mod handle;
 mod keep;
 mod message;
 mod options;
+mod request;
 mod session;
 
 pub use address::{Address, AddressError};
 pub use handle::{Closed, Events, Link, TryPublish};
 pub use message::{Ack, Delivery, DownReason, Event, Granted, Publish};
 pub use options::{Options, Qos, Version, Will};
+pub use request::{RequestError, Requester, Retry};

@@ -102,6 +102,10 @@ impl Options {
 
     /// The session expiry that is really used, in seconds.
     pub(crate) fn session_expiry_seconds(&self) -> u32 {
-        if self.clean { 0 } else { u32::try_from(self.session_expiry.as_secs()).unwrap_or(u32::MAX) }
+        if self.clean {
+            0
+        } else {
+            u32::try_from(self.session_expiry.as_secs()).unwrap_or(u32::MAX)
+        }
     }
 }

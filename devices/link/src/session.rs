@@ -178,9 +178,7 @@ impl<'a> Session<'a> {
     /// # Errors
     /// When the connection is over.
     pub(crate) fn read(&mut self, input: &mut BytesMut) -> Result<(), DownReason> {
-        while let Some(packet) =
-            codec::read(self.version, input).map_err(DownReason::because)?
-        {
+        while let Some(packet) = codec::read(self.version, input).map_err(DownReason::because)? {
             self.handle(packet)?;
         }
         Ok(())

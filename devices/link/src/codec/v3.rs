@@ -82,7 +82,8 @@ pub(super) fn write(
         Outgoing::PubRel(id) => Packet::PubRel(PubRel::new(id)),
         Outgoing::PubComp(id) => Packet::PubComp(PubComp::new(id)),
         Outgoing::Subscribe(id, filters) => {
-            let filter = |(path, qos): &(String, Qos)| SubscribeFilter::new(path.clone(), raw(*qos));
+            let filter =
+                |(path, qos): &(String, Qos)| SubscribeFilter::new(path.clone(), raw(*qos));
             let mut subscribe = Subscribe::new_many(filters.iter().map(filter));
             subscribe.pkid = id;
             Packet::Subscribe(subscribe)
