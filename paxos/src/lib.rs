@@ -11,9 +11,19 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod acceptor;
+mod candidate;
+mod catchup;
 mod config;
+mod election;
 mod id;
+mod leader;
+mod learner;
+mod log;
 mod message;
+mod pending;
+mod quorum;
+mod random;
 mod record;
 mod replica;
 mod session;

@@ -1,14 +1,31 @@
-//! One replica.
+//! One replica: routes each input to the role that it concerns, and keeps the roles in step.
 
+mod route;
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::acceptor::Acceptor;
+use crate::candidate::Candidate;
+use crate::catchup::CatchUp;
 use crate::config::Config;
+use crate::election::Election;
 use crate::id::{Ballot, Moment, ReplicaId, Slot};
-use crate::record::Recovered;
-use crate::step::{Input, Step};
+use crate::leader::Leader;
+use crate::learner::{Learner, choose_next};
+use crate::log::Log;
+use crate::message::{Message, Request};
+use crate::pending::Pending;
+use crate::random::Random;
+use crate::record::{Record, Recovered};
+use crate::step::{Event, Input, Step, SteppedDown};
 
 /// Why a replica wants to be woken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
-    /// A follower or candidate has heard no leader for too long.
+    /// What was recovered from disk waits in the first step.
+    Start,
+    /// No leader was heard for too long, or a candidacy takes too long.
     Election,
     /// A leader owes a heartbeat.
     Heartbeat,
@@ -20,52 +37,366 @@ pub enum Reason {
     CatchUp,
 }
 
-/// One replica of a group.
+/// One replica of a group: acceptor, learner and, at times, leader.
+///
+/// # The caller's contract
+///
+/// 1. **One input at a time.** Call [`step`](Self::step) with each message, request and, at the latest at
+///    [`deadline`](Self::deadline), a tick. Time never runs backwards; being late costs time, not safety.
+/// 2. **Steps in order.** Absorb as many steps as you like into one, then
+///    [`take_immediate`](Step::take_immediate) and send, then [`persist`](Step::persist), then send what the
+///    [`Durable`](crate::Durable) holds. Steps are persisted in the order in which they were made. Several steps
+///    may be made while an earlier write is still under way.
+/// 3. **Durable means durable.** The write returns after the records are on disk, all of them or none. If it
+///    fails, stop the replica for good: its memory is ahead of its disk.
+/// 4. **Messages to oneself** come back as [`Input::Message`] from the replica's own id, after the write.
+/// 5. **Apply in order, after the write.** Apply what a step chose in the same transaction as its records, or
+///    later. On start, [`Recovered::applied`] says how far that came; later slots are reported again.
+/// 6. **Keep the log** on disk from some slot on, and answer each [`Fetch`](crate::Fetch) from it with chosen
+///    entries, or with none if it is trimmed there; never trim above what is applied. A replica that is told
+///    [`Event::SnapshotNeeded`] gets the state by other means, and then [`Input::Installed`].
+/// 7. **One disk, one id.** A replica whose disk was lost or cloned must not come back under its old id.
+/// 8. **The transport** may lose, delay, duplicate and reorder, but names senders truly and keeps messages whole.
+/// 9. **Requests** are chosen at least once; [`Sessions`](crate::Sessions) makes that exactly once. A request is
+///    kept and sent again until it is chosen, refused, or the process ends. Requests of one session may be
+///    reordered on the way to a leader; the one out of order is then a gap, and its sender proposes it again.
 #[derive(Debug)]
 pub struct Replica {
     config: Config,
     now: Moment,
+    random: Random,
+    acceptor: Acceptor,
+    log: Log,
+    learner: Learner,
+    election: Election,
+    role: Role,
+    pending: Pending,
+    catch_up: CatchUp,
+    /// What was recovered as chosen but not applied; leaves with the first step.
+    recovered: Option<Step>,
+    /// No handover before this, and how long to wait after the next: it doubles, so that a preferred replica
+    /// that cannot keep a majority does not make leadership flap.
+    handover: (Moment, Duration),
+}
+
+#[derive(Debug)]
+enum Role {
+    Follower,
+    Candidate(Candidate),
+    Leader(Leader),
+}
+
+impl Role {
+    const fn ballot(&self) -> Option<Ballot> {
+        match self {
+            Self::Follower => None,
+            Self::Candidate(candidate) => Some(candidate.ballot),
+            Self::Leader(leader) => Some(leader.ballot),
+        }
+    }
 }
 
 impl Replica {
     /// A replica that starts from what its disk holds.
-    pub fn new(config: Config, _recovered: Recovered, now: Moment) -> Self {
-        Self { config, now }
+    ///
+    /// # Panics
+    /// If `config` is not [valid](Config::validate), or if an entry between `recovered.applied` and
+    /// `recovered.chosen` is missing: the disk is then not the one that this replica wrote.
+    pub fn new(config: Config, recovered: Recovered, now: Moment) -> Self {
+        let config = config.validate();
+        let Ok(config) = config else {
+            panic!("the configuration was not validated: {config:?}");
+        };
+        let accepted = recovered.accepted.iter().map(|entry| entry.ballot).max();
+        let promised = recovered.promised.max(accepted.unwrap_or(Ballot::ZERO));
+        let mut log = Log::recover(&recovered);
+        let mut first = Step::default();
+        while log.chosen() < recovered.chosen {
+            choose_next(&mut log, &config, &mut first);
+        }
+        let mut random = Random::new(config.seed);
+        Self {
+            now,
+            election: Election::new(now, &config, &mut random),
+            random,
+            acceptor: Acceptor::new(promised),
+            log,
+            learner: Learner::new(),
+            role: Role::Follower,
+            pending: Pending::default(),
+            catch_up: CatchUp::default(),
+            recovered: (!first.is_empty()).then_some(first),
+            handover: (now, config.election_max),
+            config,
+        }
     }
 
-    /// Takes one input.
-    pub fn step(&mut self, now: Moment, _input: Input) -> Step {
-        self.now = now;
-        Step::default()
+    /// Takes one input at time `now` and says what to do.
+    ///
+    /// # Panics
+    /// If an invariant of Paxos is broken, such as two values for one slot: a peer's disk or memory is corrupt,
+    /// or a contract was not kept. The replica must then stop.
+    pub fn step(&mut self, now: Moment, input: Input) -> Step {
+        self.now = self.now.max(now);
+        let mut step = self.recovered.take().unwrap_or_default();
+        match input {
+            Input::Tick => self.tick(&mut step),
+            Input::Message { from, message } => {
+                if self.config.voters.contains(&from) {
+                    self.message(from, message, &mut step);
+                }
+            }
+            Input::Propose(requests) => self.propose(requests, &mut step),
+            Input::Confirm(ticket) => self.confirm(ticket, &mut step),
+            Input::Suspect(suspect) => self.suspect(suspect),
+            Input::Campaign => self.campaign(&mut step),
+            Input::Fetched { to, mut entries } => {
+                entries.retain(|entry| entry.slot <= self.log.chosen());
+                let chosen = self.log.chosen();
+                step.send(to, Message::Suffix { chosen, entries });
+            }
+            Input::Installed(slot) => self.installed(slot, &mut step),
+        }
+        self.settle(&mut step);
+        step
     }
 
     /// When to call [`step`](Self::step) with [`Input::Tick`] at the latest, and why.
     pub fn deadline(&self) -> (Moment, Reason) {
-        (self.now + self.config.heartbeat, Reason::Heartbeat)
+        let start = self.recovered.as_ref().map(|_| (self.now, Reason::Start));
+        let election = (self.election.timer, Reason::Election);
+        let (first, second) = match &self.role {
+            Role::Follower => (Some(election), None),
+            Role::Candidate(candidate) => {
+                let resend = candidate.sent + self.config.resend;
+                (Some(election), Some((resend, Reason::Resend)))
+            }
+            Role::Leader(leader) => {
+                let beat = (leader.beat_due(), Reason::Heartbeat);
+                let quorum = (leader.quorum_until(&self.config), Reason::QuorumCheck);
+                let resend = leader.resend_due(&self.config);
+                (Some(beat.min(quorum)), resend.map(|at| (at, Reason::Resend)))
+            }
+        };
+        let late = self.catch_up.due().map(|at| (at, Reason::CatchUp));
+        let forward = self.pending.due().filter(|_| self.follows().is_some());
+        let forward = forward.map(|at| (at, Reason::Resend));
+        let due = [start, first, second, late.filter(|_| !self.is_leading()), forward];
+        due.into_iter().flatten().min().unwrap_or((Moment::NEVER, Reason::Election))
     }
 
     /// Who this is.
-    pub fn id(&self) -> ReplicaId {
+    pub const fn id(&self) -> ReplicaId {
         self.config.id
     }
 
-    /// Who leads, as far as this replica knows.
+    /// The settings it runs with.
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Who leads, as far as this replica knows; itself if it leads.
     pub fn leader(&self) -> Option<ReplicaId> {
-        None
+        self.election.leader()
     }
 
     /// True from the end of phase 1 until it steps down.
-    pub fn is_leading(&self) -> bool {
-        false
+    pub const fn is_leading(&self) -> bool {
+        matches!(self.role, Role::Leader(_))
     }
 
-    /// The highest ballot promised.
-    pub fn ballot(&self) -> Ballot {
-        Ballot::ZERO
+    /// The highest ballot promised here.
+    pub const fn ballot(&self) -> Ballot {
+        self.acceptor.promised()
     }
 
     /// The last slot of the chosen prefix.
-    pub fn chosen_to(&self) -> Slot {
-        Slot::ZERO
+    pub const fn chosen_to(&self) -> Slot {
+        self.log.chosen()
+    }
+
+    /// The lowest slot still in memory; older ones are fetched from the caller's disk.
+    pub const fn memory_from(&self) -> Slot {
+        self.log.floor()
+    }
+
+    fn follows(&self) -> Option<ReplicaId> {
+        let leader = self.election.leader();
+        leader.filter(|_| matches!(self.role, Role::Follower))
+    }
+
+    fn tick(&mut self, step: &mut Step) {
+        let (now, config) = (self.now, &self.config);
+        match &mut self.role {
+            Role::Leader(leader) if now >= leader.quorum_until(config) => {
+                self.step_down(SteppedDown::LostQuorum, step);
+            }
+            Role::Leader(leader) => {
+                leader.tick(now, config, &self.log, step);
+                self.hand_over(step);
+            }
+            Role::Candidate(_) if now >= self.election.timer => {
+                self.step_down(SteppedDown::NoMajority, step);
+            }
+            Role::Candidate(candidate) => {
+                if now >= candidate.sent + config.resend {
+                    candidate.ask(now, config, step);
+                }
+            }
+            Role::Follower if now >= self.election.timer => self.pre_vote(step),
+            Role::Follower => {}
+        }
+    }
+
+    fn pre_vote(&mut self, step: &mut Step) {
+        let chosen = self.log.chosen();
+        let alone = self.election.ask(chosen, self.now, &self.config, &mut self.random, step);
+        if alone {
+            self.campaign(step);
+        }
+    }
+
+    fn hand_over(&mut self, step: &mut Step) {
+        let Role::Leader(leader) = &self.role else {
+            return;
+        };
+        let (at, wait) = self.handover;
+        let settled = self.config.election_max;
+        let successor = leader.successor(settled, self.now, &self.config, &self.log);
+        if let Some(to) = successor.filter(|_| self.now >= at) {
+            let ballot = leader.ballot;
+            self.handover = (self.now + wait, (wait * 2).min(self.config.election_max * 64));
+            step.events.push(Event::HandingOver { to });
+            step.send(to, Message::Handover { ballot });
+        }
+    }
+
+    fn propose(&mut self, requests: Vec<Request>, step: &mut Step) {
+        let leader = self.follows();
+        if matches!(self.role, Role::Follower) && leader.is_none() {
+            let refused = requests.iter().map(Request::id).collect();
+            step.events.push(Event::Refused(refused));
+            return;
+        }
+        let admitted = self.pending.admit(requests, &self.config, step);
+        if self.is_leading() {
+            let refused = self.pending.enqueue(admitted, &self.config);
+            self.pending.refuse(refused, step);
+        } else if let Some(leader) = leader {
+            self.pending.forward(admitted, leader, self.now, &self.config, step);
+        }
+    }
+
+    fn confirm(&mut self, ticket: u64, step: &mut Step) {
+        match &mut self.role {
+            Role::Leader(leader) => leader.confirm(ticket, self.now, &self.config, &self.log, step),
+            Role::Follower | Role::Candidate(_) => step.confirmed.push((ticket, false)),
+        }
+    }
+
+    fn suspect(&mut self, suspect: ReplicaId) {
+        if matches!(self.role, Role::Follower) {
+            self.election.suspect(suspect, self.now, &self.config, &mut self.random);
+        }
+    }
+
+    fn installed(&mut self, slot: Slot, step: &mut Step) {
+        if slot <= self.log.chosen() {
+            return;
+        }
+        // What a leader or candidate was about to propose there is history now.
+        self.step_down(SteppedDown::Installed, step);
+        self.log.install(slot);
+        step.records.push(Record::Chosen(slot));
+        self.catch_up.progressed(self.now);
+    }
+
+    /// Takes a ballot that was never used, and asks for promises once it is durable.
+    pub(crate) fn campaign(&mut self, step: &mut Step) {
+        if !matches!(self.role, Role::Follower) {
+            return;
+        }
+        let highest = self.acceptor.promised().max(self.election.seen());
+        let ballot = highest.succeeded_by(self.config.id);
+        self.acceptor.raise(ballot, step);
+        self.election.forget(false, self.now, &self.config, &mut self.random);
+        step.events.push(Event::Campaigning { ballot });
+        let mut candidate = Candidate::new(ballot, self.log.chosen(), self.now);
+        candidate.ask(self.now, &self.config, step);
+        self.role = Role::Candidate(candidate);
+    }
+
+    /// Phase 1 is complete.
+    fn lead(&mut self, step: &mut Step) {
+        let Role::Candidate(candidate) = core::mem::replace(&mut self.role, Role::Follower) else {
+            return;
+        };
+        let (ballot, chosen) = (candidate.ballot, self.log.chosen());
+        let inherited = candidate.inherit(chosen);
+        self.pending.lead(&inherited);
+        self.election.lead(ballot);
+        step.events.push(Event::Leading { ballot });
+        let mut leader = Leader::new(ballot, inherited, chosen, self.now, &self.config);
+        leader.tick(self.now, &self.config, &self.log, step);
+        self.role = Role::Leader(leader);
+    }
+
+    fn step_down(&mut self, reason: SteppedDown, step: &mut Step) {
+        let role = core::mem::replace(&mut self.role, Role::Follower);
+        let Some(ballot) = role.ballot() else {
+            return;
+        };
+        step.events.push(Event::SteppedDown { ballot, reason });
+        let failed = matches!(role, Role::Candidate(_));
+        if let Role::Leader(leader) = role {
+            let higher = match reason {
+                SteppedDown::HigherBallot(higher) => Some(higher),
+                SteppedDown::LostQuorum
+                | SteppedDown::TooFarBehind
+                | SteppedDown::NoMajority
+                | SteppedDown::Installed => None,
+            };
+            leader.end(higher, step);
+        }
+        self.pending.restart(self.now);
+        self.election.forget(failed, self.now, &self.config, &mut self.random);
+    }
+
+    /// A leader with a ballot at least as high as every promise here was heard.
+    fn follow(&mut self, ballot: Ballot, step: &mut Step) {
+        if self.role.ballot().is_some_and(|own| own < ballot) {
+            self.step_down(SteppedDown::HigherBallot(ballot), step);
+        }
+        let new = self.election.follow(ballot, self.now, &self.config, &mut self.random);
+        if new {
+            self.pending.restart(self.now);
+            let leader = ballot.replica;
+            step.events.push(Event::Following { leader, ballot });
+        }
+    }
+
+    /// What follows from any change, in whatever role.
+    fn settle(&mut self, step: &mut Step) {
+        let (now, promised) = (self.now, self.acceptor.promised());
+        if self.role.ballot().is_some_and(|own| own < promised) {
+            self.step_down(SteppedDown::HigherBallot(promised), step);
+        }
+        for chosen in &step.chosen {
+            self.pending.chosen(&chosen.value);
+        }
+        let (config, log, pending) = (&self.config, &mut self.log, &mut self.pending);
+        if let Role::Leader(leader) = &mut self.role {
+            assert!(leader.ballot == promised, "a leader acts on a ballot that it gave up");
+            leader.pump(now, config, &mut self.acceptor, log, pending, step);
+            leader.announce(config, log, step);
+            leader.resolve(config, log, step);
+            return;
+        }
+        let (chosen, leader) = (log.chosen(), self.election.leader());
+        self.catch_up.settle(chosen, step);
+        self.catch_up.tick(chosen, leader, now, config, step);
+        if let Some(leader) = leader.filter(|_| matches!(self.role, Role::Follower)) {
+            self.pending.resend(leader, now, config, step);
+        }
     }
 }

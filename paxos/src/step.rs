@@ -167,6 +167,8 @@ pub enum SteppedDown {
     TooFarBehind,
     /// Phase 1 found no majority in time.
     NoMajority,
+    /// A snapshot replaced the log.
+    Installed,
 }
 
 /// What one or more inputs asked for. Fill it with [`absorb`](Self::absorb), send what
@@ -193,6 +195,16 @@ impl Step {
         self.events.extend(later.events);
         self.confirmed.extend(later.confirmed);
         self.fetch.extend(later.fetch);
+    }
+
+    /// A message that rests on nothing unwritten.
+    pub(crate) fn send(&mut self, to: ReplicaId, message: Message) {
+        self.immediate.push(Outgoing { to, message });
+    }
+
+    /// A message that rests on this step's records or earlier ones.
+    pub(crate) fn send_durable(&mut self, to: ReplicaId, message: Message) {
+        self.durable.push(Outgoing { to, message });
     }
 
     /// True if nothing was asked for.

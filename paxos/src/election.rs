@@ -1,0 +1,276 @@
+//! Who is followed, when to doubt it, and the pre-vote that precedes every unasked-for election.
+//!
+//! A leader is kept as long as a majority hears it: voters that hear one refuse pre-votes, so a replica that is
+//! cut off one way cannot depose it; a leader that loses its majority steps down, so that whoever does reach
+//! one can win (OmniPaxos, 5.2).
+
+use core::time::Duration;
+
+use crate::config::Config;
+use crate::id::{Ballot, Moment, ReplicaId, Slot};
+use crate::log::Log;
+use crate::message::{Message, Opinion};
+use crate::quorum::Votes;
+use crate::random::Random;
+use crate::step::{Event, Step};
+
+#[derive(Debug)]
+pub(crate) struct Election {
+    /// The ballot of the leader that is followed.
+    leader: Option<Ballot>,
+    /// Who was last heard leading, or was promised to lead, and when.
+    heard: Option<(ReplicaId, Moment)>,
+    /// Signs of that leader's death came since.
+    suspected: bool,
+    /// When to ask for votes, if nothing happens until then.
+    pub(crate) timer: Moment,
+    /// The highest ballot that anyone mentioned.
+    seen: Ballot,
+    attempt: u64,
+    votes: Option<Votes>,
+    /// Attempts in a row that led to nothing; widens the random part of the timeout.
+    failures: u32,
+}
+
+impl Election {
+    pub(crate) fn new(now: Moment, config: &Config, random: &mut Random) -> Self {
+        let mut election = Self {
+            leader: None,
+            heard: None,
+            suspected: false,
+            timer: now,
+            seen: Ballot::ZERO,
+            attempt: 0,
+            votes: None,
+            failures: 0,
+        };
+        election.rearm(now, config, random);
+        election
+    }
+
+    pub(crate) fn leader(&self) -> Option<ReplicaId> {
+        self.leader.map(|ballot| ballot.replica)
+    }
+
+    pub(crate) const fn leader_ballot(&self) -> Option<Ballot> {
+        self.leader
+    }
+
+    pub(crate) fn see(&mut self, ballot: Ballot) {
+        self.seen = self.seen.max(ballot);
+    }
+
+    pub(crate) const fn seen(&self) -> Ballot {
+        self.seen
+    }
+
+    /// The silence to wait for: the interval from `election_min` to `election_max` is shared out by rank, so
+    /// that the preferred replica asks first and two seldom ask at once.
+    fn timeout(&self, config: &Config, random: &mut Random) -> Duration {
+        let share = (config.election_max - config.election_min) / config.voters.len() as u32;
+        let back_off = config.election_max * (self.failures.min(4) / 2);
+        config.election_min
+            + share * config.rank(None)
+            + random.up_to(share)
+            + random.up_to(back_off)
+    }
+
+    pub(crate) fn rearm(&mut self, now: Moment, config: &Config, random: &mut Random) {
+        self.timer = now + self.timeout(config, random);
+    }
+
+    /// A leader of `ballot` was heard. True if it was not followed before.
+    pub(crate) fn follow(
+        &mut self,
+        ballot: Ballot,
+        now: Moment,
+        config: &Config,
+        random: &mut Random,
+    ) -> bool {
+        self.see(ballot);
+        self.heard = Some((ballot.replica, now));
+        self.suspected = false;
+        self.votes = None;
+        self.failures = 0;
+        self.rearm(now, config, random);
+        self.leader.replace(ballot) != Some(ballot)
+    }
+
+    /// A promise was given: its candidate gets time to finish.
+    pub(crate) fn promised(
+        &mut self,
+        ballot: Ballot,
+        now: Moment,
+        config: &Config,
+        random: &mut Random,
+    ) {
+        if self.leader != Some(ballot) {
+            self.leader = None;
+            self.suspected = false;
+            self.heard = Some((ballot.replica, now));
+            self.votes = None;
+            self.rearm(now, config, random);
+        }
+    }
+
+    /// Nobody is followed any more; the next attempt is due after a timeout.
+    pub(crate) fn forget(
+        &mut self,
+        failed: bool,
+        now: Moment,
+        config: &Config,
+        random: &mut Random,
+    ) {
+        self.leader = None;
+        self.heard = None;
+        self.votes = None;
+        self.failures += u32::from(failed);
+        self.rearm(now, config, random);
+    }
+
+    /// This replica leads.
+    pub(crate) fn lead(&mut self, ballot: Ballot) {
+        self.leader = Some(ballot);
+        self.heard = None;
+        self.suspected = false;
+        self.votes = None;
+        self.failures = 0;
+        self.timer = Moment::NEVER;
+    }
+
+    /// Signs of a leader's death: ask soon, the preferred replica soonest.
+    pub(crate) fn suspect(
+        &mut self,
+        suspect: ReplicaId,
+        now: Moment,
+        config: &Config,
+        random: &mut Random,
+    ) {
+        if self.heard.is_none_or(|(replica, _)| replica != suspect) {
+            return;
+        }
+        self.suspected = true;
+        let share = config.heartbeat / 4;
+        let delay = share * config.rank(Some(suspect)) + random.up_to(share);
+        self.timer = self.timer.min(now + delay);
+    }
+
+    /// Asks everyone whether they would promise. True if this replica alone is a majority.
+    pub(crate) fn ask(
+        &mut self,
+        chosen: Slot,
+        now: Moment,
+        config: &Config,
+        random: &mut Random,
+        step: &mut Step,
+    ) -> bool {
+        self.leader = None;
+        self.attempt += 1;
+        let attempt = self.attempt;
+        step.events.push(Event::Asking { attempt });
+        let mut votes = Votes::default();
+        votes.insert(config.id);
+        self.votes = Some(votes);
+        for peer in config.peers() {
+            step.send(peer, Message::PreVote { attempt, chosen });
+        }
+        self.rearm(now, config, random);
+        self.failures += 1;
+        votes.is_majority(config)
+    }
+
+    /// What this replica, which does not lead, thinks of a candidate.
+    pub(crate) fn opinion(
+        &self,
+        candidate: ReplicaId,
+        chosen: Slot,
+        log: &Log,
+        now: Moment,
+        config: &Config,
+    ) -> Opinion {
+        if let Some((leader, when)) = self.heard {
+            let alive = now.since(when) < config.election_min && !self.suspected;
+            if alive && leader != candidate {
+                return Opinion::LeaderAlive(leader);
+            }
+        }
+        if chosen.next() < log.floor() {
+            return Opinion::Behind;
+        }
+        Opinion::Granted
+    }
+
+    /// Counts a granted pre-vote. True once there is a majority, and only then.
+    pub(crate) fn granted(&mut self, by: ReplicaId, attempt: u64, config: &Config) -> bool {
+        let current = attempt == self.attempt;
+        let Some(votes) = self.votes.as_mut().filter(|_| current) else {
+            return false;
+        };
+        votes.insert(by);
+        votes.is_majority(config)
+    }
+
+    /// A voter says that too much is missing here.
+    pub(crate) fn abandon(&mut self, attempt: u64) {
+        if attempt == self.attempt {
+            self.votes = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Recovered;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn setup() -> (Election, Config, Random, Log) {
+        let config = Config::new(ReplicaId(1), [1, 2, 3].map(ReplicaId));
+        let mut random = Random::new(7);
+        let election = Election::new(Moment(0), &config, &mut random);
+        (election, config, random, Log::recover(&Recovered::empty()))
+    }
+
+    const LEADER: Ballot = Ballot { round: 1, replica: ReplicaId(2) };
+
+    #[test]
+    fn a_live_leader_is_defended_until_it_is_suspected_or_silent() {
+        let (mut election, config, mut random, log) = setup();
+        let ask = |election: &Election, now| {
+            election.opinion(ReplicaId(3), Slot::ZERO, &log, now, &config)
+        };
+        assert_eq!(ask(&election, Moment(0)), Opinion::Granted);
+        assert!(election.follow(LEADER, Moment(0), &config, &mut random));
+        assert_eq!(ask(&election, Moment(1)), Opinion::LeaderAlive(ReplicaId(2)));
+        assert_eq!(ask(&election, Moment(0) + config.election_min), Opinion::Granted);
+        election.suspect(ReplicaId(3), Moment(1), &config, &mut random);
+        assert_eq!(ask(&election, Moment(2)), Opinion::LeaderAlive(ReplicaId(2)));
+        election.suspect(ReplicaId(2), Moment(1), &config, &mut random);
+        assert_eq!(ask(&election, Moment(2)), Opinion::Granted);
+        assert!(election.timer <= Moment(1) + config.heartbeat);
+    }
+
+    #[test]
+    fn timeouts_stay_in_their_share() {
+        let (mut election, mut config, mut random, _) = setup();
+        config.priority.insert(ReplicaId(1), 9);
+        for _ in 0..100 {
+            election.rearm(Moment(0), &config, &mut random);
+            assert!(
+                election.timer >= Moment(0) + MS * 300 && election.timer <= Moment(0) + MS * 400
+            );
+        }
+    }
+
+    #[test]
+    fn answers_to_an_older_attempt_do_not_count() {
+        let (mut election, config, mut random, _) = setup();
+        let mut step = Step::default();
+        for _ in 0..2 {
+            assert!(!election.ask(Slot::ZERO, Moment(0), &config, &mut random, &mut step));
+        }
+        assert!(!election.granted(ReplicaId(2), 1, &config));
+        assert!(election.granted(ReplicaId(2), 2, &config));
+    }
+}

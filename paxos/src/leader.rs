@@ -1,0 +1,350 @@
+//! Phase 2: a leader gets values accepted, many slots at a time, and keeps its majority.
+
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::acceptor::Acceptor;
+use crate::config::Config;
+use crate::id::{Ballot, Moment, ReplicaId, Slot};
+use crate::learner::choose_next;
+use crate::log::Log;
+use crate::message::{Message, Value};
+use crate::pending::Pending;
+use crate::quorum::Votes;
+use crate::step::{Event, Step};
+
+/// One slot on its way to being chosen.
+#[derive(Debug)]
+struct Round {
+    value: Value,
+    votes: Votes,
+    /// When it was last sent.
+    sent: Moment,
+}
+
+/// What the leader knows of a follower.
+#[derive(Debug)]
+struct Peer {
+    /// When it last answered in this ballot.
+    heard: Moment,
+    /// The latest heartbeat that it answered.
+    beat: u64,
+    /// Its chosen prefix.
+    chosen: Slot,
+}
+
+#[derive(Debug)]
+pub(crate) struct Leader {
+    pub(crate) ballot: Ballot,
+    since: Moment,
+    /// The first slot without a round.
+    next: Slot,
+    /// The slot of the no-op that ended phase 1's inheritance: once it is chosen, all earlier choices are known.
+    barrier: Slot,
+    /// Values from phase 1 that wait for the window.
+    inherited: VecDeque<Value>,
+    /// Slots above the chosen prefix; at most `config.window`.
+    rounds: BTreeMap<Slot, Round>,
+    peers: BTreeMap<ReplicaId, Peer>,
+    beat: u64,
+    beat_due: Moment,
+    /// Tickets, each with the heartbeat that a majority must answer; at most `config.queue`.
+    confirms: VecDeque<(u64, u64)>,
+    /// The commit mark that was last sent to everyone.
+    announced: Slot,
+}
+
+impl Leader {
+    pub(crate) fn new(
+        ballot: Ballot,
+        inherited: VecDeque<Value>,
+        chosen: Slot,
+        now: Moment,
+        config: &Config,
+    ) -> Self {
+        let peer = |id| {
+            let peer = Peer { heard: now, beat: 0, chosen: Slot::ZERO };
+            (id, peer)
+        };
+        Self {
+            ballot,
+            since: now,
+            next: chosen.next(),
+            barrier: chosen.plus(inherited.len() as u64),
+            inherited,
+            rounds: BTreeMap::new(),
+            peers: config.peers().map(peer).collect(),
+            beat: 0,
+            beat_due: now,
+            confirms: VecDeque::new(),
+            announced: Slot::ZERO,
+        }
+    }
+
+    /// Starts rounds while the window has room.
+    pub(crate) fn pump(
+        &mut self,
+        now: Moment,
+        config: &Config,
+        acceptor: &mut Acceptor,
+        log: &mut Log,
+        pending: &mut Pending,
+        step: &mut Step,
+    ) {
+        while self.next.above(log.chosen()) <= config.window {
+            let inherited = self.inherited.pop_front();
+            let Some(value) = inherited.or_else(|| pending.batch(config)) else {
+                break;
+            };
+            let slot = self.next;
+            self.next = slot.next();
+            let ballot = self.ballot;
+            step.events.push(Event::RoundStarted { slot, ballot });
+            acceptor.accept(ballot, slot, &value, Slot(u64::MAX), log, step);
+            let round = Round { value, votes: Votes::default(), sent: now };
+            self.send(slot, &round, log, config, step);
+            self.rounds.insert(slot, round);
+            self.announced = log.chosen();
+        }
+    }
+
+    /// Sends a round to everyone who has not accepted it. It may leave at once: it rests on the ballot, which
+    /// was durable before phase 1, and not on the leader's own acceptance.
+    fn send(&self, slot: Slot, round: &Round, log: &Log, config: &Config, step: &mut Step) {
+        for peer in config.peers() {
+            if !round.votes.contains(peer) {
+                let accept = Message::Accept {
+                    ballot: self.ballot,
+                    chosen: log.chosen(),
+                    slot,
+                    value: round.value.clone(),
+                };
+                step.send(peer, accept);
+            }
+        }
+    }
+
+    /// A voter, maybe this one, has durably accepted a slot in this ballot.
+    pub(crate) fn accepted(
+        &mut self,
+        by: ReplicaId,
+        slot: Slot,
+        config: &Config,
+        log: &mut Log,
+        step: &mut Step,
+    ) {
+        let Some(round) = self.rounds.get_mut(&slot) else {
+            return;
+        };
+        if round.votes.insert(by) {
+            let ballot = self.ballot;
+            step.events.push(Event::Accepted { slot, ballot, by });
+        }
+        while let Some(round) = self.rounds.get(&log.chosen().next()) {
+            if !round.votes.is_majority(config) {
+                break;
+            }
+            self.rounds.remove(&log.chosen().next());
+            choose_next(log, config, step);
+        }
+    }
+
+    /// A follower answered in this ballot.
+    pub(crate) fn hear(&mut self, peer: ReplicaId, beat: u64, chosen: Slot, now: Moment) {
+        if let Some(peer) = self.peers.get_mut(&peer) {
+            peer.heard = now;
+            peer.beat = peer.beat.max(beat);
+            peer.chosen = peer.chosen.max(chosen);
+        }
+    }
+
+    /// Does what is due: heartbeat and resends.
+    pub(crate) fn tick(&mut self, now: Moment, config: &Config, log: &Log, step: &mut Step) {
+        if now >= self.beat_due {
+            self.heartbeat(now, config, log, step);
+        }
+        let late = |round: &Round| now >= round.sent + config.resend;
+        let mut rounds = core::mem::take(&mut self.rounds);
+        for (slot, round) in rounds.iter_mut().filter(|(_, round)| late(round)) {
+            round.sent = now;
+            self.send(*slot, round, log, config, step);
+        }
+        self.rounds = rounds;
+    }
+
+    fn heartbeat(&mut self, now: Moment, config: &Config, log: &Log, step: &mut Step) {
+        self.beat += 1;
+        self.beat_due = now + config.heartbeat;
+        for peer in config.peers() {
+            let heartbeat =
+                Message::Heartbeat { ballot: self.ballot, beat: self.beat, chosen: log.chosen() };
+            step.send(peer, heartbeat);
+        }
+        self.announced = log.chosen();
+    }
+
+    /// Tells everyone what is chosen, if no accept or heartbeat has: an owner waits for it.
+    pub(crate) fn announce(&mut self, config: &Config, log: &Log, step: &mut Step) {
+        if self.announced < log.chosen() {
+            self.announced = log.chosen();
+            let (ballot, chosen) = (self.ballot, log.chosen());
+            for peer in config.peers() {
+                step.send(peer, Message::Commit { ballot, chosen });
+            }
+        }
+    }
+
+    /// Begins a heartbeat for this ticket. One that began earlier would prove too little.
+    pub(crate) fn confirm(
+        &mut self,
+        ticket: u64,
+        now: Moment,
+        config: &Config,
+        log: &Log,
+        step: &mut Step,
+    ) {
+        if self.confirms.len() >= config.queue {
+            step.confirmed.push((ticket, false));
+            return;
+        }
+        self.heartbeat(now, config, log, step);
+        self.confirms.push_back((self.beat, ticket));
+    }
+
+    /// Answers the tickets whose heartbeat a majority answered, once the barrier is chosen.
+    pub(crate) fn resolve(&mut self, config: &Config, log: &Log, step: &mut Step) {
+        if log.chosen() < self.barrier {
+            return;
+        }
+        while let Some((beat, ticket)) = self.confirms.front().copied() {
+            let mut votes = Votes::default();
+            votes.insert(config.id);
+            let answered = self.peers.iter().filter(|(_, peer)| peer.beat >= beat);
+            answered.for_each(|(id, _)| {
+                votes.insert(*id);
+            });
+            if !votes.is_majority(config) {
+                break;
+            }
+            self.confirms.pop_front();
+            step.confirmed.push((ticket, true));
+        }
+    }
+
+    /// When the majority's answers are too old, unless new ones come.
+    pub(crate) fn quorum_until(&self, config: &Config) -> Moment {
+        let mut heard: Vec<_> = self.peers.values().map(|peer| peer.heard).collect();
+        heard.sort_unstable_by(|a, b| b.cmp(a));
+        match config.majority().checked_sub(2) {
+            Some(last) => heard[last] + config.election_max,
+            None => Moment::NEVER,
+        }
+    }
+
+    /// The earliest resend, if a round is open.
+    pub(crate) fn resend_due(&self, config: &Config) -> Option<Moment> {
+        let sent = self.rounds.values().map(|round| round.sent).min();
+        sent.map(|sent| sent + config.resend)
+    }
+
+    pub(crate) const fn beat_due(&self) -> Moment {
+        self.beat_due
+    }
+
+    /// Someone of higher priority who is alive and caught up, once this leadership has lasted for `settled`.
+    pub(crate) fn successor(
+        &self,
+        settled: Duration,
+        now: Moment,
+        config: &Config,
+        log: &Log,
+    ) -> Option<ReplicaId> {
+        if now.since(self.since) < settled || log.chosen() < self.barrier {
+            return None;
+        }
+        let own = config.priority_of(config.id);
+        let fit = |id: ReplicaId, peer: &Peer| {
+            config.priority_of(id) > own
+                && now.since(peer.heard) <= config.heartbeat * 2
+                && log.chosen().above(peer.chosen) <= config.window
+        };
+        let peers = self.peers.iter().filter(|(id, peer)| fit(**id, peer));
+        peers.map(|(id, _)| *id).max_by_key(|id| (config.priority_of(*id), *id))
+    }
+
+    /// The end: open rounds and tickets fail.
+    pub(crate) fn end(self, higher: Option<Ballot>, step: &mut Step) {
+        let ballot = self.ballot;
+        for slot in self.rounds.into_keys() {
+            step.events.push(Event::RoundFailed { slot, ballot, higher });
+        }
+        let failed = self.confirms.into_iter().map(|(_, ticket)| (ticket, false));
+        step.confirmed.extend(failed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Recovered;
+
+    const BALLOT: Ballot = Ballot { round: 1, replica: ReplicaId(1) };
+
+    fn leading(count: u8) -> (Leader, Config, Log, Step) {
+        let config = Config::new(ReplicaId(1), (1..=count).map(ReplicaId));
+        let (mut log, mut step) = (Log::recover(&Recovered::empty()), Step::default());
+        let inherited = VecDeque::from([Value::NoOp]);
+        let mut leader = Leader::new(BALLOT, inherited, Slot::ZERO, Moment(0), &config);
+        let mut acceptor = Acceptor::new(BALLOT);
+        let mut pending = Pending::default();
+        leader.pump(Moment(0), &config, &mut acceptor, &mut log, &mut pending, &mut step);
+        (leader, config, log, step)
+    }
+
+    #[test]
+    fn a_slot_is_chosen_by_distinct_voters_also_in_even_groups() {
+        let (mut leader, config, mut log, mut step) = leading(4);
+        for by in [1, 2, 2, 2] {
+            leader.accepted(ReplicaId(by), Slot(1), &config, &mut log, &mut step);
+        }
+        assert_eq!(log.chosen(), Slot::ZERO);
+        leader.accepted(ReplicaId(3), Slot(1), &config, &mut log, &mut step);
+        assert_eq!(log.chosen(), Slot(1));
+    }
+
+    #[test]
+    fn a_ticket_waits_for_the_barrier_and_for_a_later_heartbeat() {
+        let (mut leader, config, mut log, mut step) = leading(3);
+        leader.hear(ReplicaId(2), 0, Slot::ZERO, Moment(1));
+        leader.confirm(77, Moment(1), &config, &log, &mut step);
+        leader.resolve(&config, &log, &mut step);
+        leader.hear(ReplicaId(2), 1, Slot::ZERO, Moment(1));
+        leader.resolve(&config, &log, &mut step);
+        assert!(step.confirmed.is_empty());
+        for by in [1, 3] {
+            leader.accepted(ReplicaId(by), Slot(1), &config, &mut log, &mut step);
+        }
+        leader.resolve(&config, &log, &mut step);
+        assert_eq!(step.confirmed, [(77, true)]);
+    }
+
+    #[test]
+    fn unanswered_rounds_go_again_to_those_who_did_not_answer() {
+        let (mut leader, config, mut log, mut step) = leading(3);
+        leader.accepted(ReplicaId(2), Slot(1), &config, &mut log, &mut step);
+        let mut later = Step::default();
+        leader.tick(Moment(0) + config.resend, &config, &log, &mut later);
+        let again =
+            later.immediate.iter().filter(|out| matches!(out.message, Message::Accept { .. }));
+        let to: Vec<_> = again.map(|out| out.to).collect();
+        assert_eq!(to, [ReplicaId(3)]);
+    }
+
+    #[test]
+    fn a_leader_counts_on_the_majority_it_hears() {
+        let (mut leader, config, ..) = leading(3);
+        leader.hear(ReplicaId(3), 1, Slot::ZERO, Moment(500));
+        assert_eq!(leader.quorum_until(&config), Moment(500) + config.election_max);
+    }
+}

@@ -1,0 +1,182 @@
+//! The part of the log that is in memory: what was accepted, and how far it is chosen.
+//!
+//! ```text
+//!          floor            chosen
+//!   on disk  |  all chosen    |  accepted, maybe with holes
+//! -----------+----------------+-----------------------------> slots
+//! ```
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use crate::config::Config;
+use crate::id::{Ballot, Slot};
+use crate::message::{Entry, Value};
+use crate::record::Recovered;
+
+#[derive(Debug)]
+pub(crate) struct Log {
+    entries: BTreeMap<Slot, (Ballot, Value)>,
+    /// The lowest slot about which memory tells everything.
+    floor: Slot,
+    /// The chosen prefix. From `floor` to here every slot is present, with its chosen value.
+    chosen: Slot,
+}
+
+impl Log {
+    /// The log up to what the state machine holds; the rest of the chosen prefix is still to be reported.
+    pub(crate) fn recover(recovered: &Recovered) -> Self {
+        let entries: BTreeMap<_, _> = recovered
+            .accepted
+            .iter()
+            .map(|entry| (entry.slot, (entry.ballot, entry.value.clone())))
+            .collect();
+        let mut floor = recovered.applied.next();
+        while floor.0 > 1 && entries.contains_key(&Slot(floor.0 - 1)) {
+            floor = Slot(floor.0 - 1);
+        }
+        let mut log = Self { entries, floor: Slot(1), chosen: recovered.applied };
+        log.raise_floor(floor);
+        log
+    }
+
+    pub(crate) const fn floor(&self) -> Slot {
+        self.floor
+    }
+
+    pub(crate) const fn chosen(&self) -> Slot {
+        self.chosen
+    }
+
+    pub(crate) fn get(&self, slot: Slot) -> Option<&(Ballot, Value)> {
+        self.entries.get(&slot)
+    }
+
+    /// Accepts or learns a value in a slot that is not known to be chosen.
+    pub(crate) fn put(&mut self, slot: Slot, ballot: Ballot, value: Value) {
+        assert!(slot > self.chosen, "slot {slot} is chosen and cannot change");
+        if let Some((held, same)) = self.entries.get(&slot) {
+            assert!(*held <= ballot, "slot {slot} would go back from {held} to {ballot}");
+            assert!(
+                *held < ballot || *same == value,
+                "two values in slot {slot} at ballot {ballot}"
+            );
+        }
+        self.entries.insert(slot, (ballot, value));
+    }
+
+    /// Extends the chosen prefix by one slot, which must be present, and lets go of what is out of the window.
+    pub(crate) fn choose_next(&mut self, config: &Config) -> Entry {
+        let slot = self.chosen.next();
+        let entry = self.entries.get(&slot).map(|(ballot, value)| Entry {
+            slot,
+            ballot: *ballot,
+            value: value.clone(),
+        });
+        let Some(entry) = entry else {
+            panic!("slot {slot} is chosen, but its value is missing");
+        };
+        self.chosen = slot;
+        let keep = Slot(slot.0.saturating_sub(config.log_window) + 1);
+        if keep > self.floor {
+            self.raise_floor(keep);
+        }
+        entry
+    }
+
+    /// The state machine came from a snapshot that ends at `slot`.
+    pub(crate) fn install(&mut self, slot: Slot) {
+        assert!(slot > self.chosen, "a snapshot would take the log back to slot {slot}");
+        self.chosen = slot;
+        self.raise_floor(slot.next());
+    }
+
+    fn raise_floor(&mut self, floor: Slot) {
+        assert!(floor <= self.chosen.next(), "only chosen slots may be forgotten");
+        self.floor = floor;
+        while let Some(entry) = self.entries.first_entry() {
+            if *entry.key() >= floor {
+                break;
+            }
+            entry.remove();
+        }
+    }
+
+    /// Every accepted entry from `from` on, as far as one message holds, and the last slot this speaks for.
+    pub(crate) fn report(&self, from: Slot, config: &Config) -> (Vec<Entry>, Slot) {
+        assert!(from >= self.floor, "slots below {} cannot be reported", self.floor);
+        let (entries, cut) = self.chunk(from, Slot(u64::MAX), config);
+        let last = entries.last().map_or(from, |entry| entry.slot);
+        (entries, if cut { last } else { Slot(u64::MAX) })
+    }
+
+    /// Chosen entries from `from` on, as far as one message holds.
+    pub(crate) fn suffix(&self, from: Slot, config: &Config) -> Vec<Entry> {
+        assert!(from >= self.floor, "slots below {} are not in memory", self.floor);
+        self.chunk(from, self.chosen, config).0
+    }
+
+    fn chunk(&self, from: Slot, to: Slot, config: &Config) -> (Vec<Entry>, bool) {
+        let (mut entries, mut bytes) = (Vec::new(), 0);
+        if from > to {
+            return (entries, false);
+        }
+        for (slot, (ballot, value)) in self.entries.range(from..=to) {
+            bytes += value.bytes();
+            let full = entries.len() >= config.chunk_entries || bytes > config.chunk_bytes;
+            if full && !entries.is_empty() {
+                return (entries, true);
+            }
+            entries.push(Entry { slot: *slot, ballot: *ballot, value: value.clone() });
+        }
+        (entries, false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::ReplicaId;
+
+    const BALLOT: Ballot = Ballot { round: 1, replica: ReplicaId(1) };
+
+    fn small() -> Config {
+        let mut config = Config::new(ReplicaId(1), [ReplicaId(1)]);
+        config.chunk_entries = 2;
+        config.log_window = 3;
+        config
+    }
+
+    #[test]
+    fn reports_cover_holes_and_come_in_chunks() {
+        let mut log = Log::recover(&Recovered::empty());
+        for slot in [1, 4, 9] {
+            log.put(Slot(slot), BALLOT, Value::NoOp);
+        }
+        let (entries, to) = log.report(Slot(1), &small());
+        assert_eq!((entries.len(), to), (2, Slot(4)));
+        let (entries, to) = log.report(to.next(), &small());
+        assert_eq!((entries.len(), to), (1, Slot(u64::MAX)));
+    }
+
+    #[test]
+    fn memory_keeps_the_window_and_all_that_is_not_chosen() {
+        let mut log = Log::recover(&Recovered::empty());
+        for slot in 1..=10 {
+            log.put(Slot(slot), BALLOT, Value::NoOp);
+        }
+        for _ in 0..7 {
+            let _ = log.choose_next(&small());
+        }
+        assert_eq!((log.floor(), log.chosen()), (Slot(5), Slot(7)));
+        assert!(log.get(Slot(4)).is_none() && log.get(Slot(10)).is_some());
+    }
+
+    #[test]
+    #[should_panic(expected = "two values")]
+    fn one_ballot_has_one_value_per_slot() {
+        let mut log = Log::recover(&Recovered::empty());
+        log.put(Slot(1), BALLOT, Value::NoOp);
+        log.put(Slot(1), BALLOT, Value::Batch(alloc::sync::Arc::from([])));
+    }
+}
