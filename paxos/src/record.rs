@@ -23,6 +23,9 @@ pub enum Record {
     /// Everything up to here is chosen, and the accepted entries up to here are the chosen ones.
     /// Losing it costs only time, so it forces no write by itself.
     Chosen(Slot),
+    /// The answer to [`Input::Installed`](crate::Input::Installed): this transaction replaces the state machine by
+    /// the snapshot up to here, and deletes the entries up to here, which may hold values that were not chosen.
+    Installed(Slot),
 }
 
 /// What a replica finds on its disk when it starts.

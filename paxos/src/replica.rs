@@ -54,7 +54,8 @@ pub enum Reason {
 ///    later. On start, [`Recovered::applied`] says how far that came; later slots are reported again.
 /// 6. **Keep the log** on disk from some slot on, and answer each [`Fetch`](crate::Fetch) from it with chosen
 ///    entries, or with none if it is trimmed there; never trim above what is applied. A replica that is told
-///    [`Event::SnapshotNeeded`] gets the state by other means, and then [`Input::Installed`].
+///    [`Event::SnapshotNeeded`] gets a snapshot by other means, then [`Input::Installed`], and puts the snapshot
+///    in place in the transaction that writes [`Record::Installed`].
 /// 7. **One disk, one id.** A replica whose disk was lost or cloned must not come back under its old id.
 /// 8. **The transport** may lose, delay, duplicate and reorder, but names senders truly and keeps messages whole.
 /// 9. **Requests** are chosen at least once; [`Sessions`](crate::Sessions) makes that exactly once. A request is
@@ -307,7 +308,7 @@ impl Replica {
         // What a leader or candidate was about to propose there is history now.
         self.step_down(SteppedDown::Installed, step);
         self.log.install(slot);
-        step.records.push(Record::Chosen(slot));
+        step.records.push(Record::Installed(slot));
         self.catch_up.progressed(self.now);
     }
 

@@ -34,7 +34,8 @@ pub enum Input {
         /// The entries.
         entries: Vec<Entry>,
     },
-    /// The state machine now holds everything up to this slot, from a snapshot.
+    /// A snapshot of the state machine up to this slot is at hand. It is to be put in place by the write of
+    /// [`Record::Installed`], not before.
     Installed(Slot),
 }
 
