@@ -37,8 +37,7 @@ impl Disk {
                 }
                 Record::Chosen(slot) => self.chosen = *slot,
                 Record::Installed(slot) => {
-                    assert_eq!(snapshot.len() as u64, slot.0);
-                    self.applied = snapshot.to_vec();
+                    self.applied = snapshot[..slot.0 as usize].to_vec();
                     self.accepted = self.accepted.split_off(&slot.next());
                 }
             }

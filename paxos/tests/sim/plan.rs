@@ -45,7 +45,7 @@ impl Plan {
         config.window = rng.between(1, 6);
         config.queue = rng.between(4, 40) as usize;
         config.log_window = config.window + rng.between(0, 20);
-        config.chunk_entries = rng.between(1, 6) as usize;
+        config.chunk_entries = rng.between(3, 9) as usize;
         let slowest = rng.between(1, 30) * 1000;
         Self {
             replicas,
