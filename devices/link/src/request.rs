@@ -158,6 +158,12 @@ impl Requester {
         }
     }
 
+    /// The topic that answers come to: no other requester has the same.
+    #[must_use]
+    pub fn reply_topic(&self) -> &str {
+        &self.reply_topic
+    }
+
     /// Says DISCONNECT and ends the connection, for all clones.
     pub async fn close(self) {
         self.link.close().await;

@@ -190,6 +190,18 @@ impl Topics {
         format!("hearth/{}/broker/waiting", self.site)
     }
 
+    /// `hearth/<site>/world/<zone>/<device>`: where the simulated user acts on a simulated device.
+    #[must_use]
+    pub fn world(&self, zone: &Zone, device: &Device) -> String {
+        format!("hearth/{}/world/{zone}/{device}", self.site)
+    }
+
+    /// Client id of a device of ours: `<site>-<zone>-<device>`.
+    #[must_use]
+    pub fn device_session(&self, zone: &Zone, device: &Device) -> String {
+        format!("{}-{zone}-{device}", self.site)
+    }
+
     /// Client id of the persistent session through which a zone's owner reads it.
     #[must_use]
     pub fn zone_session(&self, zone: &Zone) -> String {
