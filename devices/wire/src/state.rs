@@ -170,6 +170,9 @@ pub struct Command {
 }
 
 impl Command {
+    /// The payload that asks a device to report what it is, and orders nothing.
+    pub const REPORT: &'static [u8] = br#"{"report":true}"#;
+
     /// The payload.
     #[must_use]
     pub fn to_json(&self) -> Json {

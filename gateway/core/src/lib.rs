@@ -1,1 +1,43 @@
 //! The decisions of a gateway, pure: inputs in, outputs out.
+//!
+//! ```text
+//!              Input                    Step
+//!   links ──▶ ┌──────────────────────────────┐ ──▶ effects: send, publish, acknowledge, open, say
+//!   store ──▶ │ Gateway                      │
+//!   time  ──▶ │  paxos::Replica ─▶ House     │ ──▶ what to write, and what rests on that write
+//!             │  (agreement)     (apply)     │
+//!             └──────────────────────────────┘
+//! ```
+//!
+//! [`Gateway`] never reads a clock, opens nothing and waits for nothing: time is a value in every
+//! input, and what rests on a write comes back only through [`Step::persist`].
+
+#![forbid(unsafe_code)]
+
+pub mod cache;
+pub mod command;
+pub mod event;
+pub mod house;
+pub mod peer;
+pub mod settings;
+pub mod step;
+
+mod agreement;
+mod answers;
+mod api;
+mod chores;
+mod contend;
+mod deliveries;
+mod gateway;
+mod leases;
+mod peers;
+mod queries;
+mod reply;
+mod settle;
+mod story;
+mod zones;
+
+pub use event::{Effect, Input, Now, Stored};
+pub use gateway::Gateway;
+pub use settings::{Settings, Timing};
+pub use step::{Step, Write};

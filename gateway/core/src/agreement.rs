@@ -1,0 +1,154 @@
+//! The agreement: feeds Paxos, and applies what it chose.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use paxos::{Chosen, Event, ReplicaId, Request, SessionId};
+use wire::{Epoch, GatewayId, Zone};
+
+use crate::command::{Entry, Op};
+use crate::event::{Effect, Read};
+use crate::gateway::Gateway;
+use crate::house::Change;
+use crate::peer::PeerMessage;
+use crate::settle::Unsettled;
+use crate::step::Step;
+
+/// For what Paxos was asked whether this gateway leads still.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ticket {
+    /// A gateway wants a lease.
+    Lease { to: GatewayId, sent: u64 },
+    /// An owner asks whether it still is one.
+    Epoch { to: GatewayId, zone: Zone, epoch: Epoch },
+    /// This gateway wants to open the site session.
+    Site,
+}
+
+impl Gateway {
+    /// Gives Paxos an input and carries out what follows.
+    pub(crate) fn agree(&mut self, input: paxos::Input, out: &mut Step) {
+        let me = ReplicaId(self.settings.id.0);
+        let mut inputs = VecDeque::from([input]);
+        while let Some(input) = inputs.pop_front() {
+            let mut step = self.paxos.step(self.now.moment, input);
+            for paxos::Outgoing { to, message } in step.take_immediate() {
+                if to == me {
+                    inputs.push_back(paxos::Input::Message { from: me, message });
+                } else {
+                    self.watch_round(&message);
+                    self.send(GatewayId(to.0), PeerMessage::Paxos(message), out);
+                }
+            }
+            for event in step.events() {
+                self.tell_event(event, out);
+            }
+            for chosen in step.take_chosen() {
+                self.apply(&chosen, out);
+            }
+            let confirmed = step.confirmed().to_vec();
+            out.reads.extend(step.fetch().iter().map(|fetch| Read::Log(*fetch)));
+            out.paxos.absorb(step);
+            for (ticket, holds) in confirmed {
+                self.confirmed(ticket, holds, out);
+            }
+        }
+    }
+
+    /// Proposes an entry of no zone; it may be proposed again until its effect shows.
+    pub(crate) fn propose(&mut self, op: Op, out: &mut Step) {
+        self.own_number += 1;
+        let (session, number) = (self.own_session(), self.own_number);
+        let payload = self.entry(op);
+        self.agree(paxos::Input::Propose(vec![Request { session, number, payload }]), out);
+    }
+
+    /// The bytes of an entry proposed now.
+    pub(crate) fn entry(&mut self, op: Op) -> Arc<[u8]> {
+        let clock = self.clock.tick();
+        let entry = Entry { time: self.now.time, clock, by: self.settings.id, op };
+        Arc::from(entry.encode())
+    }
+
+    /// Asks Paxos whether this gateway leads still; the answer comes to [`Self::confirmed`].
+    pub(crate) fn confirm(&mut self, ticket: Ticket, out: &mut Step) {
+        self.next_ticket += 1;
+        self.tickets.insert(self.next_ticket, ticket);
+        self.agree(paxos::Input::Confirm(self.next_ticket), out);
+    }
+
+    fn confirmed(&mut self, ticket: u64, leads: bool, out: &mut Step) {
+        match self.tickets.remove(&ticket) {
+            Some(Ticket::Lease { to, sent }) if leads => self.grant(to, sent, out),
+            Some(Ticket::Epoch { to, zone, epoch }) if leads => {
+                let row = self.house.zones().get(&zone);
+                let holds = row.is_some_and(|row| row.epoch == epoch && row.owner == to);
+                self.send(to, PeerMessage::EpochAnswer { zone, epoch, holds }, out);
+            }
+            Some(Ticket::Site) => self.site_confirmed(leads, out),
+            // Whoever asked asks again, and then perhaps another leader.
+            Some(Ticket::Lease { .. } | Ticket::Epoch { .. }) | None => {}
+        }
+    }
+
+    fn apply(&mut self, chosen: &Chosen, out: &mut Step) {
+        assert_eq!(chosen.slot.0, self.applied.0 + 1, "entries are applied in the order of slots");
+        self.applied = chosen.slot;
+        out.applied = Some(chosen.slot);
+        let mut house = None;
+        for request in chosen.value.requests() {
+            let entry = match Entry::decode(&request.payload) {
+                Ok(entry) => entry,
+                Err(error) => {
+                    let slot = chosen.slot.0;
+                    let why = format!("slot {slot} of the log cannot be applied: {error}");
+                    return out.effects.push(Effect::Stop(why));
+                }
+            };
+            self.clock = self.clock.max(entry.clock);
+            let mut outcome = self.house.apply(&entry);
+            // Only the last of the slot's rows of counters has to be written.
+            house = outcome.changes.pop_if(|change| matches!(change, Change::House(..))).or(house);
+            out.changes.append(&mut outcome.changes);
+            self.unsettled.push_back(Unsettled { slot: chosen.slot, entry, outcome });
+        }
+        out.changes.extend(house);
+    }
+
+    /// The queue of the leader was full, or there is no leader: what was refused is due again.
+    fn refused(&mut self, sessions: impl Iterator<Item = SessionId>) {
+        for session in sessions {
+            if let Some(zone) = self.zones.values_mut().find(|zone| zone.epoch.0 == session.0) {
+                zone.gap = true;
+            }
+        }
+    }
+
+    fn tell_event(&mut self, event: &Event, out: &mut Step) {
+        let me = self.settings.id;
+        match event {
+            Event::Leading { .. } => {
+                self.leases.began_to_lead(self.now.moment);
+                self.tell(out, format!("Gateway {me} leads."));
+                self.contention_chores(out);
+            }
+            Event::Following { leader, .. } => {
+                self.tell(out, format!("Gateway {me} follows gateway {}.", leader.0));
+            }
+            Event::CatchingUp { from, to } => {
+                self.caught_up = false;
+                let (from, to) = (from.0, to.0);
+                self.tell(out, format!("Gateway {me} is catching up: slots {from} to {to}."));
+            }
+            Event::CaughtUp => {
+                self.caught_up = true;
+                self.tell(out, format!("Gateway {me} has caught up."));
+            }
+            Event::Refused(requests) => self.refused(requests.iter().map(|id| id.session)),
+            Event::RoundStarted { slot, .. } => self.round_started(*slot, out),
+            Event::Accepted { slot, by, .. } => self.round_accepted(*slot, *by, out),
+            Event::RoundFailed { slot, .. } => self.round_failed(*slot, out),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! The owner's cache: least recently used, written through, counted as the seed counts.
+
+use core::num::NonZeroUsize;
+
+use lru::LruCache;
+use wire::{CacheCounts, CacheUse, NodeId};
+
+use crate::house::StatusRow;
+
+/// Cache of the devices that this gateway owns.
+#[derive(Debug)]
+pub struct Cache {
+    rows: Option<LruCache<NodeId, StatusRow>>,
+    counts: CacheCounts,
+}
+
+/// What putting a row into the cache did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Put {
+    /// The cache has size 0.
+    Off,
+    /// There was room.
+    Added,
+    /// The device was in it.
+    Updated,
+    /// The least recently used device had to leave.
+    Evicted,
+}
+
+impl Cache {
+    /// A cache for `size` devices; none for 0.
+    #[must_use]
+    pub fn new(size: usize) -> Self {
+        Self { rows: NonZeroUsize::new(size).map(LruCache::new), counts: CacheCounts::default() }
+    }
+
+    /// Whether there is a cache at all.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.rows.is_some()
+    }
+
+    /// How often it helped.
+    #[must_use]
+    pub fn counts(&self) -> CacheCounts {
+        self.counts
+    }
+
+    /// Write-through: the row has just been written to the table.
+    pub fn put(&mut self, row: StatusRow) -> Put {
+        let Some(rows) = &mut self.rows else { return Put::Off };
+        let full = rows.len() == rows.cap().get();
+        match rows.push(row.node, row.clone()) {
+            Some((node, _)) if node == row.node => Put::Updated,
+            Some(_) if full => Put::Evicted,
+            _ => Put::Added,
+        }
+    }
+
+    /// A query: counted, and answered from the cache if it can be. `known` says whether any
+    /// gateway has cached the device before.
+    pub fn query(&mut self, node: NodeId, known: bool) -> (CacheUse, Option<StatusRow>) {
+        let Some(rows) = &mut self.rows else { return (CacheUse::Off, None) };
+        if let Some(row) = rows.get(&node) {
+            self.counts.hits += 1;
+            return (CacheUse::Hit, Some(row.clone()));
+        }
+        if known {
+            self.counts.misses += 1;
+            (CacheUse::Miss, None)
+        } else {
+            self.counts.cold_misses += 1;
+            (CacheUse::Cold, None)
+        }
+    }
+
+    /// Forgets a device that this gateway does not own any more.
+    pub fn forget(&mut self, node: NodeId) {
+        if let Some(rows) = &mut self.rows {
+            rows.pop(&node);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wire::UnixMillis;
+
+    fn row(node: u32) -> StatusRow {
+        StatusRow::empty(NodeId(node), UnixMillis(0))
+    }
+
+    #[test]
+    fn the_least_recently_used_device_leaves() {
+        let mut cache = Cache::new(2);
+        assert_eq!(cache.put(row(2)), Put::Added);
+        assert_eq!(cache.put(row(3)), Put::Added);
+        assert_eq!(cache.query(NodeId(2), true).0, CacheUse::Hit);
+        assert_eq!(cache.put(row(4)), Put::Evicted);
+        assert_eq!(cache.query(NodeId(3), true).0, CacheUse::Miss);
+        assert_eq!(cache.query(NodeId(2), true).0, CacheUse::Hit);
+        assert_eq!(cache.put(row(4)), Put::Updated);
+        assert_eq!(cache.query(NodeId(9), false).0, CacheUse::Cold);
+        let counts = CacheCounts { hits: 2, misses: 1, cold_misses: 1 };
+        assert_eq!(cache.counts(), counts);
+    }
+
+    #[test]
+    fn size_0_counts_nothing() {
+        let mut cache = Cache::new(0);
+        assert_eq!(cache.put(row(2)), Put::Off);
+        assert_eq!(cache.query(NodeId(2), true), (CacheUse::Off, None));
+        assert_eq!(cache.counts(), CacheCounts::default());
+    }
+}

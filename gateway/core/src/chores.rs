@@ -1,0 +1,201 @@
+//! What a gateway sees to from time to time: heartbeats, leases, probes, and what the leader owes
+//! the home. Every duty is derived from the state anew, so none can be forgotten.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use paxos::Moment;
+use wire::{GatewayId, Heartbeat, Liveness, Register, Zone};
+
+use crate::agreement::Ticket;
+use crate::command::{Op, TimerName};
+use crate::event::{Effect, Session};
+use crate::gateway::Gateway;
+use crate::reply::Reply;
+use crate::step::Step;
+use crate::zones::SiteSession;
+
+/// What is due when.
+#[derive(Debug, Default)]
+pub(crate) struct Duties {
+    pub(crate) next: Moment,
+    beat: Moment,
+    lease: Moment,
+    /// When what was proposed last; bounded by what there is to propose, and cleared of old ones.
+    proposed: BTreeMap<Duty, Moment>,
+    /// Registrations that are not agreed yet, by tag. At most [`REGISTRATIONS`].
+    pub(crate) registrations: BTreeMap<u64, (Register, Reply)>,
+    next_tag: u64,
+}
+
+/// Something to propose until it shows its effect.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Duty {
+    Join,
+    Dead(GatewayId),
+    Settings,
+    Place(Zone),
+    Fire(TimerName, u64),
+    Register(u64),
+}
+
+/// Registrations under way at once; a person or a script makes a few, a boot storm hundreds.
+const REGISTRATIONS: usize = 1024;
+
+impl Gateway {
+    pub(crate) fn chores(&mut self, out: &mut Step) {
+        let now = self.now.moment;
+        if now < self.duties.next {
+            return;
+        }
+        let timing = self.settings.timing;
+        self.duties.next = now + timing.chores;
+        if now >= self.duties.beat {
+            self.duties.beat = now + timing.beat;
+            out.effects.push(Effect::Beat(self.heartbeat()));
+        }
+        if now >= self.duties.lease {
+            self.duties.lease = now + timing.lease_every;
+            self.request_lease(out);
+        }
+        self.join(out);
+        self.peer_chores(out);
+        self.zone_chores(out);
+        self.query_chores(out);
+        self.contention_chores(out);
+        self.site_chores(out);
+        if self.leads() {
+            self.leader_chores(out);
+        }
+        self.registration_chores(out);
+        let old = timing.resend * 8;
+        self.duties.proposed.retain(|_, at| now < *at + old);
+    }
+
+    fn heartbeat(&self) -> Heartbeat {
+        let counters = self.house.counters();
+        Heartbeat {
+            epoch: counters.epoch,
+            applied: self.applied.0,
+            seq: counters.seq,
+            clock: self.clock,
+            devices: self.house.load(self.settings.id),
+            zones: u32::try_from(self.zones.len()).unwrap_or(u32::MAX),
+            leader: self.leader(),
+            serves: self.settings.serves,
+            cache: self.cache.counts(),
+            ..Heartbeat::bare(Liveness::Alive, self.settings.id, self.settings.incarnation)
+        }
+    }
+
+    /// Joins, and joins again when the log says that this gateway is dead.
+    fn join(&mut self, out: &mut Step) {
+        let me = self.settings.id;
+        let known = self.house.gateways().get(&me);
+        let joined = known
+            .is_some_and(|member| member.alive && member.incarnation == self.settings.incarnation);
+        let ready = self.peers.is_up() && self.leader().is_some() && self.caught_up;
+        if !joined && ready && self.is_due(Duty::Join) {
+            let (incarnation, serves) = (self.settings.incarnation, self.settings.serves);
+            let caches = self.cache.is_on();
+            self.propose(Op::Join { gateway: me, incarnation, serves, caches }, out);
+        }
+    }
+
+    pub(crate) fn propose_dead(&mut self, gateway: GatewayId, incarnation: u64, out: &mut Step) {
+        if self.is_due(Duty::Dead(gateway)) {
+            self.propose(Op::Dead { gateway, incarnation }, out);
+        }
+    }
+
+    /// A broker holds messages for a zone; if nobody owns it, the leader sees to that.
+    pub(crate) fn wanted(&mut self, zone: Zone, out: &mut Step) {
+        let unknown = !self.house.zones().contains_key(&zone);
+        if unknown && self.leads() && self.is_due(Duty::Place(zone.clone())) {
+            self.propose(Op::Place { zone }, out);
+        }
+    }
+
+    /// Registers a device for someone who asked the API.
+    pub(crate) fn register(&mut self, register: Register, reply: Reply, out: &mut Step) {
+        if self.duties.registrations.len() >= REGISTRATIONS {
+            let why = "too many registrations at once; try again";
+            return self.answer(&reply, wire::Answer::error(why), out);
+        }
+        self.duties.next_tag += 1;
+        let tag = self.duties.next_tag;
+        self.duties.registrations.insert(tag, (register, reply));
+        self.registration_chores(out);
+    }
+
+    fn registration_chores(&mut self, out: &mut Step) {
+        let tags: Vec<u64> = self.duties.registrations.keys().copied().collect();
+        for tag in tags {
+            if !self.is_due(Duty::Register(tag)) {
+                continue;
+            }
+            let Some((register, _)) = self.duties.registrations.get(&tag) else { continue };
+            let Register { zone, device, kind } = register.clone();
+            self.propose(Op::Register { zone, device, kind, tag }, out);
+        }
+    }
+
+    fn leader_chores(&mut self, out: &mut Step) {
+        let agreed = self.settings.agreed;
+        if self.house.agreed() != agreed && self.is_due(Duty::Settings) {
+            self.propose(Op::Settings(agreed), out);
+        }
+        let due = self.house.timers().iter().filter(|(_, timer)| timer.due <= self.now.time);
+        let due: Vec<_> = due.map(|(name, timer)| (*name, timer.generation)).collect();
+        for (timer, generation) in due {
+            if self.is_due(Duty::Fire(timer, generation)) {
+                self.propose(Op::Fire { timer, generation }, out);
+            }
+        }
+    }
+
+    /// The leader, and nobody else, holds the site session.
+    fn site_chores(&mut self, out: &mut Step) {
+        let (leads, now) = (self.leads(), self.now.moment);
+        let again = self.settings.timing.resend;
+        match self.site {
+            SiteSession::Closed if leads => self.ask_site(out),
+            SiteSession::Confirming(asked) if leads && now >= asked + again => self.ask_site(out),
+            SiteSession::Confirming(_) if !leads => self.site = SiteSession::Closed,
+            SiteSession::Opening(_) | SiteSession::Open(_) if !leads => {
+                self.site = SiteSession::Closed;
+                out.effects.push(Effect::Close { session: Session::Site });
+            }
+            _ => {}
+        }
+    }
+
+    fn ask_site(&mut self, out: &mut Step) {
+        self.site = SiteSession::Confirming(self.now.moment);
+        self.confirm(Ticket::Site, out);
+    }
+
+    pub(crate) fn site_confirmed(&mut self, leads: bool, out: &mut Step) {
+        if leads && matches!(self.site, SiteSession::Confirming(_)) {
+            self.next_generation += 1;
+            self.site = SiteSession::Opening(self.next_generation);
+            let generation = self.next_generation;
+            out.effects.push(Effect::Open { session: Session::Site, generation });
+        }
+    }
+
+    /// Whether something may be proposed: not again before its effect had time to show.
+    fn is_due(&mut self, duty: Duty) -> bool {
+        let (now, again) = (self.now.moment, self.settings.timing.resend);
+        let due = self.duties.proposed.get(&duty).is_none_or(|at| now >= *at + again);
+        if due {
+            self.duties.proposed.insert(duty, now);
+        }
+        due
+    }
+
+    /// Seconds since the gateway started.
+    pub(crate) fn uptime(&self) -> f64 {
+        Duration::from_micros(self.now.moment.0 - self.started.0).as_secs_f64()
+    }
+}

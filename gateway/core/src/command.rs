@@ -1,0 +1,259 @@
+//! What goes through the log: everything that apply reads arrives in here.
+//!
+//! An entry is one Paxos request. Its bytes begin with a version, so that a replica that does not
+//! know an entry stops instead of applying something else than the others.
+
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+use wire::{
+    Clock, Device, Epoch, GatewayId, Kind, OrderNumber, RequestId, Stamp, State, UnixMillis, Zone,
+};
+
+/// First byte of every encoded entry.
+const VERSION: u8 = 1;
+
+/// One entry of the log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// When its proposer proposed it; the agreed time is the maximum so far.
+    pub time: UnixMillis,
+    /// Its proposer's Lamport clock.
+    pub clock: Clock,
+    /// Its proposer.
+    pub by: GatewayId,
+    /// What shall happen.
+    pub op: Op,
+}
+
+/// What an entry asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Op {
+    /// A gateway is here, or is here again.
+    Join {
+        /// Who.
+        gateway: GatewayId,
+        /// Which life of it.
+        incarnation: u64,
+        /// Whether it owns zones while it lives.
+        serves: bool,
+        /// Whether it has a cache.
+        caches: bool,
+    },
+    /// The leader found a gateway dead; its zones move.
+    Dead {
+        /// Who.
+        gateway: GatewayId,
+        /// Which life of it; a later life is not meant.
+        incarnation: u64,
+    },
+    /// The settings that apply reads.
+    Settings(Agreed),
+    /// A zone was heard of that has no owner.
+    Place {
+        /// The zone.
+        zone: Zone,
+    },
+    /// A device is registered without a report.
+    Register {
+        /// Its zone.
+        zone: Zone,
+        /// Its name.
+        device: Device,
+        /// What it is.
+        kind: Kind,
+        /// By which the proposer finds its requester again.
+        tag: u64,
+    },
+    /// A device said what it is.
+    Report {
+        /// Its zone.
+        zone: Zone,
+        /// Its name.
+        device: Device,
+        /// What it said.
+        report: Said,
+        /// Where the entry comes from.
+        origin: Origin,
+    },
+    /// Someone ordered what a device shall be.
+    Set {
+        /// Its zone.
+        zone: Zone,
+        /// Its name.
+        device: Device,
+        /// What it shall be.
+        state: State,
+        /// Milliseconds after which the order is dropped.
+        expires: Option<u64>,
+        /// Where the entry comes from.
+        origin: Origin,
+    },
+    /// A timer is due.
+    Fire {
+        /// Which one.
+        timer: TimerName,
+        /// Which setting of it; a second firing does nothing.
+        generation: u64,
+    },
+}
+
+/// The part of a report that is agreed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Said {
+    /// The state.
+    pub state: State,
+    /// What a presence sensor saw.
+    pub presence: Option<bool>,
+    /// What the device says that it is.
+    pub kind: Option<Kind>,
+    /// The order that it fulfils.
+    pub order: Option<OrderNumber>,
+    /// It came from the store of retained messages: it registers, and is otherwise ignored.
+    pub retained: bool,
+}
+
+/// Where an entry of a zone comes from: the fence, and what makes a repetition recognisable.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// Epoch of the proposing owner; a past one is not applied.
+    pub epoch: Epoch,
+    /// Number of the proposal within the epoch, from 1; only the next one is applied.
+    pub number: u64,
+    /// The client's name of the request.
+    pub id: Option<RequestId>,
+    /// The broker's stamp of the publish.
+    pub stamp: Option<Stamp>,
+}
+
+/// The settings that apply reads, agreed like everything else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Agreed {
+    /// A serving gateway with this many devices takes no new zone while another has fewer.
+    pub threshold: u32,
+    /// Milliseconds after which an open door is closed; none for never.
+    pub door_closes_after: Option<u64>,
+}
+
+/// What a timer is for; its name in the table of timers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum TimerName {
+    /// The door with this node id closes itself.
+    CloseDoor(wire::NodeId),
+    /// The open order of this device expires.
+    DropOrder(wire::NodeId),
+}
+
+/// Why bytes of the log are no entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DecodeError {
+    /// They begin with another version.
+    Version(Option<u8>),
+    /// They are damaged.
+    Damaged,
+}
+
+impl Entry {
+    /// The bytes of the entry.
+    ///
+    /// # Panics
+    /// Never: every entry has an encoding.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        postcard::to_extend(self, vec![VERSION]).expect("an entry has an encoding")
+    }
+
+    /// Reads an entry.
+    ///
+    /// # Errors
+    /// When the bytes have another version or are damaged.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        match bytes.split_first() {
+            Some((&VERSION, rest)) => postcard::from_bytes(rest).map_err(|_| DecodeError::Damaged),
+            other => Err(DecodeError::Version(other.map(|(version, _)| *version))),
+        }
+    }
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Version(Some(version)) => write!(
+                f,
+                "the entry has version {version}, this gateway knows {VERSION}; upgrade the gateway"
+            ),
+            Self::Version(None) => write!(f, "the entry is empty"),
+            Self::Damaged => write!(f, "the entry is damaged"),
+        }
+    }
+}
+
+impl std::error::Error for DecodeError {}
+
+impl fmt::Display for TimerName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CloseDoor(node) => write!(f, "close-door/{node}"),
+            Self::DropOrder(node) => write!(f, "drop-order/{node}"),
+        }
+    }
+}
+
+impl core::str::FromStr for TimerName {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (what, node) = text.split_once('/').ok_or(())?;
+        let node = wire::NodeId(node.parse().map_err(|_| ())?);
+        match what {
+            "close-door" => Ok(Self::CloseDoor(node)),
+            "drop-order" => Ok(Self::DropOrder(node)),
+            _ => Err(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry() -> Entry {
+        Entry {
+            time: UnixMillis(1_700_000_000_123),
+            clock: Clock(7),
+            by: GatewayId(2),
+            op: Op::Report {
+                zone: Zone::new("hallway").unwrap(),
+                device: Device::new("doorSensor").unwrap(),
+                report: Said {
+                    state: State::Number(21.5),
+                    presence: Some(true),
+                    kind: Some(Kind::Door),
+                    order: Some(OrderNumber(3)),
+                    retained: false,
+                },
+                origin: Origin {
+                    epoch: Epoch(4),
+                    number: 9,
+                    id: RequestId::new("x").ok(),
+                    stamp: Some(Stamp { broker: 1, incarnation: 2, counter: 3 }),
+                },
+            },
+        }
+    }
+
+    #[test]
+    fn an_entry_comes_back_from_its_bytes() {
+        assert_eq!(Entry::decode(&entry().encode()), Ok(entry()));
+    }
+
+    #[test]
+    fn damaged_bytes_are_refused_and_never_panic() {
+        let good = entry().encode();
+        assert_eq!(Entry::decode(&[]), Err(DecodeError::Version(None)));
+        assert_eq!(Entry::decode(&[9, 1]), Err(DecodeError::Version(Some(9))));
+        for length in 1..good.len() {
+            assert_eq!(Entry::decode(&good[..length]), Err(DecodeError::Damaged), "{length}");
+        }
+    }
+}

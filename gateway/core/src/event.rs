@@ -1,0 +1,222 @@
+//! What goes into a gateway's core and what it asks for.
+
+use wire::{GatewayId, Heartbeat, NodeId, Seq, UnixMillis, Zone};
+
+use crate::house::StatusRow;
+use crate::peer::PeerMessage;
+
+/// The time of an input, by both clocks: durations are measured on the one that never jumps, and
+/// only what people read comes from the other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Now {
+    /// Monotonic, since the process started.
+    pub moment: paxos::Moment,
+    /// Wall clock.
+    pub time: UnixMillis,
+}
+
+/// A session that the core has opened and closed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Session {
+    /// The persistent session through which a zone's owner reads reports and orders, and on which
+    /// it publishes.
+    Zone(Zone),
+    /// The clean session through which a zone's owner answers queries.
+    Query(Zone),
+    /// The session through which the leader answers the API.
+    Site,
+    /// This gateway's own connection: heartbeats and local requests. It is always open.
+    Own,
+}
+
+/// Something happened.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// Time passed; at the latest at the deadline.
+    Tick,
+    /// The connection for Paxos, or the gateway's own, is up or down.
+    Links {
+        /// Both are up and subscribed.
+        up: bool,
+    },
+    /// A message from a gateway.
+    Peer {
+        /// The sender.
+        from: GatewayId,
+        /// What it says.
+        message: PeerMessage,
+    },
+    /// A heartbeat or a last will of another gateway; never one from the store of retained
+    /// messages, which proves nothing.
+    Heartbeat(Heartbeat),
+    /// A broker of ours holds messages for a zone that has no session.
+    Waiting(Zone),
+    /// A session is connected and subscribed.
+    Up {
+        /// Which one.
+        session: Session,
+        /// The number with which it was opened.
+        generation: u64,
+    },
+    /// A session could not be opened, or ended.
+    Down {
+        /// Which one.
+        session: Session,
+        /// The number with which it was opened.
+        generation: u64,
+    },
+    /// A message came in on a session.
+    Delivery(Delivery),
+    /// The store did what a step asked for.
+    Stored(Stored),
+}
+
+/// A message that came in on a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// The session.
+    pub session: Session,
+    /// The number with which the session was opened.
+    pub generation: u64,
+    /// By which the shell finds the message again when it is to be acknowledged.
+    pub token: u64,
+    /// Its topic.
+    pub topic: String,
+    /// Its payload.
+    pub payload: Vec<u8>,
+    /// It came from the store of retained messages, or was published with that flag.
+    pub retain: bool,
+    /// MQTT 5 Response Topic.
+    pub response_topic: Option<String>,
+    /// MQTT 5 Correlation Data.
+    pub correlation: Option<Vec<u8>>,
+    /// MQTT 5 user properties.
+    pub properties: Vec<(String, String)>,
+}
+
+/// Something to do that rests on no write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Send a message to another gateway.
+    Send {
+        /// The addressee.
+        to: GatewayId,
+        /// The message.
+        message: PeerMessage,
+    },
+    /// Publish this heartbeat, retained.
+    Beat(Heartbeat),
+    /// Open a session; [`Input::Up`] or [`Input::Down`] follows.
+    Open {
+        /// Which one.
+        session: Session,
+        /// Its number, to tell its events from those of one before.
+        generation: u64,
+    },
+    /// Close a session at once, dropping what it has not sent.
+    Close {
+        /// Which one.
+        session: Session,
+    },
+    /// Publish on a session.
+    Publish {
+        /// The session.
+        session: Session,
+        /// The topic.
+        topic: String,
+        /// The payload.
+        payload: Vec<u8>,
+        /// QoS 1 rather than 0.
+        at_least_once: bool,
+        /// Keep it for later subscribers.
+        retain: bool,
+        /// Correlation Data of the request that this answers.
+        correlation: Option<Vec<u8>>,
+    },
+    /// Acknowledge a delivery.
+    Acknowledge {
+        /// The session that it came in on.
+        session: Session,
+        /// The number with which the session was opened.
+        generation: u64,
+        /// The delivery's token.
+        token: u64,
+    },
+    /// Tell people.
+    Say(String),
+    /// A broken invariant: stop this replica, with the reason.
+    Stop(String),
+}
+
+/// Something to read from the replica's tables, after everything that was to be written before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Read {
+    /// The status of one device, for this ticket.
+    Status(NodeId, u64),
+    /// The status of every device of a zone.
+    Zone(Zone),
+    /// The status of every device, for this ticket.
+    Everything(u64),
+    /// Agreed changes, for this ticket.
+    History {
+        /// Whose; none for everyone's.
+        node: Option<NodeId>,
+        /// The first change wanted; none for the newest ones.
+        from: Option<Seq>,
+        /// At most so many.
+        limit: u32,
+        /// The ticket.
+        ticket: u64,
+    },
+    /// Chosen entries for a late replica.
+    Log(paxos::Fetch),
+}
+
+/// What the store gives back.
+#[derive(Clone, Debug)]
+pub enum Stored {
+    /// Messages that rested on a write, now written; those to this gateway itself among them.
+    Messages(Vec<paxos::Outgoing>),
+    /// Everything up to this slot is written, and the rows before this tell how it is now.
+    Applied(paxos::Slot),
+    /// Changes were written: the rows of [`Change::Status`](crate::house::Change), in order.
+    Rows(Vec<StatusRow>),
+    /// For [`Read::Status`].
+    Status(Option<StatusRow>, u64),
+    /// For [`Read::Zone`].
+    Zone(Zone, Vec<StatusRow>),
+    /// For [`Read::Everything`].
+    Everything(Vec<StatusRow>, u64),
+    /// For [`Read::History`].
+    History(Vec<HistoryRow>, u64),
+    /// For [`Read::Log`].
+    Log {
+        /// Who asked.
+        to: paxos::ReplicaId,
+        /// The entries.
+        entries: Vec<paxos::Entry>,
+    },
+}
+
+/// One agreed change, as history keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HistoryRow {
+    /// Its number.
+    pub seq: Seq,
+    /// When it was agreed.
+    pub time: UnixMillis,
+    /// The device.
+    pub node: NodeId,
+    /// `state` or `desired`.
+    pub register: String,
+    /// Canonical text of the value.
+    pub value: String,
+    /// Number of the order that it is or fulfils.
+    pub ordered: Option<u64>,
+    /// Lamport clock.
+    pub clock: u64,
+    /// The gateway that proposed it.
+    pub owner: GatewayId,
+    /// What a rule concluded.
+    pub note: Option<String>,
+}

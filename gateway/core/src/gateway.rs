@@ -1,0 +1,259 @@
+//! The gateway: routes every input to the part that it concerns.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use paxos::{Moment, ReplicaId, SessionId};
+use wire::{Clock, GatewayId, Topic, Topics, Zone};
+
+use crate::agreement::Ticket;
+use crate::answers::Waiter;
+use crate::api::Asked;
+use crate::cache::Cache;
+use crate::chores::Duties;
+use crate::contend::Contention;
+use crate::event::{Delivery, Effect, Input, Now, Session, Stored};
+use crate::house::{House, StatusRow};
+use crate::leases::Leases;
+use crate::peer::PeerMessage;
+use crate::peers::Peers;
+use crate::queries::Queries;
+use crate::settings::Settings;
+use crate::settle::Unsettled;
+use crate::step::Step;
+use crate::story::Rounds;
+use crate::zones::{Owned, SiteSession};
+
+/// A gateway's decisions.
+///
+/// # The caller's contract
+///
+/// 1. Call [`step`](Self::step) with every input as it comes and, at the latest at
+///    [`deadline`](Self::deadline), with [`Input::Tick`]. Time never runs backwards.
+/// 2. Carry out the step's effects in order. Then hand the step to the store, in the order in
+///    which the steps were made; many may be absorbed into one.
+/// 3. Feed back what [`Step::persist`] gives, in order. If it fails, stop the process: memory is
+///    ahead of the disk.
+/// 4. Open sessions when asked to, report what becomes of them under the number with which they
+///    were opened, and deliver only what came in under that number.
+/// 5. [`Effect::Stop`] is final.
+pub struct Gateway {
+    pub(crate) settings: Settings,
+    pub(crate) topics: Topics,
+    pub(crate) now: Now,
+    pub(crate) started: Moment,
+    pub(crate) paxos: paxos::Replica,
+    pub(crate) house: House,
+    pub(crate) applied: paxos::Slot,
+    pub(crate) clock: Clock,
+    pub(crate) cache: Cache,
+    pub(crate) peers: Peers,
+    pub(crate) leases: Leases,
+    pub(crate) zones: BTreeMap<Zone, Owned>,
+    pub(crate) site: SiteSession,
+    pub(crate) queries: Queries,
+    pub(crate) duties: Duties,
+    pub(crate) contention: Contention,
+    /// Questions to Paxos whether this gateway leads still.
+    pub(crate) tickets: BTreeMap<u64, Ticket>,
+    pub(crate) next_ticket: u64,
+    /// Reads that the store has not answered yet.
+    pub(crate) asked: BTreeMap<u64, Asked>,
+    /// Who wants to hear of an order only when it is fulfilled.
+    pub(crate) waiters: Vec<Waiter>,
+    pub(crate) next_generation: u64,
+    /// Entries that are applied and not yet written.
+    pub(crate) unsettled: VecDeque<Unsettled>,
+    pub(crate) rows: VecDeque<StatusRow>,
+    /// Numbers this gateway's own proposals, those of no zone.
+    pub(crate) own_number: u64,
+    pub(crate) rounds: Rounds,
+    pub(crate) caught_up: bool,
+}
+
+impl Gateway {
+    /// A gateway that starts from what its disk holds.
+    ///
+    /// # Errors
+    /// When the settings make no Paxos group; the text says why.
+    pub fn new(
+        settings: Settings,
+        house: House,
+        recovered: paxos::Recovered,
+        now: Now,
+    ) -> Result<Self, paxos::ConfigError> {
+        let applied = recovered.applied;
+        let config = paxos_config(&settings)?;
+        let clock = house.counters().clock;
+        Ok(Self {
+            topics: Topics::new(settings.site.clone()),
+            now,
+            started: now.moment,
+            paxos: paxos::Replica::new(config, recovered, now.moment),
+            applied,
+            clock,
+            cache: Cache::new(settings.cache),
+            peers: Peers::new(&settings),
+            leases: Leases::default(),
+            zones: BTreeMap::new(),
+            site: SiteSession::default(),
+            queries: Queries::default(),
+            duties: Duties::default(),
+            contention: Contention::default(),
+            tickets: BTreeMap::new(),
+            next_ticket: 0,
+            asked: BTreeMap::new(),
+            waiters: Vec::new(),
+            next_generation: 0,
+            unsettled: VecDeque::new(),
+            rows: VecDeque::new(),
+            own_number: 0,
+            rounds: Rounds::default(),
+            caught_up: true,
+            house,
+            settings,
+        })
+    }
+
+    /// When to tick at the latest.
+    #[must_use]
+    pub fn deadline(&self) -> Moment {
+        self.paxos.deadline().0.min(self.duties.next)
+    }
+
+    /// The replicated state, to look at.
+    #[must_use]
+    pub fn house(&self) -> &House {
+        &self.house
+    }
+
+    /// The slot up to which the house is applied.
+    #[must_use]
+    pub fn applied(&self) -> paxos::Slot {
+        self.applied
+    }
+
+    /// Takes one input.
+    pub fn step(&mut self, now: Now, input: Input) -> Step {
+        self.now = now;
+        let mut out = Step::default();
+        match input {
+            Input::Tick => {
+                self.agree(paxos::Input::Tick, &mut out);
+                self.chores(&mut out);
+            }
+            Input::Links { up } => self.links(up),
+            Input::Peer { from, message } => self.hear(from, message, &mut out),
+            Input::Heartbeat(beat) => self.hear_beat(beat, &mut out),
+            Input::Waiting(zone) => self.wanted(zone, &mut out),
+            Input::Up { session, generation } => self.session_up(&session, generation, &mut out),
+            Input::Down { session, generation } => {
+                self.session_down(&session, generation, &mut out);
+            }
+            Input::Delivery(delivery) => self.deliver(delivery, &mut out),
+            Input::Stored(stored) => self.stored(stored, &mut out),
+        }
+        out
+    }
+
+    fn hear(&mut self, from: GatewayId, message: PeerMessage, out: &mut Step) {
+        if !self.settings.voters.contains(&from) {
+            return;
+        }
+        self.peers.heard(from, self.now.moment);
+        match message {
+            PeerMessage::Paxos(message) => {
+                self.watch_round(&message);
+                self.contention_hears(&message, out);
+                let from = ReplicaId(from.0);
+                self.agree(paxos::Input::Message { from, message }, out);
+            }
+            PeerMessage::Ping(number) => self.send(from, PeerMessage::Pong(number), out),
+            PeerMessage::Pong(number) => self.peers.answered(from, number),
+            PeerMessage::LeaseRequest { sent } => self.lease_requested(from, sent, out),
+            PeerMessage::LeaseGrant { sent } => self.lease_granted(sent, out),
+            PeerMessage::EpochQuery { zone, epoch } => self.epoch_asked(from, zone, epoch, out),
+            PeerMessage::EpochAnswer { zone, epoch, holds } => {
+                self.epoch_answered(&zone, epoch, holds, out);
+            }
+        }
+    }
+
+    fn deliver(&mut self, delivery: Delivery, out: &mut Step) {
+        if !self.is_current(&delivery.session, delivery.generation) {
+            return;
+        }
+        let topic = self.topics.parse(&delivery.topic);
+        match (&delivery.session, topic) {
+            (Session::Zone(_), Some(Topic::Device(zone, device, verb))) => {
+                self.zone_delivery(&delivery, &zone, &device, verb, out);
+            }
+            (Session::Query(_), Some(Topic::Device(zone, device, wire::ZoneVerb::Get))) => {
+                self.query(&delivery, &zone, &device, out);
+            }
+            (Session::Site, Some(Topic::Device(zone, device, wire::ZoneVerb::Get))) => {
+                self.query_nowhere(&delivery, &zone, &device, out);
+            }
+            (Session::Site, Some(Topic::Api(verb))) => self.api(&delivery, verb, out),
+            (Session::Own, Some(Topic::Gateway(_, verb))) => self.local(&delivery, verb, out),
+            _ => self.misaddressed(&delivery, out),
+        }
+    }
+
+    fn stored(&mut self, stored: Stored, out: &mut Step) {
+        match stored {
+            Stored::Messages(messages) => {
+                for paxos::Outgoing { to, message } in messages {
+                    if to.0 == self.settings.id.0 {
+                        self.agree(paxos::Input::Message { from: to, message }, out);
+                    } else {
+                        self.send(GatewayId(to.0), PeerMessage::Paxos(message), out);
+                    }
+                }
+            }
+            Stored::Rows(rows) => self.rows.extend(rows),
+            Stored::Applied(slot) => self.settle(slot, out),
+            Stored::Status(row, ticket) => self.loaded(row, ticket, out),
+            Stored::Zone(zone, rows) => self.republish(&zone, rows, out),
+            Stored::Everything(rows, ticket) => self.tell_devices(&rows, ticket, out),
+            Stored::History(rows, ticket) => self.tell_history(&rows, ticket, out),
+            Stored::Log { to, entries } => self.agree(paxos::Input::Fetched { to, entries }, out),
+        }
+    }
+
+    /// Sends to another gateway; a message to this one is taken at once.
+    pub(crate) fn send(&mut self, to: GatewayId, message: PeerMessage, out: &mut Step) {
+        if to == self.settings.id {
+            self.hear(to, message, out);
+        } else if let Some(message) = self.contention_lets(to, message) {
+            out.effects.push(Effect::Send { to, message });
+        }
+    }
+
+    pub(crate) fn leader(&self) -> Option<GatewayId> {
+        self.paxos.leader().map(|replica| GatewayId(replica.0))
+    }
+
+    pub(crate) fn leads(&self) -> bool {
+        self.paxos.is_leading()
+    }
+
+    /// The session under which this life of the gateway numbers its own proposals.
+    pub(crate) fn own_session(&self) -> SessionId {
+        // The highest bit keeps it apart from the epochs, which number the sessions of zones.
+        let incarnation = self.settings.incarnation & ((1 << 52) - 1);
+        SessionId(1 << 63 | u64::from(self.settings.id.0) << 52 | incarnation)
+    }
+}
+
+fn paxos_config(settings: &Settings) -> Result<paxos::Config, paxos::ConfigError> {
+    let timing = &settings.timing;
+    let voters = settings.voters.iter().map(|id| ReplicaId(id.0));
+    let mut config = paxos::Config::new(ReplicaId(settings.id.0), voters);
+    let ranks = settings.leaders.iter().rev().zip(1..);
+    config.priority = ranks.map(|(id, rank)| (ReplicaId(id.0), rank)).collect();
+    config.heartbeat = timing.leader_beat;
+    config.election_min = timing.election_min;
+    config.election_max = timing.election_max;
+    config.seed = settings.incarnation ^ u64::from(settings.id.0) << 56;
+    config.validate()
+}

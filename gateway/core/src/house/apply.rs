@@ -1,0 +1,110 @@
+//! Apply: one entry in, one outcome out, the same on every replica.
+
+use wire::{GatewayId, Zone};
+
+use super::{Change, House, Note, Outcome, Timer, Verdict};
+use crate::command::{Entry, Op, Origin, TimerName};
+
+impl House {
+    /// Applies one entry of the log.
+    ///
+    /// It is a function of the house and the entry alone: no clock, no randomness, no settings of
+    /// this replica, and maps that iterate in order.
+    pub fn apply(&mut self, entry: &Entry) -> Outcome {
+        let mut outcome = Outcome::default();
+        // A proposer's clock may run behind; agreed time never goes back.
+        self.counters.time = self.counters.time.max(entry.time);
+        self.counters.clock = self.counters.clock.max(entry.clock);
+        match &entry.op {
+            Op::Join { gateway, incarnation, serves, caches } => {
+                self.join(*gateway, *incarnation, *serves, *caches, &mut outcome);
+            }
+            Op::Dead { gateway, incarnation } => self.dead(*gateway, *incarnation, &mut outcome),
+            Op::Settings(agreed) => self.agreed = *agreed,
+            Op::Place { zone } => self.place(zone, &mut outcome),
+            Op::Register { zone, device, kind, .. } => {
+                self.place(zone, &mut outcome);
+                let known = self.node(zone, device);
+                match known.or_else(|| self.register(zone, device, *kind, &mut outcome)) {
+                    Some(node) => outcome.verdict = Verdict::done(node, known.is_some()),
+                    None => outcome.verdict = Verdict::Refused(NOBODY.into()),
+                }
+            }
+            Op::Report { zone, device, report, origin } => {
+                if self.admit(zone, origin, &mut outcome) {
+                    self.report(entry, zone, device, report, origin, &mut outcome);
+                }
+            }
+            Op::Set { zone, device, state, expires, origin } => {
+                if self.admit(zone, origin, &mut outcome) {
+                    self.set(entry, (zone, device), state, *expires, origin, &mut outcome);
+                }
+            }
+            Op::Fire { timer, generation } => self.fire(entry, *timer, *generation, &mut outcome),
+        }
+        outcome.changes.push(Change::House(self.counters, self.agreed, self.presence));
+        outcome
+    }
+
+    /// The fence of rule 3: only the current epoch's next proposal is applied.
+    fn admit(&mut self, zone: &Zone, origin: &Origin, outcome: &mut Outcome) -> bool {
+        match self.zones.get_mut(zone) {
+            Some(row) if row.epoch == origin.epoch && row.next == origin.number => {
+                row.next += 1;
+                outcome.changes.push(Change::Zone(zone.clone(), *row));
+                true
+            }
+            _ => {
+                outcome.verdict = Verdict::Fenced;
+                false
+            }
+        }
+    }
+
+    fn fire(&mut self, entry: &Entry, name: TimerName, generation: u64, outcome: &mut Outcome) {
+        if self.timers.get(&name).is_none_or(|timer| timer.generation != generation) {
+            return;
+        }
+        self.set_timer(name, None, outcome);
+        match name {
+            TimerName::CloseDoor(node) => self.close_door(entry, node, outcome),
+            TimerName::DropOrder(node) => self.close_order(node, outcome),
+        }
+    }
+
+    /// Sets a timer anew, `after` milliseconds of agreed time from now, or removes it.
+    pub(super) fn set_timer(&mut self, name: TimerName, after: Option<u64>, out: &mut Outcome) {
+        let Some(after) = after else {
+            if self.timers.remove(&name).is_some() {
+                out.changes.push(Change::Timer(name, None));
+            }
+            return;
+        };
+        self.counters.generation += 1;
+        let due = wire::UnixMillis(self.counters.time.0.saturating_add(after));
+        let timer = Timer { generation: self.counters.generation, due };
+        self.timers.insert(name, timer);
+        out.changes.push(Change::Timer(name, Some(timer)));
+    }
+
+    fn dead(&mut self, gateway: GatewayId, incarnation: u64, outcome: &mut Outcome) {
+        let Some(member) = self.gateways.get_mut(&gateway) else { return };
+        if !member.alive || member.incarnation != incarnation {
+            return;
+        }
+        member.alive = false;
+        outcome.changes.push(Change::Gateway(gateway, *member));
+        let devices =
+            self.devices_at(gateway).map(|(node, row)| (row.name.clone(), node)).collect();
+        outcome.notes.push(Note::Died(gateway, devices));
+        self.evacuate(gateway, outcome);
+    }
+}
+
+pub(super) const NOBODY: &str = "no gateway has joined that could own the zone";
+
+impl Verdict {
+    fn done(node: wire::NodeId, again: bool) -> Self {
+        Self::Done { node, seq: wire::Seq(0), order: None, again }
+    }
+}

@@ -1,0 +1,108 @@
+//! What became of an entry: for its proposer, who answers, and for everyone's log.
+
+use wire::{Device, Epoch, GatewayId, NodeId, OrderNumber, Seq, State, Zone};
+
+use super::Change;
+
+/// What became of one entry.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// The rows to write, in order.
+    pub changes: Vec<Change>,
+    /// What its proposer answers.
+    pub verdict: Verdict,
+    /// The registers that changed, one for each [`Change::Status`], in the same order.
+    pub written: Vec<Written>,
+    /// Orders that the entry closed.
+    pub closed: Vec<(NodeId, OrderNumber)>,
+    /// Devices that registered with this entry.
+    pub registered: Vec<NodeId>,
+    /// Zones that got an owner or a new one.
+    pub moved: Vec<Moved>,
+    /// What there is to tell.
+    pub notes: Vec<Note>,
+}
+
+/// What the proposer of an entry answers its requester.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nobody asked, or nothing was to be done.
+    #[default]
+    Nothing,
+    /// Agreed; for a report the change, for an order also its number.
+    Done {
+        /// The device.
+        node: NodeId,
+        /// Number of the change; 0 when there was none, as with a registration.
+        seq: Seq,
+        /// Number of the order.
+        order: Option<OrderNumber>,
+        /// It was agreed before: the request had come already.
+        again: bool,
+    },
+    /// It cannot be done, and why.
+    Refused(String),
+    /// The proposal's epoch or number is not the next one: it was applied before, or the zone has
+    /// moved, or one before it is missing and it has to be proposed again.
+    Fenced,
+}
+
+/// A register that changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The device.
+    pub node: NodeId,
+    /// Number of the change.
+    pub seq: Seq,
+    /// Its new value.
+    pub state: State,
+    /// The order, when the change is one.
+    pub order: Option<OrderNumber>,
+}
+
+/// A zone that got an owner or a new one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moved {
+    /// The zone.
+    pub zone: Zone,
+    /// Its owner before; none for a new zone.
+    pub from: Option<GatewayId>,
+    /// Its owner now.
+    pub to: GatewayId,
+    /// The new epoch.
+    pub epoch: Epoch,
+}
+
+/// Something to tell of an entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// A gateway joined; true when it had been here before.
+    Joined(GatewayId, bool),
+    /// A gateway was found dead, with these devices.
+    Died(GatewayId, Vec<(Device, NodeId)>),
+    /// An open door is closed.
+    ClosingDoor,
+    /// Motion lit the bulbs.
+    TurningOnLights,
+    /// Door with presence, then motion.
+    UserEntered,
+    /// Stillness, then door with presence.
+    UserExit,
+    /// Motion without a door before it.
+    UnknownEntry,
+}
+
+impl Note {
+    /// The words that history keeps.
+    #[must_use]
+    pub fn text(&self) -> Option<&'static str> {
+        match self {
+            Self::Joined(..) | Self::Died(..) => None,
+            Self::ClosingDoor => Some("Closing Door Automatically."),
+            Self::TurningOnLights => Some("Turning on Lights."),
+            Self::UserEntered => Some("USER ENTERED"),
+            Self::UserExit => Some("USER EXIT"),
+            Self::UnknownEntry => Some("unknown entry"),
+        }
+    }
+}

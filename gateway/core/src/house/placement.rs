@@ -1,0 +1,94 @@
+//! Which gateway owns which zone (rule 6).
+//!
+//! ```text
+//! new zone       ─▶ lowest-numbered serving gateway below the threshold, else the least loaded
+//! owner dies     ─▶ each of its zones to the least loaded serving gateway, else to a standby
+//! gateway joins  ─▶ its own zones come home; zones at standbys move to it if it serves
+//! ```
+
+use wire::{GatewayId, Zone};
+
+use super::{Change, House, Member, Moved, Note, Outcome, ZoneRow};
+
+impl House {
+    /// Gives a zone that is not known an owner; does nothing when nobody could own it.
+    pub(super) fn place(&mut self, zone: &Zone, outcome: &mut Outcome) {
+        if self.zones.contains_key(zone) {
+            return;
+        }
+        let below = self
+            .candidates()
+            .find(|id| self.gateways[id].serves && self.load(*id) < self.agreed.threshold);
+        if let Some(owner) = below.or_else(|| self.least_loaded()) {
+            self.assign(zone, owner, owner, outcome);
+        }
+    }
+
+    /// Moves every zone away from a dead gateway.
+    pub(super) fn evacuate(&mut self, gateway: GatewayId, outcome: &mut Outcome) {
+        for zone in self.zones_where(|row| row.owner == gateway) {
+            let home = self.zones[&zone].home;
+            if let Some(to) = self.least_loaded() {
+                self.assign(&zone, to, home, outcome);
+            }
+        }
+    }
+
+    /// Takes note of a gateway that is here, and moves to it what belongs to it.
+    pub(super) fn join(
+        &mut self,
+        gateway: GatewayId,
+        incarnation: u64,
+        serves: bool,
+        caches: bool,
+        outcome: &mut Outcome,
+    ) {
+        let before = self.gateways.get(&gateway).copied();
+        let member = Member { alive: true, serves, caches, incarnation };
+        if before == Some(member) {
+            return;
+        }
+        self.gateways.insert(gateway, member);
+        outcome.changes.push(Change::Gateway(gateway, member));
+        outcome.notes.push(Note::Joined(gateway, before.is_some()));
+        // A new life knows nothing of the proposals of the one before: it needs a fresh fence.
+        for zone in self.zones_where(|row| row.owner == gateway) {
+            let home = self.zones[&zone].home;
+            self.assign(&zone, gateway, home, outcome);
+        }
+        for zone in self.zones_where(|row| row.owner != gateway) {
+            let row = self.zones[&zone];
+            let homeless = !self.gateways.get(&row.owner).is_some_and(|m| m.alive && m.serves);
+            if serves && (row.home == gateway || homeless) {
+                self.assign(&zone, gateway, row.home, outcome);
+            } else if homeless && !self.gateways.get(&row.owner).is_some_and(|m| m.alive) {
+                // Nobody was left when its owner died, so a standby is better than nobody.
+                self.assign(&zone, gateway, row.home, outcome);
+            }
+        }
+    }
+
+    fn assign(&mut self, zone: &Zone, to: GatewayId, home: GatewayId, outcome: &mut Outcome) {
+        let from = self.zones.get(zone).map(|row| row.owner);
+        self.counters.epoch = self.counters.epoch.next();
+        let epoch = self.counters.epoch;
+        let row = ZoneRow { owner: to, home, epoch, next: 1 };
+        self.zones.insert(zone.clone(), row);
+        outcome.changes.push(Change::Zone(zone.clone(), row));
+        outcome.moved.push(Moved { zone: zone.clone(), from, to, epoch });
+    }
+
+    fn candidates(&self) -> impl Iterator<Item = GatewayId> {
+        self.gateways.iter().filter(|(_, member)| member.alive).map(|(id, _)| *id)
+    }
+
+    /// The live gateway with the fewest devices; one that serves if there is any.
+    fn least_loaded(&self) -> Option<GatewayId> {
+        self.candidates().min_by_key(|id| (!self.gateways[id].serves, self.load(*id), *id))
+    }
+
+    fn zones_where(&self, wanted: impl Fn(&ZoneRow) -> bool) -> Vec<Zone> {
+        let wanted = self.zones.iter().filter(|(_, row)| wanted(row));
+        wanted.map(|(zone, _)| zone.clone()).collect()
+    }
+}

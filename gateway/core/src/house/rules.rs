@@ -1,0 +1,88 @@
+//! The home's rules: a door closes itself, motion lights the bulbs, and the order of events tells
+//! whether someone came or went.
+//!
+//! They run inside apply, so they survive a failover and fire once; only the owner of a device
+//! carries out what they order.
+
+use wire::{Kind, NodeId, State};
+
+use super::{House, Note, Outcome};
+use crate::command::{Entry, Said, TimerName};
+
+/// What the rules remember of the order of events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Presence {
+    /// Someone came in and has not left.
+    pub inside: bool,
+    /// The door was opened, with a presence sensor, and no motion came since.
+    pub door_opened: bool,
+    /// The last motion report was "inactive".
+    pub quiet: bool,
+}
+
+impl Presence {
+    /// The door was opened; `seen` is what a presence sensor at the door saw.
+    fn door(&mut self, seen: bool) -> Option<Note> {
+        if seen && self.inside && self.quiet {
+            self.inside = false;
+            self.door_opened = false;
+            return Some(Note::UserExit);
+        }
+        self.door_opened = seen;
+        None
+    }
+
+    fn motion(&mut self) -> Option<Note> {
+        self.quiet = false;
+        let came_in = core::mem::take(&mut self.door_opened);
+        if self.inside {
+            return None;
+        }
+        self.inside = came_in;
+        Some(if came_in { Note::UserEntered } else { Note::UnknownEntry })
+    }
+}
+
+impl House {
+    /// What this report tells of the people in the home.
+    pub(super) fn presence_note(&mut self, node: NodeId, said: &Said) -> Option<Note> {
+        match (self.devices.get(&node)?.kind, said.state.is_on()) {
+            (Kind::Door, true) => self.presence.door(said.presence == Some(true)),
+            (Kind::Motion, true) => self.presence.motion(),
+            (Kind::Motion, false) => {
+                self.presence.quiet = true;
+                None
+            }
+            _ => None,
+        }
+    }
+
+    /// What this report sets in motion.
+    pub(super) fn react(&mut self, entry: &Entry, node: NodeId, state: &State, out: &mut Outcome) {
+        match (self.devices.get(&node).map(|row| row.kind), state.is_on()) {
+            (Some(Kind::Door), true) => match self.agreed.door_closes_after {
+                Some(0) => self.close_door(entry, node, out),
+                after => self.set_timer(TimerName::CloseDoor(node), after, out),
+            },
+            (Some(Kind::Door), false) => self.set_timer(TimerName::CloseDoor(node), None, out),
+            (Some(Kind::Motion), true) => self.light_bulbs(entry, out),
+            _ => {}
+        }
+    }
+
+    pub(super) fn close_door(&mut self, entry: &Entry, node: NodeId, out: &mut Outcome) {
+        out.notes.push(Note::ClosingDoor);
+        self.order(entry, node, &State::OFF, Some(&Note::ClosingDoor), out);
+    }
+
+    fn light_bulbs(&mut self, entry: &Entry, out: &mut Outcome) {
+        let bulbs = self.devices.iter().filter(|(_, row)| row.kind == Kind::Bulb);
+        let bulbs: Vec<NodeId> = bulbs.map(|(node, _)| *node).collect();
+        if !bulbs.is_empty() {
+            out.notes.push(Note::TurningOnLights);
+        }
+        for bulb in bulbs {
+            self.order(entry, bulb, &State::ON, Some(&Note::TurningOnLights), out);
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! What gateways say to each other on the Paxos topics, as compact binary.
+//!
+//! ```text
+//! byte 0   version, 1
+//! byte 1   sender
+//! rest     the message (postcard)
+//! ```
+
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+use wire::{Epoch, GatewayId, PaxosLeg, Zone};
+
+const VERSION: u8 = 1;
+
+/// One message between gateways.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PeerMessage {
+    /// A message of the agreement itself.
+    Paxos(paxos::Message),
+    /// Are you there? Asked of a gateway that is suspected.
+    Ping(u64),
+    /// Yes; with the number of the question.
+    Pong(u64),
+    /// May I answer queries alone from `sent` (my clock, microseconds) for a lease time?
+    LeaseRequest {
+        /// When the sender sent it, by its own clock.
+        sent: u64,
+    },
+    /// You may: a majority followed me after your request had arrived.
+    LeaseGrant {
+        /// Copied from the request.
+        sent: u64,
+    },
+    /// My session of this zone broke: do I still own it?
+    EpochQuery {
+        /// The zone.
+        zone: Zone,
+        /// The epoch that I own it under.
+        epoch: Epoch,
+    },
+    /// The leader's word on that, from a round begun after the question.
+    EpochAnswer {
+        /// The zone.
+        zone: Zone,
+        /// The epoch that was asked about.
+        epoch: Epoch,
+        /// Whether it is the current one.
+        holds: bool,
+    },
+}
+
+/// Why bytes are no message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PeerError {
+    /// Fewer bytes than a head has.
+    Short,
+    /// Another version of Hearth sent it.
+    Version(u8),
+    /// The rest is damaged.
+    Damaged,
+}
+
+impl PeerMessage {
+    /// The direction in which the message travels: questions to the request topic of who shall
+    /// answer, answers to the response topic of who asked.
+    #[must_use]
+    pub fn leg(&self) -> PaxosLeg {
+        use paxos::Message as M;
+        match self {
+            Self::Paxos(
+                M::PreVoteAnswer { .. }
+                | M::Promise { .. }
+                | M::Accepted { .. }
+                | M::Nack { .. }
+                | M::TooFarBehind { .. }
+                | M::HeartbeatAck { .. }
+                | M::Refuse { .. }
+                | M::Suffix { .. },
+            )
+            | Self::Pong(_)
+            | Self::LeaseGrant { .. }
+            | Self::EpochAnswer { .. } => PaxosLeg::Response,
+            Self::Paxos(_)
+            | Self::Ping(_)
+            | Self::LeaseRequest { .. }
+            | Self::EpochQuery { .. } => PaxosLeg::Request,
+        }
+    }
+
+    /// The bytes that `from` sends.
+    ///
+    /// # Panics
+    /// Never: every message has an encoding.
+    #[must_use]
+    pub fn encode(&self, from: GatewayId) -> Vec<u8> {
+        postcard::to_extend(self, vec![VERSION, from.0]).expect("a message has an encoding")
+    }
+
+    /// Reads a message and its sender.
+    ///
+    /// # Errors
+    /// When the bytes are too few, of another version, or damaged.
+    pub fn decode(bytes: &[u8]) -> Result<(GatewayId, Self), PeerError> {
+        let [version, from, rest @ ..] = bytes else { return Err(PeerError::Short) };
+        if *version != VERSION {
+            return Err(PeerError::Version(*version));
+        }
+        let message = postcard::from_bytes(rest).map_err(|_| PeerError::Damaged)?;
+        Ok((GatewayId(*from), message))
+    }
+}
+
+impl fmt::Display for PeerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Short => write!(f, "the message is too short"),
+            Self::Version(version) => {
+                write!(f, "the message has version {version}, this gateway speaks {VERSION}")
+            }
+            Self::Damaged => write!(f, "the message is damaged"),
+        }
+    }
+}
+
+impl std::error::Error for PeerError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_comes_back_from_its_bytes() {
+        let zone = Zone::new("hallway").unwrap();
+        let message = PeerMessage::EpochQuery { zone, epoch: Epoch(300) };
+        let bytes = message.encode(GatewayId(3));
+        assert_eq!(PeerMessage::decode(&bytes), Ok((GatewayId(3), message)));
+        assert_eq!(PeerMessage::decode(&bytes[..1]), Err(PeerError::Short));
+        assert_eq!(PeerMessage::decode(&bytes[..5]), Err(PeerError::Damaged));
+        assert_eq!(PeerMessage::decode(&[7, 1, 0]), Err(PeerError::Version(7)));
+    }
+}

@@ -1,0 +1,207 @@
+//! Queries: answered by the owner alone, from its cache or its tables, while it holds its lease.
+//! They never start Paxos (rule 7).
+
+use std::collections::{BTreeMap, VecDeque};
+
+use paxos::Moment;
+use wire::{Answer, CacheUse, Device, GetRequest, NodeId, Zone, ZoneVerb};
+
+use crate::api::Asked;
+use crate::cache::Put;
+use crate::event::{Delivery, Effect, Read, Session};
+use crate::gateway::Gateway;
+use crate::house::StatusRow;
+use crate::reply::Reply;
+use crate::step::Step;
+
+/// Queries that wait for something.
+#[derive(Debug, Default)]
+pub(crate) struct Queries {
+    /// For a lease.
+    parked: VecDeque<Parked>,
+    /// For the device itself.
+    refreshing: BTreeMap<NodeId, Vec<(Reply, CacheUse, Moment)>>,
+}
+
+#[derive(Debug)]
+struct Parked {
+    delivery: Delivery,
+    zone: Zone,
+    device: Device,
+    until: Moment,
+}
+
+/// Queries that wait for a lease or a device: what clients ask within one lease time.
+const WAITING: usize = 1024;
+
+/// How long a device may take to report when a query asks for it.
+const REFRESH: std::time::Duration = std::time::Duration::from_secs(2);
+
+impl Queries {
+    /// The zone is not ours any more; its new owner is asked again.
+    pub(crate) fn forget(&mut self, zone: &Zone) {
+        self.parked.retain(|parked| parked.zone != *zone);
+    }
+}
+
+impl Gateway {
+    pub(crate) fn query(
+        &mut self,
+        delivery: &Delivery,
+        zone: &Zone,
+        device: &Device,
+        out: &mut Step,
+    ) {
+        if !self.leases.holds(self.now.moment) {
+            return self.park(delivery.clone(), zone.clone(), device.clone(), out);
+        }
+        let request = match GetRequest::parse(&delivery.payload) {
+            Ok(request) => request,
+            Err(error) => {
+                return self.refuse(delivery, &Reply::to(delivery, None, None), error, out);
+            }
+        };
+        let reply = Reply::to(delivery, request.reply_to, request.id);
+        let Some(node) = self.house.node(zone, device) else {
+            let why = format!("no device {zone}/{device} is registered");
+            return self.refuse(delivery, &reply, why, out);
+        };
+        self.clock.observe(request.clock);
+        let known = self.house.devices().get(&node).is_some_and(|row| row.cached);
+        let (id, clock) = (self.settings.id, self.clock);
+        self.say(out, || {
+            format!(
+                "Gateway {id}: Reading data of {device}. Gateway current clock value is {clock}"
+            )
+        });
+        match self.cache.query(node, known) {
+            (used, Some(row)) => {
+                self.say(out, || "Using the cached data.".to_owned());
+                self.tell_state(&reply, used, &row, out);
+            }
+            (used, None) => self.load(node, Asked::Query(reply, used, request.refresh), out),
+        }
+        self.acknowledge(delivery, out);
+    }
+
+    /// Without a lease nothing may be said; it may come any moment.
+    fn park(&mut self, delivery: Delivery, zone: Zone, device: Device, out: &mut Step) {
+        if self.queries.parked.len() >= WAITING {
+            return self.refuse_unleased(&delivery, out);
+        }
+        let until = self.now.moment + self.settings.timing.lease;
+        self.queries.parked.push_back(Parked { delivery, zone, device, until });
+    }
+
+    /// The lease is here.
+    pub(crate) fn unpark(&mut self, out: &mut Step) {
+        if !self.leases.holds(self.now.moment) {
+            return;
+        }
+        for Parked { delivery, zone, device, .. } in core::mem::take(&mut self.queries.parked) {
+            if self.is_current(&delivery.session, delivery.generation) {
+                self.query(&delivery, &zone, &device, out);
+            }
+        }
+    }
+
+    pub(crate) fn query_chores(&mut self, out: &mut Step) {
+        let now = self.now.moment;
+        while self.queries.parked.front().is_some_and(|parked| now >= parked.until) {
+            if let Some(Parked { delivery, .. }) = self.queries.parked.pop_front() {
+                self.refuse_unleased(&delivery, out);
+            }
+        }
+        let mut late = Vec::new();
+        for waiting in self.queries.refreshing.values_mut() {
+            late.extend(waiting.extract_if(.., |(_, _, until)| now >= *until));
+        }
+        self.queries.refreshing.retain(|_, waiting| !waiting.is_empty());
+        for (reply, ..) in late {
+            let why =
+                "the device did not report; without \"refresh\" its last agreed state is told";
+            self.answer(&reply, Answer::error(why), out);
+        }
+    }
+
+    fn refuse_unleased(&self, delivery: &Delivery, out: &mut Step) {
+        let (site, me) = (self.topics.site(), self.settings.id);
+        let why = format!(
+            "gateway {me} cannot reach a majority of the gateways, so what it knows may be old; \
+             hearth/{site}/gateway/{me}/get tells its own copy"
+        );
+        self.refuse(delivery, &Reply::to(delivery, None, None), why, out);
+    }
+
+    /// A row came from the table.
+    pub(crate) fn queried(
+        &mut self,
+        row: StatusRow,
+        (reply, used, refresh): (Reply, CacheUse, bool),
+        out: &mut Step,
+    ) {
+        let owned = matches!(&reply.session, Session::Query(zone) if self.zones.contains_key(zone));
+        if !owned {
+            return;
+        }
+        self.cache_row(&row, out);
+        if refresh {
+            return self.refresh(row.node, reply, used, out);
+        }
+        self.tell_state(&reply, used, &row, out);
+    }
+
+    /// Asks the device itself; its report answers the query when it is agreed.
+    fn refresh(&mut self, node: NodeId, reply: Reply, used: CacheUse, out: &mut Step) {
+        let Some(row) = self.house.devices().get(&node) else { return };
+        out.effects.push(Effect::Publish {
+            session: Session::Zone(row.zone.clone()),
+            topic: self.topics.device(&row.zone, &row.name, ZoneVerb::Command),
+            payload: wire::Command::REPORT.to_vec(),
+            at_least_once: true,
+            retain: false,
+            correlation: None,
+        });
+        let waiting = self.queries.refreshing.entry(node).or_default();
+        if waiting.len() < WAITING {
+            waiting.push((reply, used, self.now.moment + REFRESH));
+        }
+    }
+
+    /// A report was agreed: queries that asked the device for it are answered.
+    pub(crate) fn refreshed(&mut self, row: &StatusRow, out: &mut Step) {
+        for (reply, used, _) in self.queries.refreshing.remove(&row.node).unwrap_or_default() {
+            self.tell_state(&reply, used, row, out);
+        }
+    }
+
+    /// Puts a row that is in the table into the cache too.
+    pub(crate) fn cache_row(&mut self, row: &StatusRow, out: &mut Step) -> Put {
+        let put = self.cache.put(row.clone());
+        let me = self.settings.id;
+        self.say(out, || match put {
+            Put::Off => "Will Proceed Without Caching as cacheSize is 0".to_owned(),
+            Put::Added => format!("Adding the cache in Gateway-{me}."),
+            Put::Updated => format!("Updating the cache in Gateway-{me}."),
+            Put::Evicted => format!(
+                "Cache full in GATEWAY-{me} Evicting the cache using LRU and caching the current item"
+            ),
+        });
+        put
+    }
+
+    fn tell_state(&mut self, reply: &Reply, used: CacheUse, row: &StatusRow, out: &mut Step) {
+        let clock = self.clock.tick();
+        let mut json = self.state_message(row).to_json();
+        json["clock"] = clock.0.into();
+        json["cache"] = used.to_string().into();
+        self.answer(reply, Answer::ok(json), out);
+    }
+
+    /// Reads one device's row for someone.
+    pub(crate) fn load(&mut self, node: NodeId, asked: Asked, out: &mut Step) {
+        if let Some(ticket) = self.ask_store(asked, out) {
+            out.reads.push(Read::Status(node, ticket));
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! What a gateway's core is told when it starts.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use wire::{GatewayId, Site};
+
+use crate::command::Agreed;
+
+/// The settings of one gateway.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The site.
+    pub site: Site,
+    /// Which gateway this is; one of `voters`.
+    pub id: GatewayId,
+    /// Which life of it; greater after every start.
+    pub incarnation: u64,
+    /// Every gateway that votes.
+    pub voters: BTreeSet<GatewayId>,
+    /// Whether this one owns zones.
+    pub serves: bool,
+    /// Preferred leaders, the most preferred first.
+    pub leaders: Vec<GatewayId>,
+    /// What apply shall read; proposed by whoever leads.
+    pub agreed: Agreed,
+    /// Devices that the cache holds.
+    pub cache: usize,
+    /// Whether the broker is Hearth's own, whose takeover fences an old owner off at once.
+    pub own_broker: bool,
+    /// Whether to tell every step of what happens, not only what an operator must know.
+    pub story: bool,
+    /// Whether to tell of every round of Paxos too.
+    pub rounds: bool,
+    /// Periods and timeouts.
+    pub timing: Timing,
+}
+
+/// Periods and timeouts, and what must hold between them.
+///
+/// ```text
+/// 2 · leader_beat  ≤ election_min            a lost heartbeat is no election
+/// lease            ≥ 3 · lease_every         a lost request is no lost lease
+/// silence          ≥ 4 · beat                a lost beat is no suspicion
+/// silence + probes · probe_every < 1.5 s − election_max    a hung leader that owns zones
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timing {
+    /// Between two retained heartbeats of a gateway.
+    pub beat: Duration,
+    /// Between two Paxos heartbeats of the leader.
+    pub leader_beat: Duration,
+    /// A leader that was heard within this is alive.
+    pub election_min: Duration,
+    /// The longest silence before a pre-vote.
+    pub election_max: Duration,
+    /// How long an owner may answer queries from the moment at which it asked.
+    pub lease: Duration,
+    /// Between two lease requests.
+    pub lease_every: Duration,
+    /// Assumed bound of how much faster one monotonic clock may run than another, in percent.
+    pub drift_percent: u32,
+    /// Silence after which a gateway is suspected.
+    pub silence: Duration,
+    /// Between two probes of a suspected gateway.
+    pub probe_every: Duration,
+    /// Probes that must stay unanswered before a suspected gateway is declared dead.
+    pub probes: u32,
+    /// After which an unanswered request of the gateway's own is made again.
+    pub resend: Duration,
+    /// Between two looks at everything that may be due.
+    pub chores: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            beat: Duration::from_millis(100),
+            leader_beat: Duration::from_millis(50),
+            election_min: Duration::from_millis(300),
+            election_max: Duration::from_millis(500),
+            lease: Duration::from_millis(400),
+            lease_every: Duration::from_millis(100),
+            drift_percent: 10,
+            silence: Duration::from_millis(500),
+            probe_every: Duration::from_millis(25),
+            probes: 3,
+            resend: Duration::from_millis(250),
+            chores: Duration::from_millis(25),
+        }
+    }
+}
+
+impl Timing {
+    /// What a leader waits after its last grant before it moves a zone away from a gateway that
+    /// may still live, where no takeover fences that gateway off.
+    #[must_use]
+    pub fn lease_wait(&self) -> Duration {
+        self.lease + self.lease * self.drift_percent / 100
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_inequalities_between_the_timeouts_hold() {
+        let t = Timing::default();
+        assert!(t.leader_beat * 2 <= t.election_min && t.election_min < t.election_max);
+        assert!(t.lease >= t.lease_every * 3);
+        assert!(t.silence >= t.beat * 4);
+        let noticed = t.silence + t.probe_every * (t.probes + 1) + t.chores;
+        assert!(noticed + t.election_max < Duration::from_millis(1500));
+    }
+}

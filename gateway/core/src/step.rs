@@ -1,0 +1,79 @@
+//! What one or more inputs asked for, with "durable before sent" as a type.
+
+use crate::event::{Effect, Read, Stored};
+use crate::house::Change;
+
+/// What inputs asked for: effects that rest on no write, and what is to be written and read.
+///
+/// The messages that rest on the write are inside, and only [`Step::persist`] gives them.
+#[must_use = "a step holds records to write and effects to carry out"]
+#[derive(Debug, Default)]
+pub struct Step {
+    pub(crate) effects: Vec<Effect>,
+    pub(crate) paxos: paxos::Step,
+    pub(crate) changes: Vec<Change>,
+    pub(crate) applied: Option<paxos::Slot>,
+    pub(crate) reads: Vec<Read>,
+}
+
+/// What a step wants written, in one transaction, and then read.
+#[derive(Debug)]
+pub struct Write<'a> {
+    /// Paxos' records.
+    pub records: &'a [paxos::Record],
+    /// Rows of the tables.
+    pub changes: &'a [Change],
+    /// The slot up to which the tables are applied with these changes.
+    pub applied: Option<paxos::Slot>,
+    /// What to read afterwards.
+    pub reads: &'a [Read],
+}
+
+impl Step {
+    /// Takes the effects out; they may be carried out before the write.
+    #[must_use]
+    pub fn take_effects(&mut self) -> Vec<Effect> {
+        core::mem::take(&mut self.effects)
+    }
+
+    /// Adds what later inputs asked for, so that one write serves both.
+    pub fn absorb(&mut self, later: Self) {
+        self.effects.extend(later.effects);
+        self.paxos.absorb(later.paxos);
+        self.changes.extend(later.changes);
+        self.applied = later.applied.or(self.applied);
+        self.reads.extend(later.reads);
+    }
+
+    /// Whether there is anything for the store.
+    #[must_use]
+    pub fn needs_store(&self) -> bool {
+        !self.paxos.is_empty()
+            || !self.changes.is_empty()
+            || self.applied.is_some()
+            || !self.reads.is_empty()
+    }
+
+    /// Hands everything to `write`, which returns once it is durable, and then gives what rested
+    /// on it: feed each back as [`Input::Stored`](crate::event::Input::Stored), in order.
+    ///
+    /// # Errors
+    /// What `write` returns. The messages are gone then, as if the process had stopped before it
+    /// sent them, and the replica must stop: its memory is ahead of its disk.
+    pub fn persist<E>(
+        self,
+        write: impl FnOnce(Write<'_>) -> Result<Vec<Stored>, E>,
+    ) -> Result<Vec<Stored>, E> {
+        let Self { paxos, changes, applied, reads, .. } = self;
+        let (stored, durable) = paxos.persist(|records| {
+            write(Write { records, changes: &changes, applied, reads: &reads })
+        })?;
+        let rows = stored.iter().take_while(|part| matches!(part, Stored::Rows(_))).count();
+        let mut stored = stored.into_iter();
+        let mut all = vec![Stored::Messages(durable.into_messages())];
+        all.extend(stored.by_ref().take(rows));
+        all.extend(applied.map(Stored::Applied));
+        all.extend(stored);
+        Ok(all)
+    }
+}
