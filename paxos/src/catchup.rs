@@ -5,9 +5,10 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use crate::config::Config;
+use crate::event::Event;
 use crate::id::{Moment, ReplicaId, Slot};
 use crate::message::Message;
-use crate::step::{Event, Step};
+use crate::step::Step;
 
 #[derive(Debug, Default)]
 pub(crate) struct CatchUp {

@@ -7,12 +7,13 @@
 use core::time::Duration;
 
 use crate::config::Config;
+use crate::event::Event;
 use crate::id::{Ballot, Moment, ReplicaId, Slot};
 use crate::log::Log;
 use crate::message::{Message, Opinion};
 use crate::quorum::Votes;
 use crate::random::Random;
-use crate::step::{Event, Step};
+use crate::step::Step;
 
 #[derive(Debug)]
 pub(crate) struct Election {
@@ -27,7 +28,8 @@ pub(crate) struct Election {
     /// The highest ballot that anyone mentioned.
     seen: Ballot,
     attempt: u64,
-    votes: Option<Votes>,
+    /// The pre-vote under way, and the ballot whose leader asked for it.
+    votes: Option<(Votes, Option<Ballot>)>,
     /// Attempts in a row that led to nothing; widens the random part of the timeout.
     failures: u32,
 }
@@ -65,12 +67,13 @@ impl Election {
     }
 
     /// The silence to wait for: the interval from `election_min` to `election_max` is shared out by rank, so
-    /// that the preferred replica asks first and two seldom ask at once.
+    /// that the preferred replica asks first and two seldom ask at once. Nobody waits for the leader whose
+    /// silence this measures.
     fn timeout(&self, config: &Config, random: &mut Random) -> Duration {
         let share = (config.election_max - config.election_min) / config.voters.len() as u32;
         let back_off = config.election_max * (self.failures.min(4) / 2);
         config.election_min
-            + share * config.rank(None)
+            + share * config.rank(self.heard.map(|(replica, _)| replica))
             + random.up_to(share)
             + random.up_to(back_off)
     }
@@ -90,7 +93,7 @@ impl Election {
         self.see(ballot);
         self.heard = Some((ballot.replica, now));
         self.suspected = false;
-        self.votes = None;
+        self.votes = self.votes.filter(|(_, asked)| *asked == Some(ballot));
         self.failures = 0;
         self.rearm(now, config, random);
         self.leader.replace(ballot) != Some(ballot)
@@ -155,55 +158,70 @@ impl Election {
         self.timer = self.timer.min(now + delay);
     }
 
-    /// Asks everyone whether they would promise. True if this replica alone is a majority.
+    /// A higher ballot exists, but maybe nobody leads it: ask soon.
+    pub(crate) fn hurry(&mut self, now: Moment, config: &Config, random: &mut Random) {
+        let delay = random.up_to(config.heartbeat);
+        self.timer = self.timer.min(now + delay);
+    }
+
+    /// Asks everyone whether they would promise, maybe because the leader of `replacing` wishes it.
+    /// True if this replica alone is a majority.
     pub(crate) fn ask(
         &mut self,
         chosen: Slot,
+        replacing: Option<Ballot>,
         now: Moment,
         config: &Config,
         random: &mut Random,
         step: &mut Step,
     ) -> bool {
-        self.leader = None;
+        // A leader that was heard a moment ago may well live: it is followed until the votes are in.
+        if self.silent(now, config) {
+            self.leader = None;
+        }
         self.attempt += 1;
         let attempt = self.attempt;
         step.events.push(Event::Asking { attempt });
         let mut votes = Votes::default();
         votes.insert(config.id);
-        self.votes = Some(votes);
+        self.votes = Some((votes, replacing));
         for peer in config.peers() {
-            step.send(peer, Message::PreVote { attempt, chosen });
+            let ask = Message::PreVote { attempt, chosen, replacing };
+            step.send(peer, ask);
         }
         self.rearm(now, config, random);
         self.failures += 1;
         votes.is_majority(config)
     }
 
-    /// What this replica, which does not lead, thinks of a candidate.
+    fn silent(&self, now: Moment, config: &Config) -> bool {
+        self.heard.is_none_or(|(_, when)| now.since(when) >= config.election_min)
+    }
+
+    /// What this replica, which does not campaign, thinks of a candidate. A leader hears itself.
     pub(crate) fn opinion(
         &self,
         candidate: ReplicaId,
-        chosen: Slot,
+        (chosen, replacing): (Slot, Option<Ballot>),
         log: &Log,
         now: Moment,
         config: &Config,
     ) -> Opinion {
-        if let Some((leader, when)) = self.heard {
-            let alive = now.since(when) < config.election_min && !self.suspected;
-            if alive && leader != candidate {
-                return Opinion::LeaderAlive(leader);
-            }
+        let wanted = replacing.is_some() && replacing == self.leader;
+        let leads = self.leader().filter(|leader| *leader == config.id);
+        let heard = self.heard.filter(|_| !self.suspected && !self.silent(now, config));
+        let alive = leads.or(heard.map(|(leader, _)| leader));
+        match alive.filter(|leader| !wanted && *leader != candidate) {
+            Some(leader) => Opinion::LeaderAlive(leader),
+            None if chosen.next() < log.floor() => Opinion::Behind,
+            None => Opinion::Granted,
         }
-        if chosen.next() < log.floor() {
-            return Opinion::Behind;
-        }
-        Opinion::Granted
     }
 
     /// Counts a granted pre-vote. True once there is a majority, and only then.
     pub(crate) fn granted(&mut self, by: ReplicaId, attempt: u64, config: &Config) -> bool {
         let current = attempt == self.attempt;
-        let Some(votes) = self.votes.as_mut().filter(|_| current) else {
+        let Some((votes, _)) = self.votes.as_mut().filter(|_| current) else {
             return false;
         };
         votes.insert(by);
@@ -238,7 +256,7 @@ mod tests {
     fn a_live_leader_is_defended_until_it_is_suspected_or_silent() {
         let (mut election, config, mut random, log) = setup();
         let ask = |election: &Election, now| {
-            election.opinion(ReplicaId(3), Slot::ZERO, &log, now, &config)
+            election.opinion(ReplicaId(3), (Slot::ZERO, None), &log, now, &config)
         };
         assert_eq!(ask(&election, Moment(0)), Opinion::Granted);
         assert!(election.follow(LEADER, Moment(0), &config, &mut random));
@@ -249,6 +267,19 @@ mod tests {
         election.suspect(ReplicaId(2), Moment(1), &config, &mut random);
         assert_eq!(ask(&election, Moment(2)), Opinion::Granted);
         assert!(election.timer <= Moment(1) + config.heartbeat);
+    }
+
+    #[test]
+    fn a_leaders_wish_opens_the_way_for_its_own_ballot_only() {
+        let (mut election, config, mut random, log) = setup();
+        election.follow(LEADER, Moment(0), &config, &mut random);
+        let ask = |replacing| {
+            let candidate = (Slot::ZERO, Some(replacing));
+            election.opinion(ReplicaId(3), candidate, &log, Moment(1), &config)
+        };
+        assert_eq!(ask(LEADER), Opinion::Granted);
+        let alive = Opinion::LeaderAlive(ReplicaId(2));
+        assert_eq!(ask(LEADER.succeeded_by(ReplicaId(2))), alive);
     }
 
     #[test]
@@ -268,7 +299,7 @@ mod tests {
         let (mut election, config, mut random, _) = setup();
         let mut step = Step::default();
         for _ in 0..2 {
-            assert!(!election.ask(Slot::ZERO, Moment(0), &config, &mut random, &mut step));
+            assert!(!election.ask(Slot::ZERO, None, Moment(0), &config, &mut random, &mut step));
         }
         assert!(!election.granted(ReplicaId(2), 1, &config));
         assert!(election.granted(ReplicaId(2), 2, &config));

@@ -6,13 +6,14 @@ use core::time::Duration;
 
 use crate::acceptor::Acceptor;
 use crate::config::Config;
+use crate::event::Event;
 use crate::id::{Ballot, Moment, ReplicaId, Slot};
 use crate::learner::choose_next;
 use crate::log::Log;
 use crate::message::{Message, Value};
 use crate::pending::Pending;
 use crate::quorum::Votes;
-use crate::step::{Event, Step};
+use crate::step::Step;
 
 /// One slot on its way to being chosen.
 #[derive(Debug)]

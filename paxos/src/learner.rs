@@ -2,11 +2,12 @@
 
 use crate::acceptor::Acceptor;
 use crate::config::Config;
+use crate::event::Event;
 use crate::id::{Ballot, Slot};
 use crate::log::Log;
 use crate::message::Entry;
 use crate::record::Record;
-use crate::step::{Chosen, Event, Step};
+use crate::step::{Chosen, Step};
 
 #[derive(Debug)]
 pub(crate) struct Learner {

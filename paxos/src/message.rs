@@ -83,6 +83,8 @@ pub enum Message {
         attempt: u64,
         /// The candidate's chosen prefix.
         chosen: Slot,
+        /// The ballot of the leader that asked the candidate to take over.
+        replacing: Option<Ballot>,
     },
     /// The answer to a pre-vote.
     PreVoteAnswer {
@@ -203,6 +205,30 @@ pub enum Message {
         /// The leader's ballot.
         ballot: Ballot,
     },
+}
+
+impl Message {
+    /// The kind of message, in one word, for logs and counters.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::PreVote { .. } => "pre-vote",
+            Self::PreVoteAnswer { .. } => "pre-vote-answer",
+            Self::Prepare { .. } => "prepare",
+            Self::Promise { .. } => "promise",
+            Self::Accept { .. } => "accept",
+            Self::Accepted { .. } => "accepted",
+            Self::Nack { .. } => "nack",
+            Self::TooFarBehind { .. } => "too-far-behind",
+            Self::Heartbeat { .. } => "heartbeat",
+            Self::HeartbeatAck { .. } => "heartbeat-ack",
+            Self::Commit { .. } => "commit",
+            Self::Propose { .. } => "propose",
+            Self::Refuse { .. } => "refuse",
+            Self::CatchUp { .. } => "catch-up",
+            Self::Suffix { .. } => "suffix",
+            Self::Handover { .. } => "handover",
+        }
+    }
 }
 
 #[cfg(all(test, feature = "serde"))]

@@ -8,9 +8,10 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::config::Config;
+use crate::event::Event;
 use crate::id::{Moment, ReplicaId, RequestId};
 use crate::message::{Message, Request, Value};
-use crate::step::{Event, Step};
+use crate::step::Step;
 
 #[derive(Debug, Default)]
 pub(crate) struct Pending {

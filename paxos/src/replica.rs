@@ -10,6 +10,7 @@ use crate::candidate::Candidate;
 use crate::catchup::CatchUp;
 use crate::config::Config;
 use crate::election::Election;
+use crate::event::{Event, SteppedDown};
 use crate::id::{Ballot, Moment, ReplicaId, Slot};
 use crate::leader::Leader;
 use crate::learner::{Learner, choose_next};
@@ -18,7 +19,7 @@ use crate::message::{Message, Request};
 use crate::pending::Pending;
 use crate::random::Random;
 use crate::record::{Record, Recovered};
-use crate::step::{Event, Input, Step, SteppedDown};
+use crate::step::{Input, Step};
 
 /// Why a replica wants to be woken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -244,14 +245,15 @@ impl Replica {
                     candidate.ask(now, config, step);
                 }
             }
-            Role::Follower if now >= self.election.timer => self.pre_vote(step),
+            Role::Follower if now >= self.election.timer => self.pre_vote(None, step),
             Role::Follower => {}
         }
     }
 
-    fn pre_vote(&mut self, step: &mut Step) {
+    fn pre_vote(&mut self, replacing: Option<Ballot>, step: &mut Step) {
         let chosen = self.log.chosen();
-        let alone = self.election.ask(chosen, self.now, &self.config, &mut self.random, step);
+        let alone =
+            self.election.ask(chosen, replacing, self.now, &self.config, &mut self.random, step);
         if alone {
             self.campaign(step);
         }

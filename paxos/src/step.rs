@@ -3,7 +3,8 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::id::{Ballot, ReplicaId, RequestId, Slot};
+use crate::event::Event;
+use crate::id::{Ballot, ReplicaId, Slot};
 use crate::message::{Entry, Message, Request, Value};
 use crate::record::Record;
 
@@ -68,108 +69,6 @@ pub struct Fetch {
     pub from: Slot,
     /// At most so many entries.
     pub limit: usize,
-}
-
-/// What happened, for people; nothing depends on it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// The leader began to get a value accepted.
-    RoundStarted {
-        /// For this slot.
-        slot: Slot,
-        /// In this ballot.
-        ballot: Ballot,
-    },
-    /// A replica's acceptance reached the leader.
-    Accepted {
-        /// For this slot.
-        slot: Slot,
-        /// In this ballot.
-        ballot: Ballot,
-        /// Whose acceptance.
-        by: ReplicaId,
-    },
-    /// The leader gave up before the slot was chosen; a later leader decides.
-    RoundFailed {
-        /// The slot.
-        slot: Slot,
-        /// The ballot that failed.
-        ballot: Ballot,
-        /// The ballot that stood in the way, if one did.
-        higher: Option<Ballot>,
-    },
-    /// The slot is chosen, and so is every slot below it.
-    Chosen {
-        /// The slot.
-        slot: Slot,
-    },
-    /// A pre-vote began.
-    Asking {
-        /// The how-manieth.
-        attempt: u64,
-    },
-    /// Phase 1 began.
-    Campaigning {
-        /// With this ballot.
-        ballot: Ballot,
-    },
-    /// Phase 1 succeeded.
-    Leading {
-        /// In this ballot.
-        ballot: Ballot,
-    },
-    /// A leader was heard from that was not followed before.
-    Following {
-        /// Who leads.
-        leader: ReplicaId,
-        /// In which ballot.
-        ballot: Ballot,
-    },
-    /// This replica stopped leading or campaigning.
-    SteppedDown {
-        /// The ballot it had.
-        ballot: Ballot,
-        /// Why.
-        reason: SteppedDown,
-    },
-    /// This replica asks a preferred one to lead.
-    HandingOver {
-        /// Whom.
-        to: ReplicaId,
-    },
-    /// Chosen slots are missing here.
-    CatchingUp {
-        /// The first that is missing.
-        from: Slot,
-        /// The last that is known to be chosen.
-        to: Slot,
-    },
-    /// Nothing that is known to be chosen is missing any more.
-    CaughtUp,
-    /// The peer's log does not reach back far enough: this replica needs a snapshot, then [`Input::Installed`].
-    SnapshotNeeded {
-        /// Who has a state to copy.
-        from: ReplicaId,
-        /// The first slot that is missing here.
-        missing: Slot,
-    },
-    /// These were not proposed: there is no leader, or a queue is full.
-    Refused(Vec<RequestId>),
-}
-
-/// Why a leadership or a candidacy ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SteppedDown {
-    /// A higher ballot exists.
-    HigherBallot(Ballot),
-    /// No majority was heard from for an election timeout.
-    LostQuorum,
-    /// A voter no longer holds in memory what is missing here.
-    TooFarBehind,
-    /// Phase 1 found no majority in time.
-    NoMajority,
-    /// A snapshot replaced the log.
-    Installed,
 }
 
 /// What one or more inputs asked for. Fill it with [`absorb`](Self::absorb), send what

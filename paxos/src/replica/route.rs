@@ -4,10 +4,11 @@ use alloc::vec::Vec;
 
 use super::{Replica, Role};
 use crate::candidate::Progress;
+use crate::event::{Event, SteppedDown};
 use crate::id::{Ballot, ReplicaId, Slot};
 use crate::learner::Learner;
 use crate::message::{Entry, Message, Opinion, Request, Value};
-use crate::step::{Event, Fetch, Step, SteppedDown};
+use crate::step::{Fetch, Step};
 
 impl Replica {
     pub(super) fn message(&mut self, from: ReplicaId, message: Message, step: &mut Step) {
@@ -18,7 +19,9 @@ impl Replica {
             }
         }
         match message {
-            Message::PreVote { attempt, chosen } => self.on_pre_vote(from, attempt, chosen, step),
+            Message::PreVote { attempt, chosen, replacing } => {
+                self.on_pre_vote(from, attempt, (chosen, replacing), step)
+            }
             Message::PreVoteAnswer { attempt, opinion, promised, chosen } => {
                 self.election.see(promised);
                 self.hear_chosen(from, chosen);
@@ -63,7 +66,7 @@ impl Replica {
             Message::Suffix { chosen, entries } => self.on_suffix(from, chosen, entries, step),
             Message::Handover { ballot } => {
                 if self.election.leader_ballot() == Some(ballot) {
-                    self.campaign(step);
+                    self.pre_vote(Some(ballot), step);
                 }
             }
         }
@@ -74,13 +77,19 @@ impl Replica {
         self.catch_up.hear(peer, chosen, own, self.now, &self.config);
     }
 
-    fn on_pre_vote(&mut self, from: ReplicaId, attempt: u64, theirs: Slot, step: &mut Step) {
-        self.hear_chosen(from, theirs);
+    fn on_pre_vote(
+        &mut self,
+        from: ReplicaId,
+        attempt: u64,
+        candidate: (Slot, Option<Ballot>),
+        step: &mut Step,
+    ) {
+        self.hear_chosen(from, candidate.0);
         let opinion = match self.role {
-            Role::Follower => {
-                self.election.opinion(from, theirs, &self.log, self.now, &self.config)
+            Role::Candidate(_) => Opinion::LeaderAlive(self.id()),
+            Role::Follower | Role::Leader(_) => {
+                self.election.opinion(from, candidate, &self.log, self.now, &self.config)
             }
-            Role::Candidate(_) | Role::Leader(_) => Opinion::LeaderAlive(self.id()),
         };
         let answer = Message::PreVoteAnswer {
             attempt,
@@ -201,7 +210,12 @@ impl Replica {
         self.election.see(promised);
         self.hear_chosen(from, chosen);
         if self.role.ballot() == Some(ballot) && promised > ballot {
+            let led = self.is_leading();
             self.step_down(SteppedDown::HigherBallot(promised), step);
+            // A ballot that one stray voter promised is no reason for the majority to wait a whole timeout.
+            if led {
+                self.election.hurry(self.now, &self.config, &mut self.random);
+            }
         }
     }
 
