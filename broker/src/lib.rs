@@ -1,7 +1,13 @@
 //! The embedded MQTT broker: a connection edge of our own around rumqttd's router.
 
+mod connection;
+mod core;
 mod error;
+mod hub;
 mod listener;
+mod message;
+mod protocol;
+mod router;
 mod settings;
 
 pub use error::{BindError, BrokerError};

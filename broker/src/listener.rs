@@ -1,31 +1,66 @@
 //! Accepts connections and ends them all when the broker stops.
 
+use std::fmt;
 use std::future::Future;
+use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 
+use crate::connection;
 use crate::error::{BindError, BrokerError};
+use crate::hub::Hub;
+use crate::router::{self, Feed, RouterDied};
 use crate::settings::Settings;
 
+/// Time for all clients to read their DISCONNECT. 500 ms: a restart should not wait for a sleeping phone.
+const FAREWELL: Duration = Duration::from_millis(500);
+/// Pause after a failed accept, so that a process out of file descriptors does not spin. 50 ms.
+const BREATHER: Duration = Duration::from_millis(50);
+
 /// A broker that listens and does not serve yet: [`Broker::run`] does.
-#[derive(Debug)]
 pub struct Broker {
     listener: TcpListener,
     address: SocketAddr,
+    hub: Arc<Hub>,
+    feed: Feed,
+}
+
+impl fmt::Debug for Broker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Broker").field("address", &self.address).finish_non_exhaustive()
+    }
 }
 
 impl Broker {
-    /// Opens the port.
+    /// Opens the port and starts the router thread.
     ///
     /// # Errors
     ///
     /// [`BindError`] says which address failed, why, and what to do.
     pub async fn bind(settings: Settings) -> Result<Self, BindError> {
-        let listen = |cause| BindError::Listen { bind: settings.bind.clone(), cause };
-        let listener = TcpListener::bind(&settings.bind).await.map_err(listen)?;
+        let bind = || settings.bind.clone();
+        let mut addresses = tokio::net::lookup_host(&settings.bind)
+            .await
+            .map_err(|cause| BindError::Address { bind: bind(), cause })?
+            .peekable();
+        if addresses.peek().is_none() {
+            let cause = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+            return Err(BindError::Address { bind: bind(), cause });
+        }
+        let listen = |cause: io::Error| match cause.kind() {
+            io::ErrorKind::AddrInUse => BindError::Taken { bind: bind() },
+            _ => BindError::Listen { bind: bind(), cause },
+        };
+        let listener = TcpListener::bind(&*addresses.collect::<Vec<_>>()).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        Ok(Self { listener, address })
+        let (router, feed) = router::start(settings.incarnation).map_err(BindError::Router)?;
+        tracing::info!(%address, site = %settings.site, broker = settings.broker_id, "the broker listens");
+        Ok(Self { listener, address, hub: Arc::new(Hub::new(settings, router)), feed })
     }
 
     /// The address in use; tells the port when port 0 was asked for.
@@ -34,14 +69,64 @@ impl Broker {
         self.address
     }
 
-    /// Serves until `shutdown` is ready, then says goodbye to every client and returns.
+    /// Serves until `shutdown` is ready, then ends every connection (MQTT 5: DISCONNECT 0x8B, no wills) and returns
+    /// within half a second.
     ///
     /// # Errors
     ///
     /// [`BrokerError::RouterDied`] if the router thread ends.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), BrokerError> {
-        shutdown.await;
-        drop(self.listener);
-        Ok(())
+        let Self { listener, hub, feed, .. } = self;
+        let mut clients = JoinSet::new();
+        let mut inside = JoinSet::new();
+        let (pumping, timing) = (hub.clone(), hub.clone());
+        inside.spawn(async move {
+            let RouterDied = pumping.pump(feed).await;
+        });
+        inside.spawn(async move { timing.keep_time().await });
+        let result = tokio::select! {
+            () = shutdown => Ok(()),
+            () = accept(&listener, &hub, &mut clients) => Ok(()),
+            // The clock never ends; a panic in either task counts as the same.
+            _ = inside.join_next() => Err(BrokerError::RouterDied),
+        };
+        drop(listener);
+        hub.step(|core, _| core.stop());
+        let everyone = async { while clients.join_next().await.is_some() {} };
+        if timeout(FAREWELL, everyone).await.is_err() {
+            tracing::debug!("some clients did not read their goodbye");
+        }
+        result
     }
+}
+
+/// Accepts for ever; each client has a task of its own.
+async fn accept(listener: &TcpListener, hub: &Arc<Hub>, clients: &mut JoinSet<()>) {
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            Some(_) = clients.join_next() => continue,
+        };
+        match accepted {
+            Ok((_, peer)) if clients.len() >= hub.settings.limits.connections => {
+                tracing::warn!(%peer, "turned away: there are as many connections as allowed");
+            }
+            Ok((stream, peer)) => {
+                clients.spawn(serve(hub.clone(), stream, peer));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "could not accept a connection");
+                tokio::time::sleep(BREATHER).await;
+            }
+        }
+    }
+}
+
+async fn serve(hub: Arc<Hub>, stream: TcpStream, peer: SocketAddr) {
+    // Without this every small packet may wait 40 ms for the acknowledgement of the one before.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%peer, %error, "could not set TCP_NODELAY");
+    }
+    let (reader, writer) = stream.into_split();
+    connection::serve(hub, reader, writer, peer).await;
 }

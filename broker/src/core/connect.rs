@@ -1,0 +1,207 @@
+//! Connections and sessions come and go; wills.
+
+use std::time::Duration;
+
+use super::session::Session;
+use super::{Core, Link, Timer};
+use crate::message::{ConnId, Moment, SessionKey};
+use crate::protocol::{Connect, Publish, Reason, Version};
+use crate::settings::Settings;
+
+/// An accepted CONNECT.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Connected {
+    pub(crate) client: std::sync::Arc<str>,
+    pub(crate) session_present: bool,
+}
+
+/// How a connection ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// DISCONNECT: the will is forgotten [MQTT-3.14.4-3].
+    Goodbye,
+    /// Anything else.
+    Lost,
+}
+
+impl Core {
+    /// Takes a CONNECT. An older connection with the same client id is ended [MQTT-3.1.4-3].
+    ///
+    /// # Errors
+    ///
+    /// The reason for the CONNACK.
+    pub(crate) fn connect(
+        &mut self,
+        now: Moment,
+        conn: ConnId,
+        connect: Connect,
+    ) -> Result<Connected, Reason> {
+        if self.stopping {
+            return Err(Reason::Busy);
+        }
+        let client = self.client_id(&connect);
+        let old = self.clients.get(&*client).copied();
+        if old.is_none() && self.sessions.len() >= self.settings.limits.sessions {
+            return Err(Reason::Busy);
+        }
+        let kept = old.filter(|&key| self.take_over(now, key, connect.clean));
+        let session_present = kept.is_some();
+        let key = kept.unwrap_or_else(|| self.new_session(&client, connect.version));
+        self.attach(key, conn, connect);
+        self.zones.seen(&client);
+        Ok(Connected { client, session_present })
+    }
+
+    fn client_id(&self, connect: &Connect) -> std::sync::Arc<str> {
+        if connect.client_id.is_empty() {
+            let Settings { broker_id, incarnation, .. } = &self.settings;
+            return format!("auto-{broker_id}-{incarnation}-{}", self.last_key + 1).into();
+        }
+        connect.client_id.as_str().into()
+    }
+
+    /// Ends whatever connection the session has; tells whether the session goes on.
+    fn take_over(&mut self, now: Moment, key: SessionKey, clean: bool) -> bool {
+        let Some(session) = self.sessions.get_mut(&key) else { return false };
+        let was = session.conn.take();
+        let goes_on = !clean && (was.is_none() || session.expiry > 0);
+        session.ends_at = None;
+        session.will_at = None;
+        // A will with a delay is for clients that do not come back [MQTT-3.1.3-9].
+        let delayed = session.will.as_ref().is_some_and(|will| will.delay > 0);
+        if goes_on && (was.is_none() || delayed) {
+            session.will = None;
+        }
+        if let Some(old) = was {
+            if let Some(link) = self.links.get_mut(&old) {
+                link.session = None;
+            }
+            self.end_connection(old, Reason::TakenOver);
+        }
+        self.publish_will(now, key);
+        if !goes_on {
+            self.end_session(now, key);
+        }
+        goes_on
+    }
+
+    fn new_session(&mut self, client: &std::sync::Arc<str>, version: Version) -> SessionKey {
+        self.last_key += 1;
+        let key = SessionKey(self.last_key);
+        let zone = self.zones.zone_of_client(client).map(Box::<str>::from);
+        if let Some(zone) = &zone {
+            self.zones.session_starts(zone, key);
+        }
+        let session = Session {
+            client: client.clone(),
+            zone,
+            conn: None,
+            version,
+            expiry: 0,
+            ends_at: None,
+            will: None,
+            will_at: None,
+            outbox: super::outbox::Outbox::default(),
+            window: 0,
+            largest: 0,
+            incoming: Default::default(),
+            exact: Default::default(),
+            wild: Vec::new(),
+            loss_logged: false,
+        };
+        self.sessions.insert(key, session);
+        self.clients.insert(client.clone(), key);
+        key
+    }
+
+    fn attach(&mut self, key: SessionKey, conn: ConnId, connect: Connect) {
+        let window = connect.receive_maximum.min(self.settings.limits.inflight);
+        if let Some(session) = self.sessions.get_mut(&key) {
+            session.conn = Some(conn);
+            session.version = connect.version;
+            session.expiry = connect.session_expiry;
+            session.will = connect.will;
+            session.window = usize::from(window);
+            session.largest = connect.maximum_packet as usize;
+            session.loss_logged = false;
+            session.outbox.resume();
+        }
+        self.links.insert(conn, Link { session: Some(key), ..Link::default() });
+        self.effects.wake.push(conn);
+    }
+
+    /// Changes the session expiry with DISCONNECT; a session that was to end cannot be kept [MQTT-3.14.2-2].
+    pub(super) fn change_expiry(&mut self, key: SessionKey, seconds: u32) -> Result<(), Reason> {
+        let Some(session) = self.sessions.get_mut(&key) else { return Ok(()) };
+        if session.expiry == 0 && seconds > 0 {
+            return Err(Reason::Protocol);
+        }
+        session.expiry = seconds;
+        Ok(())
+    }
+
+    /// A connection is gone.
+    pub(crate) fn closed(&mut self, now: Moment, conn: ConnId, how: Ended) {
+        self.paused.remove(&conn);
+        let Some(key) = self.links.remove(&conn).and_then(|link| link.session) else { return };
+        let Some(session) = self.sessions.get_mut(&key) else { return };
+        session.conn = None;
+        session.outbox.pause();
+        let expiry = session.expiry;
+        if how == Ended::Goodbye || self.stopping {
+            session.will = None;
+        }
+        match session.will.as_ref().map(|will| will.delay.min(expiry)) {
+            None => {}
+            Some(0) => self.publish_will(now, key),
+            Some(delay) => {
+                let at = now.after_secs(delay);
+                session.will_at = Some(at);
+                self.timers.insert((at, Timer::WillDue(key)));
+            }
+        }
+        self.plan_end(now, key, expiry);
+    }
+
+    fn plan_end(&mut self, now: Moment, key: SessionKey, expiry: u32) {
+        if expiry == 0 {
+            return self.end_session(now, key);
+        }
+        if expiry < u32::MAX
+            && let Some(session) = self.sessions.get_mut(&key)
+        {
+            let at = now.after(Duration::from_secs(u64::from(expiry)));
+            session.ends_at = Some(at);
+            self.timers.insert((at, Timer::SessionEnds(key)));
+        }
+    }
+
+    /// Publishes the session's will, if it still has one.
+    pub(super) fn publish_will(&mut self, now: Moment, key: SessionKey) {
+        let Some(session) = self.sessions.get_mut(&key) else { return };
+        session.will_at = None;
+        let Some(will) = session.will.take() else { return };
+        tracing::info!(client = %session.client, topic = %will.publish.topic, "publishes the last will");
+        self.publish_for(now, Some(key), Publish { pid: 0, ..will.publish });
+    }
+
+    /// Forgets a session; what a zone's session had not acknowledged is held again.
+    pub(super) fn end_session(&mut self, now: Moment, key: SessionKey) {
+        self.publish_will(now, key);
+        let Some(mut session) = self.sessions.remove(&key) else { return };
+        self.clients.remove(&session.client);
+        for (path, _) in session.exact.drain() {
+            self.forget_exact(&path, key);
+        }
+        for (_, sub) in std::mem::take(&mut session.wild) {
+            if let Some(id) = sub.filter {
+                self.forget_wild(id, key);
+            }
+        }
+        if let Some(zone) = &session.zone {
+            let held: Vec<_> = session.outbox.into_held().collect();
+            self.zones.session_ends(zone, held);
+            self.start_announcing(now);
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! Messages reach sessions, and connections fetch what their session has for them.
+
+use super::outbox::{Acked, Next, Offer};
+use super::session::Via;
+use super::{Core, RouterOp};
+use crate::message::{ConnId, Delivery, Hold, Message, Moment, SessionKey};
+use crate::protocol::{Action, Outgoing, Qos, Reason, user_property};
+use crate::router::{FilterId, Routed};
+use std::sync::Arc;
+
+impl Core {
+    /// Sends a message to everyone but the zone's session.
+    pub(super) fn route(&mut self, message: &Arc<Message>) {
+        if let Some(sessions) = self.exact.get(&message.topic) {
+            // Almost always one or two; a copy costs less than taking the map apart.
+            for key in sessions.clone() {
+                self.deliver(key, message, Via::Exact);
+            }
+        }
+        if self.filters.is_empty() {
+            return;
+        }
+        let fence = self.window.push(message.clone());
+        self.effects.router.push(RouterOp::Publish(message.clone()));
+        self.effects.router.extend(fence.map(RouterOp::Fence));
+    }
+
+    /// Takes what came out of the router.
+    pub(crate) fn routed(&mut self, batch: &[Routed]) {
+        for &routed in batch {
+            match routed {
+                Routed::Match(filter, order) => match self.window.get(order).cloned() {
+                    Some(message) => self.fan_out(filter, &message),
+                    None => self.lost(filter),
+                },
+                Routed::Gap(filter) => self.lost(filter),
+                Routed::Fence(number) => self.window.returned(number),
+            }
+        }
+    }
+
+    fn fan_out(&mut self, filter: FilterId, message: &Arc<Message>) {
+        let Some(sessions) = self.watchers.get_mut(&filter).map(std::mem::take) else { return };
+        for &key in &sessions {
+            self.deliver(key, message, Via::Router(filter));
+        }
+        if let Some(place) = self.watchers.get_mut(&filter) {
+            *place = sessions;
+        }
+    }
+
+    /// The router outran its log: whoever was promised QoS 1 or 2 is told by the end of the connection.
+    fn lost(&mut self, filter: FilterId) {
+        let sessions = self.watchers.get(&filter).cloned().unwrap_or_default();
+        for key in sessions {
+            let Some(session) = self.sessions.get(&key) else { continue };
+            let promised = session
+                .wild
+                .iter()
+                .any(|(_, s)| s.filter == Some(filter) && s.qos > Qos::AtMostOnce);
+            if promised {
+                tracing::warn!(client = %session.client, "messages were lost in the router's log");
+                if let Some(conn) = session.conn {
+                    self.end_connection(conn, Reason::Quota);
+                }
+            }
+        }
+    }
+
+    fn deliver(&mut self, key: SessionKey, message: &Arc<Message>, via: Via) {
+        let Some(session) = self.sessions.get(&key) else { return };
+        let handed =
+            message.handed && session.zone.as_deref() == self.zones.zone_of(&message.topic);
+        if handed {
+            return;
+        }
+        let Some(pick) = session.pick(message, Some(key), via) else { return };
+        if session.conn.is_none() && pick.qos == Qos::AtMostOnce {
+            return;
+        }
+        let message = message.clone();
+        self.give(
+            key,
+            Delivery {
+                message,
+                qos: pick.qos,
+                retain: pick.retain,
+                stored: false,
+                ids: pick.ids,
+                hold: None,
+            },
+        );
+    }
+
+    /// Puts a delivery into a session's queue and deals with a full one.
+    pub(super) fn give(&mut self, key: SessionKey, delivery: Delivery) {
+        let Some(session) = self.sessions.get_mut(&key) else { return };
+        match (session.outbox.offer(delivery, &self.settings.limits), session.conn) {
+            (Offer::Queued, Some(conn)) => self.effects.wake.push(conn),
+            (Offer::Queued | Offer::Dropped, _) => {}
+            (Offer::Overflow, Some(conn)) => self.end_connection(conn, Reason::Quota),
+            (Offer::Overflow, None) => {
+                if !std::mem::replace(&mut session.loss_logged, true) {
+                    tracing::warn!(client = %session.client, "the sleeping session's queue is full; newer messages are dropped");
+                }
+            }
+        }
+    }
+
+    /// Adds to `out` what the connection should send now, stopping after about `room` bytes.
+    pub(crate) fn pull(&mut self, now: Moment, conn: ConnId, room: usize, out: &mut Vec<Action>) {
+        let Some(link) = self.links.get_mut(&conn) else { return };
+        out.extend(link.answers.drain(..));
+        let (close, key) = (link.close, link.session);
+        if let Some(reason) = close {
+            out.push(Action::Close(reason));
+            return;
+        }
+        let Some(key) = key else { return };
+        let mut left = room;
+        while left > 0 {
+            let Some(session) = self.sessions.get_mut(&key) else { return };
+            let window = session.window;
+            match session.outbox.next(now, window) {
+                None => return,
+                Some(Next::Pubrel(pid)) => out.push(Action::Pubrel(pid)),
+                Some(Next::Publish { pid, dup, delivery }) => {
+                    let outgoing = self.outgoing(now, key, (pid, dup), delivery);
+                    let size = outgoing.as_ref().map_or(0, |o| o.message.weight() + 16);
+                    left = left.saturating_sub(size);
+                    out.extend(outgoing.map(Action::Publish));
+                }
+            }
+        }
+    }
+
+    fn outgoing(
+        &mut self,
+        now: Moment,
+        key: SessionKey,
+        (pid, dup): (u16, bool),
+        delivery: Delivery,
+    ) -> Option<Outgoing> {
+        let session = self.sessions.get_mut(&key)?;
+        let message = delivery.message;
+        let extra = if session.zone.is_some() {
+            self.zones.extra(&message, delivery.stored)
+        } else {
+            Box::default()
+        };
+        let outgoing = Outgoing {
+            pid,
+            qos: delivery.qos,
+            dup,
+            retain: delivery.retain,
+            expiry: message.expires.map(|at| at.secs_from(now).max(1)),
+            ids: delivery.ids,
+            extra,
+            message,
+        };
+        if outgoing.size(session.version) > session.largest {
+            // As if it had been sent and acknowledged [MQTT-3.1.2-25], unless someone waits for the real thing.
+            tracing::warn!(client = %session.client, topic = %outgoing.message.topic, "a message is larger than the client takes");
+            if delivery.hold.is_none() && pid != 0 {
+                session.outbox.acked(pid);
+            }
+            return None;
+        }
+        if delivery.qos == Qos::AtMostOnce
+            && let Some(hold) = delivery.hold
+        {
+            let weight = outgoing.message.weight();
+            self.release(hold, &outgoing.message.topic.clone(), weight);
+        }
+        Some(outgoing)
+    }
+
+    /// PUBACK, or a PUBREC that refuses.
+    pub(super) fn acked(&mut self, key: SessionKey, pid: u16) {
+        let Some(session) = self.sessions.get_mut(&key) else { return };
+        let acked = session.outbox.acked(pid);
+        self.settle(key, acked);
+    }
+
+    pub(super) fn pubrec(&mut self, conn: ConnId, key: SessionKey, pid: u16, taken: bool) {
+        if !taken {
+            return self.acked(key, pid);
+        }
+        let Some(session) = self.sessions.get_mut(&key) else { return };
+        let acked = session.outbox.received(pid);
+        self.settle(key, acked);
+        // Also for an unknown id, so that the client can finish.
+        self.answer(conn, Action::Pubrel(pid));
+    }
+
+    pub(super) fn pubcomp(&mut self, key: SessionKey, pid: u16) {
+        let Some(session) = self.sessions.get_mut(&key) else { return };
+        let acked = session.outbox.completed(pid);
+        self.settle(key, acked);
+    }
+
+    fn settle(&mut self, key: SessionKey, acked: Acked) {
+        let Some(session) = self.sessions.get(&key) else { return };
+        if let Acked::Done(Some(hold), weight) = acked
+            && let Some(zone) = session.zone.clone()
+        {
+            self.release_in(hold, &zone, weight);
+        }
+        self.effects.wake.extend(session_conn(self.sessions.get(&key)));
+    }
+
+    fn release(&mut self, hold: Hold, topic: &str, weight: usize) {
+        if let Some(zone) = self.zones.zone_of(topic).map(Box::<str>::from) {
+            self.release_in(hold, &zone, weight);
+        }
+    }
+}
+
+fn session_conn(session: Option<&super::session::Session>) -> Option<ConnId> {
+    session.and_then(|session| session.conn)
+}
+
+/// The user property that carries a stamp.
+pub(super) const STAMP: &str = "hearth-stamp";
+/// The user property that marks a message from the retained store.
+pub(super) const FROM_STORE: &str = "hearth-retained";
+
+pub(super) fn stamp_property(broker: u16, incarnation: u64, counter: u64) -> Vec<u8> {
+    user_property(STAMP, &format!("{broker}/{incarnation}/{counter}"))
+}

@@ -1,0 +1,214 @@
+//! The broker's state machine: sessions, subscriptions, retained messages, wills, zones. No clock and no I/O.
+//!
+//! The caller's contract, in order:
+//!
+//! 1. [`Core::connect`] once per connection, after its CONNECT.
+//! 2. [`Core::receive`] for every packet; a [`Received::Busy`] packet is kept and given again after a wake.
+//! 3. [`Core::routed`] for everything that comes out of the router.
+//! 4. [`Core::tick`] no later than [`Core::next_deadline`].
+//! 5. After any of these: carry out [`Core::effects`], in order, before the next call. A woken connection then calls
+//!    [`Core::pull`] until it gets nothing, and stops after [`Action::Close`].
+//! 6. [`Core::closed`] once per connection, whatever ended it.
+
+mod connect;
+mod deliver;
+mod durable_ack;
+mod outbox;
+mod publish;
+mod retained;
+mod session;
+mod subscribe;
+mod window;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+pub(crate) use connect::Ended;
+pub(crate) use publish::Received;
+
+use crate::message::{ConnId, Message, Moment, SessionKey};
+use crate::protocol::{Action, Reason};
+use crate::router::{FIRST_FILTER, FilterId};
+use crate::settings::Settings;
+use durable_ack::Zones;
+use retained::Retained;
+use session::Session;
+use window::Window;
+
+/// The state of one broker.
+#[derive(Debug)]
+pub(crate) struct Core {
+    settings: Settings,
+    sessions: HashMap<SessionKey, Session>,
+    clients: HashMap<Arc<str>, SessionKey>,
+    links: HashMap<ConnId, Link>,
+    /// Subscribers of topics without wildcards.
+    exact: HashMap<Box<str>, Vec<SessionKey>>,
+    /// Wildcard filters that are in the router now.
+    filters: HashMap<Box<str>, FilterId>,
+    watchers: HashMap<FilterId, Vec<SessionKey>>,
+    next_filter: u32,
+    /// Every wildcard filter there ever was; the router never forgets one.
+    filters_ever: HashSet<Box<str>>,
+    window: Window,
+    retained: Retained,
+    zones: Zones,
+    timers: BTreeSet<(Moment, Timer)>,
+    order: u64,
+    last_key: u64,
+    /// Connections whose last packet waits for room.
+    paused: BTreeSet<ConnId>,
+    effects: Effects,
+    stopping: bool,
+}
+
+/// One connection as the core sees it.
+#[derive(Debug, Default)]
+struct Link {
+    /// `None` once another connection has taken the session over.
+    session: Option<SessionKey>,
+    /// Answers, which go out before messages.
+    answers: VecDeque<Action>,
+    close: Option<Reason>,
+}
+
+/// Why the core wants to be called at a certain time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Timer {
+    SessionEnds(SessionKey),
+    WillDue(SessionKey),
+    Announce,
+}
+
+/// What the caller has to do after a call.
+#[derive(Debug, Default)]
+pub(crate) struct Effects {
+    /// Connections that have something to pull.
+    pub(crate) wake: Vec<ConnId>,
+    /// For the router, in order.
+    pub(crate) router: Vec<RouterOp>,
+}
+
+/// One step for the router.
+#[derive(Debug)]
+pub(crate) enum RouterOp {
+    Publish(Arc<Message>),
+    Fence(u64),
+    Subscribe(FilterId, Box<str>),
+    Unsubscribe(Box<str>),
+}
+
+impl Core {
+    pub(crate) fn new(settings: Settings) -> Self {
+        let zones = Zones::new(&settings);
+        Self {
+            settings,
+            sessions: HashMap::new(),
+            clients: HashMap::new(),
+            links: HashMap::new(),
+            exact: HashMap::new(),
+            filters: HashMap::new(),
+            watchers: HashMap::new(),
+            next_filter: FIRST_FILTER,
+            filters_ever: HashSet::new(),
+            window: Window::default(),
+            retained: Retained::default(),
+            zones,
+            timers: BTreeSet::new(),
+            order: 0,
+            last_key: 0,
+            paused: BTreeSet::new(),
+            effects: Effects::default(),
+            stopping: false,
+        }
+    }
+
+    pub(crate) fn effects(&mut self) -> &mut Effects {
+        &mut self.effects
+    }
+
+    /// Whether publishers should not be read further, because the router is behind.
+    pub(crate) fn crowded(&self) -> bool {
+        self.window.crowded()
+    }
+
+    /// When [`Core::tick`] is due.
+    pub(crate) fn next_deadline(&self) -> Option<Moment> {
+        self.timers.first().map(|(at, _)| *at)
+    }
+
+    /// Does what has become due.
+    pub(crate) fn tick(&mut self, now: Moment) {
+        while let Some(&(at, timer)) = self.timers.first() {
+            if at > now {
+                return;
+            }
+            self.timers.pop_first();
+            match timer {
+                Timer::SessionEnds(key) => {
+                    if self.sessions.get(&key).is_some_and(|s| s.ends_at == Some(at)) {
+                        self.end_session(now, key);
+                    }
+                }
+                Timer::WillDue(key) => {
+                    if self.sessions.get(&key).is_some_and(|s| s.will_at == Some(at)) {
+                        self.publish_will(now, key);
+                    }
+                }
+                Timer::Announce => self.announce(now),
+            }
+        }
+    }
+
+    /// Whether [`Core::flush_window`] has something to do soon.
+    pub(crate) fn window_in_use(&self) -> bool {
+        !self.window.is_empty()
+    }
+
+    /// Lets go of messages that the router has long passed on; call it when traffic pauses.
+    pub(crate) fn flush_window(&mut self) {
+        if self.window.needs_fence() {
+            let number = self.next_order();
+            let number = self.window.fenced(number);
+            self.effects.router.push(RouterOp::Fence(number));
+        }
+    }
+
+    /// Ends every connection without publishing wills: the clients did not die, the broker goes.
+    pub(crate) fn stop(&mut self) {
+        self.stopping = true;
+        for (&conn, link) in &mut self.links {
+            link.close.get_or_insert(Reason::ShuttingDown);
+            self.effects.wake.push(conn);
+        }
+    }
+
+    fn next_order(&mut self) -> u64 {
+        self.order += 1;
+        self.order
+    }
+
+    fn answer(&mut self, conn: ConnId, action: Action) {
+        if let Some(link) = self.links.get_mut(&conn) {
+            link.answers.push_back(action);
+            self.effects.wake.push(conn);
+        }
+    }
+
+    /// Answers whichever connection the session has now, if any.
+    fn answer_session(&mut self, key: SessionKey, action: Action) {
+        if let Some(conn) = self.sessions.get(&key).and_then(|session| session.conn) {
+            self.answer(conn, action);
+        }
+    }
+
+    fn end_connection(&mut self, conn: ConnId, reason: Reason) {
+        if let Some(link) = self.links.get_mut(&conn) {
+            link.close.get_or_insert(reason);
+            self.effects.wake.push(conn);
+        }
+    }
+}

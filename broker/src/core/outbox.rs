@@ -1,0 +1,208 @@
+//! What one session still has to get: a queue, and the handshakes under way [MQTT-4.3, MQTT-4.4].
+
+use std::collections::VecDeque;
+
+use crate::message::{Delivery, Hold, Moment};
+use crate::protocol::Qos;
+use crate::settings::Limits;
+
+/// Retained messages that may wait for one session, because it subscribed to many filters at once. 400,000: four
+/// times a full store. They are references, 64 bytes each.
+const STORED_WAITING: usize = 400_000;
+
+/// Queue and handshakes of one session.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    queue: VecDeque<Delivery>,
+    /// Messages and bytes in the queue that count against the bounds.
+    counted: usize,
+    bytes: usize,
+    stored: usize,
+    inflight: VecDeque<Inflight>,
+    /// How many of `inflight`, from the front, this connection has been sent.
+    sent: usize,
+    /// Packet ids that were used and are free again, oldest first.
+    free: VecDeque<u16>,
+    fresh: u16,
+}
+
+#[derive(Debug)]
+struct Inflight {
+    pid: u16,
+    delivery: Delivery,
+    /// PUBREC came: what is missing is the PUBCOMP.
+    released: bool,
+    dup: bool,
+}
+
+/// What happened to a message that was offered.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Offer {
+    Queued,
+    /// QoS 0 beyond the bound.
+    Dropped,
+    /// QoS 1 or 2 beyond the bound.
+    Overflow,
+}
+
+/// What to send next.
+#[derive(Debug)]
+pub(super) enum Next {
+    Publish { pid: u16, dup: bool, delivery: Delivery },
+    Pubrel(u16),
+}
+
+/// What a PUBACK, PUBREC or PUBCOMP meant.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Acked {
+    /// The client has the message; whose acknowledgement waited for that.
+    Done(Option<Hold>, usize),
+    /// No such packet id is under way.
+    Unknown,
+}
+
+impl Outbox {
+    /// Adds a message unless the session is too far behind. A delivery with a hold is always taken: what waits for
+    /// a zone has bounds of its own.
+    pub(super) fn offer(&mut self, delivery: Delivery, limits: &Limits) -> Offer {
+        let weight = delivery.message.weight();
+        if delivery.stored {
+            if self.stored >= STORED_WAITING {
+                return Offer::Overflow;
+            }
+            self.stored += 1;
+        } else if delivery.hold.is_none() {
+            if self.counted >= limits.queue_messages || self.bytes + weight > limits.queue_bytes {
+                let lossy = delivery.qos == Qos::AtMostOnce;
+                return if lossy { Offer::Dropped } else { Offer::Overflow };
+            }
+            self.counted += 1;
+            self.bytes += weight;
+        }
+        self.queue.push_back(delivery);
+        Offer::Queued
+    }
+
+    /// A new connection: everything under way is sent again, in order [MQTT-4.4.0-1].
+    pub(super) fn resume(&mut self) {
+        self.sent = 0;
+        for inflight in &mut self.inflight {
+            inflight.dup = true;
+        }
+    }
+
+    /// The connection is gone: QoS 0 is not kept for later.
+    pub(super) fn pause(&mut self) {
+        let queue = std::mem::take(&mut self.queue);
+        (self.counted, self.bytes, self.stored) = (0, 0, 0);
+        for delivery in queue.into_iter().filter(|d| d.qos > Qos::AtMostOnce || d.hold.is_some()) {
+            self.count(&delivery, true);
+            self.queue.push_back(delivery);
+        }
+        self.sent = 0;
+    }
+
+    fn count(&mut self, delivery: &Delivery, up: bool) {
+        let step = |value: &mut usize, by: usize| {
+            *value = if up { *value + by } else { value.saturating_sub(by) };
+        };
+        if delivery.stored {
+            step(&mut self.stored, 1);
+        } else if delivery.hold.is_none() {
+            step(&mut self.counted, 1);
+            step(&mut self.bytes, delivery.message.weight());
+        }
+    }
+
+    /// The next packet, with at most `window` handshakes under way.
+    pub(super) fn next(&mut self, now: Moment, window: usize) -> Option<Next> {
+        if let Some(again) = self.inflight.get(self.sent) {
+            if self.sent >= window {
+                return None;
+            }
+            self.sent += 1;
+            return Some(if again.released {
+                Next::Pubrel(again.pid)
+            } else {
+                Next::Publish { pid: again.pid, dup: again.dup, delivery: again.delivery.clone() }
+            });
+        }
+        loop {
+            let front = self.queue.front()?;
+            if front.qos > Qos::AtMostOnce && self.inflight.len() >= window {
+                return None;
+            }
+            let delivery = self.queue.pop_front()?;
+            self.count(&delivery, false);
+            if delivery.message.expired(now) && delivery.hold.is_none() {
+                continue;
+            }
+            return Some(self.send(delivery));
+        }
+    }
+
+    fn send(&mut self, delivery: Delivery) -> Next {
+        if delivery.qos == Qos::AtMostOnce {
+            return Next::Publish { pid: 0, dup: false, delivery };
+        }
+        let pid = self.take_pid();
+        let copy = delivery.clone();
+        self.inflight.push_back(Inflight { pid, delivery, released: false, dup: false });
+        self.sent += 1;
+        Next::Publish { pid, dup: false, delivery: copy }
+    }
+
+    /// Ids are used in turn, so that a late acknowledgement rarely meets a new message.
+    fn take_pid(&mut self) -> u16 {
+        // Handshakes are bounded far below this, so the list of free ids is never empty beyond it.
+        const SPREAD: u16 = 4096;
+        if self.fresh >= SPREAD
+            && let Some(pid) = self.free.pop_front()
+        {
+            return pid;
+        }
+        self.fresh += 1;
+        self.fresh
+    }
+
+    fn find(&self, pid: u16) -> Option<usize> {
+        self.inflight.iter().take(self.sent).position(|inflight| inflight.pid == pid)
+    }
+
+    /// A PUBACK, or a PUBREC that refuses.
+    pub(super) fn acked(&mut self, pid: u16) -> Acked {
+        let Some(at) = self.find(pid).filter(|&at| !self.inflight[at].released) else {
+            return Acked::Unknown;
+        };
+        self.remove(at)
+    }
+
+    /// A PUBREC: the client has the message, its id is still in use.
+    pub(super) fn received(&mut self, pid: u16) -> Acked {
+        let Some(at) = self.find(pid) else { return Acked::Unknown };
+        let inflight = &mut self.inflight[at];
+        inflight.released = true;
+        Acked::Done(inflight.delivery.hold.take(), inflight.delivery.message.weight())
+    }
+
+    /// A PUBCOMP.
+    pub(super) fn completed(&mut self, pid: u16) -> Acked {
+        let Some(at) = self.find(pid).filter(|&at| self.inflight[at].released) else {
+            return Acked::Unknown;
+        };
+        self.remove(at)
+    }
+
+    fn remove(&mut self, at: usize) -> Acked {
+        let Some(inflight) = self.inflight.remove(at) else { return Acked::Unknown };
+        self.sent -= 1;
+        self.free.push_back(inflight.pid);
+        Acked::Done(inflight.delivery.hold, inflight.delivery.message.weight())
+    }
+
+    /// Takes out, in order, everything a publisher still waits for; the session is at its end.
+    pub(super) fn into_held(self) -> impl Iterator<Item = Delivery> {
+        let under_way = self.inflight.into_iter().map(|inflight| inflight.delivery);
+        under_way.chain(self.queue).filter(|delivery| delivery.hold.is_some())
+    }
+}

@@ -1,0 +1,202 @@
+//! What a client sends: dispatch of packets, and the way of a publish.
+
+use std::sync::Arc;
+
+use super::Core;
+use super::connect::Ended;
+use super::deliver::{FROM_STORE, STAMP};
+use super::durable_ack::Place;
+use super::session::Incoming;
+use crate::message::{ConnId, Hold, Message, Moment, SessionKey};
+use crate::protocol::{Action, Packet, Publish, Qos, Reason, Version, without_user_properties};
+
+/// What became of a packet.
+#[derive(Debug)]
+pub(crate) enum Received {
+    Done,
+    /// There is no room now: read nothing more from this client and give the packet again after a wake.
+    Busy(Publish),
+    /// DISCONNECT.
+    Goodbye(Ended),
+}
+
+impl Core {
+    /// Takes a packet from a connected client.
+    ///
+    /// # Errors
+    ///
+    /// The reason to end the connection with.
+    pub(crate) fn receive(
+        &mut self,
+        now: Moment,
+        conn: ConnId,
+        packet: Packet,
+    ) -> Result<Received, Reason> {
+        let Some(key) = self.links.get(&conn).and_then(|link| link.session) else {
+            return Ok(Received::Done);
+        };
+        match packet {
+            Packet::Connect(_) => return Err(Reason::Protocol),
+            Packet::Publish(publish) => return self.publish(now, conn, key, publish),
+            Packet::Puback(pid) => self.acked(key, pid),
+            Packet::Pubrec(pid, taken) => self.pubrec(conn, key, pid, taken),
+            Packet::Pubrel(pid) => self.pubrel(conn, key, pid),
+            Packet::Pubcomp(pid) => self.pubcomp(key, pid),
+            Packet::Subscribe { pid, id, filters } => {
+                self.subscribe(now, conn, key, (pid, id), filters)
+            }
+            Packet::Unsubscribe { pid, filters } => self.unsubscribe(conn, key, pid, &filters),
+            Packet::Pingreq => self.answer(conn, Action::Pingresp),
+            Packet::Disconnect { with_will, session_expiry } => {
+                if let Some(seconds) = session_expiry {
+                    self.change_expiry(key, seconds)?;
+                }
+                return Ok(Received::Goodbye(if with_will { Ended::Lost } else { Ended::Goodbye }));
+            }
+        }
+        Ok(Received::Done)
+    }
+
+    fn publish(
+        &mut self,
+        now: Moment,
+        conn: ConnId,
+        key: SessionKey,
+        publish: Publish,
+    ) -> Result<Received, Reason> {
+        let (pid, qos) = (publish.pid, publish.qos);
+        if qos == Qos::AtMostOnce {
+            if self.place(&publish.topic) != Place::Plain && self.zone_full(&publish) {
+                tracing::debug!(topic = %publish.topic, "no room for a QoS 0 publish of this zone");
+                return Ok(Received::Done);
+            }
+            self.take_in(now, Some(key), publish, None);
+            return Ok(Received::Done);
+        }
+        let limit = usize::from(self.settings.limits.receive_maximum);
+        let Some(session) = self.sessions.get_mut(&key) else { return Ok(Received::Done) };
+        let version = session.version;
+        match session.incoming.get(&pid) {
+            Some(Incoming::Received) if qos == Qos::ExactlyOnce => {
+                self.answer(conn, Action::Pubrec(pid, Reason::Normal));
+                return Ok(Received::Done);
+            }
+            // A repetition of what is already taken in; its acknowledgement is under way.
+            Some(Incoming::Withheld) if publish.dup || qos == Qos::ExactlyOnce => {
+                return Ok(Received::Done);
+            }
+            None if session.incoming.len() >= limit => {
+                return match version {
+                    Version::V5 => Err(Reason::ReceiveMaximum),
+                    Version::V311 => Ok(self.busy(conn, publish)),
+                };
+            }
+            _ => {}
+        }
+        let withheld = self.place(&publish.topic) != Place::Plain;
+        if withheld && self.zone_full(&publish) {
+            if version == Version::V311 {
+                return Ok(self.busy(conn, publish));
+            }
+            self.acknowledge(conn, pid, qos, Reason::Quota);
+            return Ok(Received::Done);
+        }
+        self.remember(key, pid, qos, withheld);
+        self.take_in(now, Some(key), publish, Some(Hold { publisher: key, pid, qos }));
+        if !withheld {
+            self.acknowledge(conn, pid, qos, Reason::Normal);
+        }
+        Ok(Received::Done)
+    }
+
+    fn busy(&mut self, conn: ConnId, publish: Publish) -> Received {
+        self.paused.insert(conn);
+        Received::Busy(publish)
+    }
+
+    fn remember(&mut self, key: SessionKey, pid: u16, qos: Qos, withheld: bool) {
+        let Some(session) = self.sessions.get_mut(&key) else { return };
+        if withheld {
+            session.incoming.insert(pid, Incoming::Withheld);
+        } else if qos == Qos::ExactlyOnce {
+            session.incoming.insert(pid, Incoming::Received);
+        }
+    }
+
+    fn acknowledge(&mut self, conn: ConnId, pid: u16, qos: Qos, reason: Reason) {
+        let action = match qos {
+            Qos::ExactlyOnce => Action::Pubrec(pid, reason),
+            _ => Action::Puback(pid, reason),
+        };
+        self.answer(conn, action);
+    }
+
+    fn pubrel(&mut self, conn: ConnId, key: SessionKey, pid: u16) {
+        let Some(session) = self.sessions.get_mut(&key) else { return };
+        let known = session.incoming.get(&pid) == Some(&Incoming::Received);
+        if known {
+            session.incoming.remove(&pid);
+        }
+        let reason = if known { Reason::Normal } else { Reason::PidUnknown };
+        self.answer(conn, Action::Pubcomp(pid, reason));
+        if self.paused.remove(&conn) {
+            self.effects.wake.push(conn);
+        }
+    }
+
+    /// A publish that nobody waits for: a will or one of the broker's own.
+    pub(super) fn publish_for(
+        &mut self,
+        now: Moment,
+        publisher: Option<SessionKey>,
+        publish: Publish,
+    ) {
+        let zone = self.place(&publish.topic) != Place::Plain;
+        if zone && self.zone_full(&publish) {
+            tracing::warn!(topic = %publish.topic, "no room for the will of a client of this zone");
+            return;
+        }
+        let promised = publish.qos > Qos::AtMostOnce;
+        let hold = publisher.filter(|_| promised).map(|publisher| Hold {
+            publisher,
+            pid: 0,
+            qos: publish.qos,
+        });
+        self.take_in(now, publisher, publish, hold);
+    }
+
+    /// Makes a message of a publish and sends it everywhere.
+    fn take_in(
+        &mut self,
+        now: Moment,
+        publisher: Option<SessionKey>,
+        publish: Publish,
+        hold: Option<Hold>,
+    ) {
+        let place = self.place(&publish.topic);
+        let stamp = self.zones.zone_of(&publish.topic).is_some().then(|| self.zones.stamp());
+        let mut properties = publish.properties.forwarded;
+        if stamp.is_some() && !properties.is_empty() {
+            properties = without_user_properties(&properties, &[STAMP, FROM_STORE]);
+        }
+        let message = Arc::new(Message {
+            topic: publish.topic,
+            payload: publish.payload,
+            qos: publish.qos,
+            retain: publish.retain,
+            properties,
+            expires: publish.properties.expiry.map(|seconds| now.after_secs(seconds)),
+            publisher,
+            order: self.next_order(),
+            stamp,
+            handed: place != Place::Plain,
+        });
+        if message.retain && self.retained.keep(&message, &self.settings.limits).is_err() {
+            tracing::warn!(topic = %message.topic, "the store of retained messages is full; delivered but not kept");
+        }
+        if place != Place::Plain {
+            self.hand(now, place, &message, hold);
+        }
+        self.route(&message);
+    }
+}

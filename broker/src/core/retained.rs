@@ -1,0 +1,59 @@
+//! Retained messages: the last one per topic that was published with RETAIN [MQTT-3.3.1-5].
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::Arc;
+
+use crate::message::{Message, Moment};
+use crate::protocol::topic;
+use crate::settings::Limits;
+
+/// The store, in topic order.
+#[derive(Debug, Default)]
+pub(super) struct Retained {
+    messages: BTreeMap<Box<str>, Arc<Message>>,
+    bytes: usize,
+}
+
+/// The store is full; the message was routed but not kept.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Full;
+
+impl Retained {
+    /// Sets or replaces, or clears if the payload is empty [MQTT-3.3.1-6].
+    pub(super) fn keep(&mut self, message: &Arc<Message>, limits: &Limits) -> Result<(), Full> {
+        let old = self.messages.get(&message.topic).map(|old| old.weight());
+        if message.payload.is_empty() {
+            self.messages.remove(&message.topic);
+            self.bytes -= old.unwrap_or(0);
+            return Ok(());
+        }
+        let bytes = self.bytes - old.unwrap_or(0) + message.weight();
+        let one_more = old.is_none() && self.messages.len() >= limits.retained_messages;
+        if one_more || bytes > limits.retained_bytes {
+            return Err(Full);
+        }
+        self.bytes = bytes;
+        self.messages.insert(message.topic.clone(), message.clone());
+        Ok(())
+    }
+
+    /// Every message that a filter covers, in topic order. Expired ones are let go on the way.
+    pub(super) fn matching(&mut self, filter: &str, now: Moment) -> Vec<Arc<Message>> {
+        let prefix = topic::literal_prefix(filter);
+        let from = (Bound::Included(prefix), Bound::Unbounded);
+        let found: Vec<_> = self
+            .messages
+            .range::<str, _>(from)
+            .take_while(|(topic, _)| topic.starts_with(prefix))
+            .filter(|(topic, _)| topic::matches(filter, topic))
+            .map(|(_, message)| message.clone())
+            .collect();
+        let (expired, live): (Vec<_>, Vec<_>) = found.into_iter().partition(|m| m.expired(now));
+        for message in expired {
+            self.messages.remove(&message.topic);
+            self.bytes -= message.weight();
+        }
+        live
+    }
+}

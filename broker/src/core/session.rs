@@ -1,0 +1,131 @@
+//! One client's session: subscriptions, what it still has to get, what it sent [MQTT-4.1].
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::outbox::Outbox;
+use crate::message::{ConnId, Message, Moment};
+use crate::protocol::{Qos, Version, Will, topic};
+use crate::router::FilterId;
+
+/// One client's session.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) client: Arc<str>,
+    /// The zone whose messages this session takes, if its client id says so.
+    pub(super) zone: Option<Box<str>>,
+    pub(super) conn: Option<ConnId>,
+    pub(super) version: Version,
+    /// Seconds the session outlives its connection; `u32::MAX` is for ever.
+    pub(super) expiry: u32,
+    pub(super) ends_at: Option<Moment>,
+    pub(super) will: Option<Will>,
+    pub(super) will_at: Option<Moment>,
+    pub(super) outbox: Outbox,
+    /// Handshakes the client allows at a time.
+    pub(super) window: usize,
+    pub(super) largest: usize,
+    /// QoS 1 and 2 publishes of the client that are not finished.
+    pub(super) incoming: BTreeMap<u16, Incoming>,
+    pub(super) exact: HashMap<Box<str>, Sub>,
+    pub(super) wild: Vec<(Box<str>, Sub)>,
+    /// Whether a loss for this sleeping session has been logged.
+    pub(super) loss_logged: bool,
+}
+
+/// Where the handshake of a publish from the client stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Incoming {
+    /// Taken in for a zone; PUBACK or PUBREC is withheld.
+    Withheld,
+    /// QoS 2, PUBREC sent: a repetition is not a new message.
+    Received,
+}
+
+/// One subscription.
+#[derive(Debug, Clone)]
+pub(super) struct Sub {
+    pub(super) qos: Qos,
+    pub(super) no_local: bool,
+    pub(super) retain_as_published: bool,
+    pub(super) id: Option<u32>,
+    /// Order of the first SUBSCRIBE; earlier messages do not belong to this subscription.
+    pub(super) since: u64,
+    /// In the router, if there at all.
+    pub(super) filter: Option<FilterId>,
+}
+
+/// How a message reached a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Via {
+    Exact,
+    Router(FilterId),
+    /// Straight into a zone's session.
+    Zone,
+}
+
+/// All that a session's subscriptions say about one message.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Pick {
+    pub(super) qos: Qos,
+    pub(super) retain: bool,
+    pub(super) ids: Box<[u32]>,
+}
+
+impl Session {
+    /// What to deliver for a message that arrived on one way, or nothing if another way delivers it.
+    ///
+    /// Overlapping subscriptions give one copy with the highest QoS and all identifiers [MQTT-3.3.4-2, -4]. The
+    /// oldest matching subscription's way delivers, so that a newer, faster way never overtakes it.
+    pub(super) fn pick(
+        &self,
+        message: &Message,
+        me: Option<super::SessionKey>,
+        via: Via,
+    ) -> Option<Pick> {
+        let mut oldest: Option<(u64, Via)> = None;
+        let mut pick = Pick { qos: Qos::AtMostOnce, retain: false, ids: Box::default() };
+        let mut ids = Vec::new();
+        let exact = self.exact.get(&message.topic).map(|sub| (sub, Via::Exact));
+        let wild = self.wild.iter().filter(|(filter, _)| topic::matches(filter, &message.topic));
+        let wild = wild.map(|(_, sub)| (sub, sub.filter.map_or(Via::Zone, Via::Router)));
+        for (sub, way) in exact.into_iter().chain(wild) {
+            let own = sub.no_local && message.publisher.is_some() && message.publisher == me;
+            // What waited for a zone is older than the subscription that it waited for.
+            if (sub.since > message.order && via != Via::Zone) || own {
+                continue;
+            }
+            if oldest.is_none_or(|(since, _)| sub.since < since) {
+                oldest = Some((sub.since, way));
+            }
+            pick.qos = pick.qos.max(sub.qos);
+            pick.retain |= sub.retain_as_published && message.retain;
+            ids.extend(sub.id);
+        }
+        let (_, way) = oldest?;
+        if via != Via::Zone && way != via {
+            return None;
+        }
+        pick.qos = pick.qos.min(message.qos);
+        pick.ids = ids.into();
+        Some(pick)
+    }
+
+    /// Whether any subscription covers a topic.
+    pub(super) fn covers(&self, topic: &str) -> bool {
+        self.exact.contains_key(topic)
+            || self.wild.iter().any(|(filter, _)| topic::matches(filter, topic))
+    }
+
+    pub(super) fn find(&mut self, filter: &str) -> Option<&mut Sub> {
+        if topic::has_wildcard(filter) {
+            self.wild.iter_mut().find(|(path, _)| &**path == filter).map(|(_, sub)| sub)
+        } else {
+            self.exact.get_mut(filter)
+        }
+    }
+
+    pub(super) fn subscriptions(&self) -> usize {
+        self.exact.len() + self.wild.len()
+    }
+}

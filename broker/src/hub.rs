@@ -1,0 +1,173 @@
+//! The one place where the core, the router and the connections meet.
+//!
+//! One lock guards the core: a publish holds it for about a microsecond, no await happens under it, and the order
+//! in which messages enter the router is the order in which the core saw them.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Notify, watch};
+
+use crate::core::{Core, RouterOp};
+use crate::message::{ConnId, Moment};
+use crate::router::{Feed, Routed, Router, RouterDied};
+use crate::settings::Settings;
+
+/// How often the window of routed messages is swept while traffic pauses. 500 ms: only memory waits for it.
+const SWEEP: Duration = Duration::from_millis(500);
+
+/// Shared by all tasks of one broker.
+pub(crate) struct Hub {
+    state: Mutex<State>,
+    started: Instant,
+    last_conn: AtomicU64,
+    /// Wakes [`Hub::keep_time`] when an earlier deadline came up.
+    sooner: Notify,
+    crowded: AtomicBool,
+    crowd: watch::Sender<bool>,
+    dead: Notify,
+    pub(crate) settings: Settings,
+}
+
+struct State {
+    core: Core,
+    router: Router,
+    wakers: HashMap<ConnId, Arc<Notify>>,
+    /// When the clock task will look again; `None` while it sleeps without an end.
+    alarm: Option<Moment>,
+}
+
+impl Hub {
+    pub(crate) fn new(settings: Settings, router: Router) -> Self {
+        let core = Core::new(settings.clone());
+        Self {
+            state: Mutex::new(State { core, router, wakers: HashMap::new(), alarm: None }),
+            started: Instant::now(),
+            last_conn: AtomicU64::new(0),
+            sooner: Notify::new(),
+            crowded: AtomicBool::new(false),
+            crowd: watch::Sender::new(false),
+            dead: Notify::new(),
+            settings,
+        }
+    }
+
+    fn now(&self) -> Moment {
+        Moment(self.started.elapsed())
+    }
+
+    /// Runs one step of the core and carries out its effects.
+    pub(crate) fn step<R>(&self, act: impl FnOnce(&mut Core, Moment) -> R) -> R {
+        self.step_for(ConnId(0), act)
+    }
+
+    /// The same for a connection that pulls within the step and so need not be woken by it.
+    pub(crate) fn step_for<R>(&self, own: ConnId, act: impl FnOnce(&mut Core, Moment) -> R) -> R {
+        let mut guard = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = &mut *guard;
+        let result = act(&mut state.core, self.now());
+        let effects = state.core.effects();
+        for op in effects.router.drain(..) {
+            if carry_out(&mut state.router, &op).is_err() {
+                self.dead.notify_one();
+            }
+        }
+        for conn in effects.wake.drain(..) {
+            if conn != own
+                && let Some(waker) = state.wakers.get(&conn)
+            {
+                waker.notify_one();
+            }
+        }
+        self.note_crowd(state.core.crowded());
+        let due = deadline(&state.core, || self.now());
+        if due.is_some_and(|due| state.alarm.is_none_or(|alarm| due < alarm)) {
+            state.alarm = due;
+            self.sooner.notify_one();
+        }
+        result
+    }
+
+    fn note_crowd(&self, crowded: bool) {
+        if self.crowded.load(Ordering::Relaxed) != crowded {
+            self.crowded.store(crowded, Ordering::Relaxed);
+            self.crowd.send_replace(crowded);
+        }
+    }
+
+    /// Whether publishers have to wait for the router.
+    pub(crate) fn crowded(&self) -> bool {
+        self.crowded.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn watch_crowd(&self) -> watch::Receiver<bool> {
+        self.crowd.subscribe()
+    }
+
+    /// A number for a new connection and what wakes it.
+    pub(crate) fn register(&self) -> (ConnId, Arc<Notify>) {
+        let conn = ConnId(self.last_conn.fetch_add(1, Ordering::Relaxed) + 1);
+        let waker = Arc::new(Notify::new());
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.wakers.insert(conn, waker.clone());
+        (conn, waker)
+    }
+
+    pub(crate) fn unregister(&self, conn: ConnId) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.wakers.remove(&conn);
+    }
+
+    /// Gives the core its ticks. Never returns.
+    pub(crate) async fn keep_time(&self) {
+        loop {
+            let alarm = {
+                let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+                state.alarm = deadline(&state.core, || self.now());
+                state.alarm
+            };
+            let sleep = alarm.map(|alarm| alarm.0.saturating_sub(self.now().0));
+            tokio::select! {
+                () = self.sooner.notified() => {}
+                () = tokio::time::sleep(sleep.unwrap_or_default()), if sleep.is_some() => {
+                    self.step(|core, now| {
+                        core.tick(now);
+                        core.flush_window();
+                    });
+                }
+            }
+        }
+    }
+
+    /// Feeds the core from the router until the router dies.
+    pub(crate) async fn pump(&self, mut feed: Feed) -> RouterDied {
+        let mut batch: Vec<Routed> = Vec::new();
+        loop {
+            tokio::select! {
+                fed = feed.next(&mut batch) => if let Err(died) = fed { return died },
+                () = self.dead.notified() => return RouterDied,
+            }
+            // Short steps, so that a large batch does not keep the others from the lock.
+            for part in batch.chunks(256) {
+                self.step(|core, _| core.routed(part));
+            }
+            batch.clear();
+        }
+    }
+}
+
+fn deadline(core: &Core, now: impl Fn() -> Moment) -> Option<Moment> {
+    let sweep = core.window_in_use().then(|| now().after(SWEEP));
+    core.next_deadline().into_iter().chain(sweep).min()
+}
+
+fn carry_out(router: &mut Router, op: &RouterOp) -> Result<(), RouterDied> {
+    match op {
+        RouterOp::Publish(message) => router.publish(&message.topic, message.order),
+        RouterOp::Fence(number) => router.fence(*number),
+        RouterOp::Subscribe(id, filter) => router.subscribe(*id, filter),
+        RouterOp::Unsubscribe(filter) => router.unsubscribe(filter),
+    }
+}

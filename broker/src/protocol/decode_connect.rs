@@ -1,0 +1,129 @@
+use bytes::Bytes;
+use mqtt_protocol_core::mqtt::packet::{Property, v3_1_1, v5_0};
+
+use super::decode::forwardable;
+use super::{Connect, Properties, Publish, Qos, Reason, Version, Will, topic};
+
+/// Reads the body of a CONNECT of either version.
+pub(super) fn connect(body: &[u8]) -> Result<Connect, Reason> {
+    // An old or foreign protocol gets an answer rather than silence [MQTT-3.1.2-2].
+    if body.starts_with(b"\0\x06MQIsdp") {
+        return Err(Reason::Version);
+    }
+    if !body.starts_with(b"\0\x04MQTT") {
+        return Err(Reason::Malformed);
+    }
+    let (&level, &flags) = body.get(6).zip(body.get(7)).ok_or(Reason::Malformed)?;
+    let version = match level {
+        4 => Version::V311,
+        5 => Version::V5,
+        _ => return Err(Reason::Version),
+    };
+    check_flags(flags)?;
+    match version {
+        Version::V311 => connect_v311(body),
+        Version::V5 => connect_v5(body),
+    }
+}
+
+/// Reserved bit, will QoS 3, and will bits without a will [MQTT-3.1.2-3, -11, -13, -14, -15].
+fn check_flags(flags: u8) -> Result<(), Reason> {
+    let will = flags & 4 != 0;
+    if flags & 1 != 0 || flags & 0x18 == 0x18 || (!will && flags & 0x38 != 0) {
+        return Err(Reason::Malformed);
+    }
+    Ok(())
+}
+
+fn connect_v311(body: &[u8]) -> Result<Connect, Reason> {
+    let (packet, used) = v3_1_1::Connect::parse(body).map_err(|_| Reason::Malformed)?;
+    if used != body.len() {
+        return Err(Reason::Malformed);
+    }
+    let clean = packet.clean_session();
+    if packet.client_id().is_empty() && !clean {
+        return Err(Reason::ClientId);
+    }
+    let will = match (packet.will_topic(), packet.will_payload()) {
+        (Some(topic), Some(payload)) => {
+            let flags = (packet.will_qos() as u8, packet.will_retain());
+            Some(will(topic, payload, flags, Properties::default(), 0)?)
+        }
+        _ => None,
+    };
+    Ok(Connect {
+        version: Version::V311,
+        client_id: packet.client_id().to_owned(),
+        clean,
+        session_expiry: if clean { 0 } else { u32::MAX },
+        keep_alive: packet.keep_alive(),
+        receive_maximum: u16::MAX,
+        maximum_packet: u32::MAX,
+        will,
+    })
+}
+
+fn connect_v5(body: &[u8]) -> Result<Connect, Reason> {
+    let (packet, used) = v5_0::Connect::parse(body).map_err(|_| Reason::Malformed)?;
+    if used != body.len() {
+        return Err(Reason::Malformed);
+    }
+    let mut connect = Connect {
+        version: Version::V5,
+        client_id: packet.client_id().to_owned(),
+        clean: packet.clean_start(),
+        session_expiry: 0,
+        keep_alive: packet.keep_alive(),
+        receive_maximum: u16::MAX,
+        maximum_packet: u32::MAX,
+        will: None,
+    };
+    for property in packet.props() {
+        match property {
+            Property::SessionExpiryInterval(seconds) => connect.session_expiry = seconds.val(),
+            Property::ReceiveMaximum(count) if count.val() > 0 => {
+                connect.receive_maximum = count.val();
+            }
+            Property::MaximumPacketSize(bytes) if bytes.val() > 0 => {
+                connect.maximum_packet = bytes.val();
+            }
+            Property::ReceiveMaximum(_) | Property::MaximumPacketSize(_) => {
+                return Err(Reason::Protocol);
+            }
+            Property::AuthenticationMethod(_) => return Err(Reason::AuthenticationMethod),
+            _ => {}
+        }
+    }
+    if let (Some(topic), Some(payload)) = (packet.will_topic(), packet.will_payload()) {
+        let delay = packet.will_props().iter().find_map(|property| match property {
+            Property::WillDelayInterval(seconds) => Some(seconds.val()),
+            _ => None,
+        });
+        let (properties, _) = forwardable(packet.will_props())?;
+        let flags = (packet.will_qos() as u8, packet.will_retain());
+        connect.will = Some(will(topic, payload, flags, properties, delay.unwrap_or(0))?);
+    }
+    Ok(connect)
+}
+
+fn will(
+    topic: &str,
+    payload: &[u8],
+    (qos, retain): (u8, bool),
+    properties: Properties,
+    delay: u32,
+) -> Result<Will, Reason> {
+    if !topic::valid_name(topic) {
+        return Err(Reason::Topic);
+    }
+    let publish = Publish {
+        dup: false,
+        qos: Qos::from_bits(qos).ok_or(Reason::Malformed)?,
+        retain,
+        pid: 0,
+        topic: topic.into(),
+        payload: Bytes::copy_from_slice(payload),
+        properties,
+    };
+    Ok(Will { publish, delay })
+}
