@@ -1,0 +1,112 @@
+use std::time::Duration;
+
+use broker::{BindError, Broker};
+
+use crate::kit::{Client, packet, settings, start, start_with};
+
+#[test]
+fn bad_filters_and_topics_are_answered() {
+    let broker = start();
+    let mut client = broker.v5("c").connect();
+    assert_eq!(client.subscribe_only("a/#/b", 0), 0x8F);
+    assert_eq!(client.subscribe_only("a+", 0), 0x8F);
+    assert_eq!(client.subscribe_only("$share/g/t", 0), 0x9E);
+    client.publish("a/#", "m", 0);
+    assert_eq!(client.end(), Some(0x90));
+    let mut old = broker.v4("old").connect();
+    assert_eq!(old.subscribe_only("a/#/b", 0), 0x80);
+    old.ping();
+}
+
+#[test]
+fn broken_packets_end_only_their_own_connection() {
+    let broker = start();
+    let mut witness = broker.v4("witness").connect();
+    let broken: [&[u8]; 9] = [
+        &[0x00, 0x00],
+        &[0x20, 2, 0, 0],
+        &[0xB0, 3, 0, 1, 0],
+        &[0x30, 0xFF, 0xFF, 0xFF, 0xFF],
+        &[0x36, 5, 0, 1, b'a', 0, 1],
+        &[0x32, 5, 0, 1, b'a', 0, 0],
+        &[0x82, 2, 0, 1],
+        &[0x30, 4, 0, 2, 0xC3, 0x28],
+        &packet(0x10, b"\0\x04MQTT\x04\x02\0\0\0\x01a"),
+    ];
+    for bytes in broken {
+        for v5 in [false, true] {
+            let options = if v5 { broker.v5("bad") } else { broker.v4("bad") };
+            let mut client = options.connect();
+            client.send(bytes);
+            let reason = client.end();
+            assert_eq!(reason.is_some(), v5, "{bytes:?}: {reason:?}");
+        }
+    }
+    witness.ping();
+}
+
+#[test]
+fn random_bytes_do_no_harm() {
+    let broker = start();
+    let mut witness = broker.v4("witness").connect();
+    let mut seed = 0x9E37_79B9_7F4A_7C15u64;
+    let mut random = move || {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        seed
+    };
+    let mut valid = Client::raw(broker.addr, true);
+    let (_, mut template) = valid.publish_bytes("fuzz/1", "payload", 2, &[0x26, 0, 1, b'k', 0, 1, b'v']);
+    template.extend(packet(0x82, b"\0\x01\0\0\x03a/#\x01"));
+    for round in 0..500 {
+        let connected = round % 2 == 0;
+        let mut client = if connected { broker.v5("fuzz").connect() } else { Client::raw(broker.addr, true) };
+        let mut bytes = template.clone();
+        for _ in 0..1 + random() % 4 {
+            let at = (random() % bytes.len() as u64) as usize;
+            bytes[at] = random() as u8;
+        }
+        client.send(&bytes);
+    }
+    witness.publish_acked("alive", "yes");
+}
+
+#[test]
+fn too_large_a_packet_and_a_missing_connect_end_the_connection() {
+    let mut settings = settings();
+    settings.limits.packet_bytes = 1000;
+    settings.limits.connect_timeout = Duration::from_millis(50);
+    let broker = start_with(settings);
+    let mut client = broker.v5("large").connect();
+    client.send(&[0x30, 0xFF, 0x7F]);
+    assert_eq!(client.end(), Some(0x95));
+    assert_eq!(Client::raw(broker.addr, false).end(), None, "no CONNECT");
+    let mut old = Client::raw(broker.addr, false);
+    old.send(&packet(0x10, b"\0\x06MQIsdp\x03\x02\0\0\0\x01a"));
+    assert_eq!(old.expect(0x20), [0, 1], "unacceptable protocol version");
+}
+
+#[test]
+fn a_taken_port_is_named() {
+    let broker = start();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut settings = settings();
+    settings.bind = broker.addr.to_string();
+    let error = runtime.block_on(Broker::bind(settings.clone())).unwrap_err();
+    assert!(matches!(error, BindError::Taken { .. }));
+    assert!(error.to_string().contains(&settings.bind), "{error}");
+    settings.bind = "nonsense".to_owned();
+    assert!(matches!(runtime.block_on(Broker::bind(settings)).unwrap_err(), BindError::Address { .. }));
+}
+
+#[test]
+fn stopping_says_goodbye_and_publishes_no_wills() {
+    let mut broker = start();
+    let mut watcher = broker.v5("watcher").connect();
+    watcher.subscribe("will", 0);
+    let mut client = broker.v5("client").will("will", "dead").connect();
+    broker.stop().unwrap();
+    assert_eq!(client.end(), Some(0x8B));
+    assert_eq!(watcher.packet().0, 0xE0, "the goodbye and nothing before it");
+}

@@ -1,0 +1,11 @@
+//! The broker over real sockets: clients that speak bytes, and mosquitto's own programs.
+
+mod kit;
+
+mod bad_clients;
+mod delivery;
+mod programs;
+mod retained;
+mod sessions;
+mod wills;
+mod zones;
