@@ -29,11 +29,11 @@ const FENCE: FilterId = FilterId(1);
 /// First number for a real filter.
 pub(crate) const FIRST_FILTER: u32 = 2;
 
-/// Messages of one filter read at a time. At least as many as may be between two fences, so that a fence
-/// never overtakes more than one round of reading.
-const READ_AT_ONCE: u64 = 4096;
-/// The router's log per filter: 2 segments of 1 MiB. A number with its topic counts about 50 bytes, so this
-/// is five times what the edge lets into the router; older entries are only memory.
+/// Messages of one filter read at a time. 16,384: no more are ever inside, so that one turn of a filter reads all
+/// that is there for it, and a fence never overtakes more than one turn.
+pub(crate) const READ_AT_ONCE: u64 = 16 * 1024;
+/// The router's log per filter: 2 segments of 1 MiB. A number with its topic counts about 50 bytes, so two
+/// segments hold more than is ever inside; older entries are only memory.
 const SEGMENT_BYTES: usize = 1024 * 1024;
 
 /// The router thread is gone.

@@ -34,7 +34,10 @@ impl Core {
                     None => self.lost(filter),
                 },
                 Routed::Gap(filter) => self.lost(filter),
-                Routed::Fence(number) => self.window.returned(number),
+                Routed::Fence(number) => {
+                    let next = self.window.returned(number);
+                    self.effects.router.extend(next.map(RouterOp::Fence));
+                }
             }
         }
     }

@@ -4,18 +4,21 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::message::Message;
+use crate::router::READ_AT_ONCE;
 
-/// Messages between two fences. 256: a fence costs as much as a publish, so under half a percent.
+/// Messages after which a fence is sent, if none is under way. 256: a fence costs as much as a publish, so under
+/// half a percent.
 const FENCE_EVERY: u64 = 256;
 /// Bytes after which a fence is sent early. 1 MiB, so that large payloads are let go soon.
 const FENCE_BYTES: usize = 1024 * 1024;
-/// Messages that may be inside the router before publishers are not read further. 2,048: half of what the router
-/// reads of one filter at a time, so that one round always catches up.
+/// Messages that may be inside the router before publishers are not read further. 2,048: some
+/// milliseconds of the router's work; with 200 publishers in the middle of a step it stays below `KEEP`.
 const CROWDED: usize = 2048;
 /// The same in bytes. 16 MiB: sixteen of the largest packets.
 const CROWDED_BYTES: usize = 16 * 1024 * 1024;
-/// Messages kept at most, come what may. Wills and announcements are not held back by `CROWDED`.
-const KEEP: usize = 16 * 1024;
+/// Messages kept at most, come what may: as many as the router reads of one filter at a time, so that one round
+/// always catches up. Wills and announcements are not held back by `CROWDED`.
+const KEEP: usize = READ_AT_ONCE as usize;
 
 /// What the router has to be told about fences.
 #[derive(Debug, Default)]
@@ -24,8 +27,9 @@ pub(super) struct Window {
     bytes: usize,
     since_fence: u64,
     bytes_since_fence: usize,
-    /// Fences sent and not returned.
-    outstanding: usize,
+    /// A fence is under way. Never two at a time: the second must be sent after the first has returned, or the
+    /// router may read both before a filter's turn comes.
+    under_way: bool,
     last_returned: u64,
 }
 
@@ -40,13 +44,17 @@ impl Window {
         if self.messages.len() > KEEP {
             self.drop_front();
         }
-        (self.since_fence >= FENCE_EVERY || self.bytes_since_fence >= FENCE_BYTES)
-            .then(|| self.fenced(order))
+        self.due().then(|| self.fenced(order))
+    }
+
+    fn due(&self) -> bool {
+        let enough = self.since_fence >= FENCE_EVERY || self.bytes_since_fence >= FENCE_BYTES;
+        enough && !self.under_way
     }
 
     /// Whether messages are left that no fence will let go. Two fences do it: one to mark and one to pass.
     pub(super) fn needs_fence(&self) -> bool {
-        self.outstanding == 0 && !self.messages.is_empty()
+        !self.under_way && !self.messages.is_empty()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -56,17 +64,20 @@ impl Window {
     pub(super) fn fenced(&mut self, number: u64) -> u64 {
         self.since_fence = 0;
         self.bytes_since_fence = 0;
-        self.outstanding += 1;
+        self.under_way = true;
         number
     }
 
-    /// A fence came back: everything up to the fence before it has been read from every filter's log.
-    pub(super) fn returned(&mut self, number: u64) {
-        self.outstanding = self.outstanding.saturating_sub(1);
+    /// A fence came back: everything up to the fence before it has been read from every filter's log. The next
+    /// fence, if it is time.
+    pub(super) fn returned(&mut self, number: u64) -> Option<u64> {
+        self.under_way = false;
         let passed = std::mem::replace(&mut self.last_returned, number);
         while self.messages.front().is_some_and(|message| message.order <= passed) {
             self.drop_front();
         }
+        let last = self.messages.back()?.order;
+        (self.due() || self.crowded()).then(|| self.fenced(last))
     }
 
     fn drop_front(&mut self) {

@@ -57,11 +57,13 @@ fn random_bytes_do_no_harm() {
         seed
     };
     let mut valid = Client::raw(broker.addr, true);
-    let (_, mut template) = valid.publish_bytes("fuzz/1", "payload", 2, &[0x26, 0, 1, b'k', 0, 1, b'v']);
+    let (_, mut template) =
+        valid.publish_bytes("fuzz/1", "payload", 2, &[0x26, 0, 1, b'k', 0, 1, b'v']);
     template.extend(packet(0x82, b"\0\x01\0\0\x03a/#\x01"));
     for round in 0..500 {
         let connected = round % 2 == 0;
-        let mut client = if connected { broker.v5("fuzz").connect() } else { Client::raw(broker.addr, true) };
+        let mut client =
+            if connected { broker.v5("fuzz").connect() } else { Client::raw(broker.addr, true) };
         let mut bytes = template.clone();
         for _ in 0..1 + random() % 4 {
             let at = (random() % bytes.len() as u64) as usize;
@@ -97,7 +99,10 @@ fn a_taken_port_is_named() {
     assert!(matches!(error, BindError::Taken { .. }));
     assert!(error.to_string().contains(&settings.bind), "{error}");
     settings.bind = "nonsense".to_owned();
-    assert!(matches!(runtime.block_on(Broker::bind(settings)).unwrap_err(), BindError::Address { .. }));
+    assert!(matches!(
+        runtime.block_on(Broker::bind(settings)).unwrap_err(),
+        BindError::Address { .. }
+    ));
 }
 
 #[test]

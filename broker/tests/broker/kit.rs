@@ -30,7 +30,11 @@ pub(crate) fn start_with(settings: Settings) -> Running {
     let (stop, stopped) = oneshot::channel::<()>();
     let (tell, told) = std::sync::mpsc::channel();
     let thread = std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap();
         runtime.block_on(async {
             let broker = Broker::bind(settings).await.unwrap();
             tell.send(broker.local_addr()).unwrap();
@@ -117,7 +121,17 @@ pub(crate) struct Options {
 impl Options {
     fn new(addr: SocketAddr, id: &str, v5: bool) -> Self {
         let id = id.to_owned();
-        Self { addr, id, v5, clean: true, keep_alive: 0, will: None, will_delay: None, expiry: None, receive_maximum: None }
+        Self {
+            addr,
+            id,
+            v5,
+            clean: true,
+            keep_alive: 0,
+            will: None,
+            will_delay: None,
+            expiry: None,
+            receive_maximum: None,
+        }
     }
 
     pub(crate) fn keep(mut self) -> Self {
@@ -160,7 +174,10 @@ impl Options {
         text(&mut body, &self.id);
         if let Some((topic, payload, ..)) = &self.will {
             if self.v5 {
-                let delay = self.will_delay.map(|s| [&[0x18][..], &s.to_be_bytes()].concat()).unwrap_or_default();
+                let delay = self
+                    .will_delay
+                    .map(|s| [&[0x18][..], &s.to_be_bytes()].concat())
+                    .unwrap_or_default();
                 body.push(delay.len() as u8);
                 body.extend(delay);
             }
@@ -222,10 +239,21 @@ pub(crate) struct Got {
 impl Got {
     pub(crate) fn user(&self, name: &str) -> Option<String> {
         let mut rest = &self.properties[..];
-        let string = |at: &[u8]| String::from_utf8(at[2..2 + usize::from(at[0]) * 256 + usize::from(at[1])].to_vec()).unwrap();
+        let string = |at: &[u8]| {
+            String::from_utf8(at[2..2 + usize::from(at[0]) * 256 + usize::from(at[1])].to_vec())
+                .unwrap()
+        };
         while let Some(&id) = rest.first() {
             if id != 0x26 {
-                let skip = if id == 0x0B { 2 } else if id == 2 { 5 } else if id == 1 { 2 } else { 3 + string(&rest[1..]).len() };
+                let skip = if id == 0x0B {
+                    2
+                } else if id == 2 {
+                    5
+                } else if id == 1 {
+                    2
+                } else {
+                    3 + string(&rest[1..]).len()
+                };
                 rest = &rest[skip..];
                 continue;
             }
@@ -326,7 +354,27 @@ impl Client {
         *self.expect(0x90).last().unwrap()
     }
 
-    pub(crate) fn publish_bytes(&mut self, topic: &str, payload: &str, flags: u8, properties: &[u8]) -> (u16, Vec<u8>) {
+    /// Several filters at QoS 1 in one packet.
+    pub(crate) fn subscribe_all(&mut self, filters: &[&str]) {
+        let mut body = self.pid().to_be_bytes().to_vec();
+        if self.v5 {
+            body.push(0);
+        }
+        for filter in filters {
+            text(&mut body, filter);
+            body.push(1);
+        }
+        self.send(&packet(0x82, &body));
+        assert!(self.expect(0x90).ends_with(&vec![1; filters.len()]));
+    }
+
+    pub(crate) fn publish_bytes(
+        &mut self,
+        topic: &str,
+        payload: &str,
+        flags: u8,
+        properties: &[u8],
+    ) -> (u16, Vec<u8>) {
         let mut body = Vec::new();
         text(&mut body, topic);
         let mut pid = 0;

@@ -5,7 +5,10 @@ fn a_request_reaches_an_old_responder_and_both_stay_alive() {
     let broker = start();
     let mut responder = broker.v4("responder").connect();
     responder.subscribe("req/x", 1);
-    let mut rr = broker.mosquitto("mosquitto_rr", &["-V", "mqttv5", "-q", "1", "-t", "req/x", "-e", "rep/1", "-m", "ask", "-W", "15"]);
+    let mut rr = broker.mosquitto(
+        "mosquitto_rr",
+        &["-V", "mqttv5", "-q", "1", "-t", "req/x", "-e", "rep/1", "-m", "ask", "-W", "15"],
+    );
     let got = responder.got();
     assert_eq!(got.payload, "ask");
     responder.ack(&got);
@@ -22,7 +25,23 @@ fn the_same_id_twice_and_with_a_slash_is_no_trouble() {
     watcher.subscribe("up/#", 0);
     for round in 0..2 {
         let topic = format!("up/{round}");
-        let mut sub = broker.mosquitto("mosquitto_sub", &["-i", "dev/1", "-t", "x", "-t", &topic, "-W", "15", "--will-topic", &topic, "--will-payload", "gone"]);
+        let mut sub = broker.mosquitto(
+            "mosquitto_sub",
+            &[
+                "-i",
+                "dev/1",
+                "-t",
+                "x",
+                "-t",
+                &topic,
+                "-W",
+                "15",
+                "--will-topic",
+                &topic,
+                "--will-payload",
+                "gone",
+            ],
+        );
         let mut writer = broker.v4("writer").connect();
         // Heard means subscribed.
         loop {
@@ -42,7 +61,8 @@ fn a_stopped_process_that_receives_traffic_is_declared_dead() {
     let broker = start();
     let mut watcher = broker.v4("watcher").connect();
     watcher.subscribe("dead", 0);
-    let args = ["-i", "stopped", "-k", "5", "-t", "x", "--will-topic", "dead", "--will-payload", "yes"];
+    let args =
+        ["-i", "stopped", "-k", "5", "-t", "x", "--will-topic", "dead", "--will-payload", "yes"];
     let mut sub = broker.mosquitto("mosquitto_sub", &args);
     let mut writer = broker.v4("writer").connect();
     writer.publish("x", "hello", 1);
@@ -67,9 +87,15 @@ fn mosquitto_pub_and_sub_understand_each_other_at_every_qos_and_version() {
     for version in ["mqttv311", "mqttv5"] {
         for qos in ["0", "1", "2"] {
             let topic = format!("p/{version}/{qos}");
-            let mut publish = broker.mosquitto("mosquitto_pub", &["-V", version, "-q", qos, "-r", "-t", &topic, "-m", "m"]);
+            let mut publish = broker.mosquitto(
+                "mosquitto_pub",
+                &["-V", version, "-q", qos, "-r", "-t", &topic, "-m", "m"],
+            );
             assert!(publish.finish());
-            let mut subscribe = broker.mosquitto("mosquitto_sub", &["-V", version, "-q", qos, "-t", &topic, "-C", "1", "-F", "%p %q %r", "-W", "15"]);
+            let mut subscribe = broker.mosquitto(
+                "mosquitto_sub",
+                &["-V", version, "-q", qos, "-t", &topic, "-C", "1", "-F", "%p %q %r", "-W", "15"],
+            );
             assert_eq!(subscribe.line(), format!("m {qos} 1"));
             assert!(subscribe.finish());
         }

@@ -7,10 +7,11 @@ fn a_kept_session_gets_what_it_missed_and_a_clean_one_does_not() {
     let (mut client, present) = options.open();
     assert!(!present);
     client.subscribe("m/#", 1);
+    client.subscribe("exact", 1);
     client.disconnect();
     let mut writer = broker.v4("writer").connect();
     writer.publish_acked("m/1", "one");
-    writer.publish("m/1", "gone", 0);
+    writer.publish("exact", "gone", 0);
     writer.publish_acked("m/2", "two");
     let (mut client, present) = options.open();
     assert!(present);
@@ -47,7 +48,10 @@ fn what_was_not_acknowledged_comes_again_with_dup_before_anything_newer() {
     let mut reader = options.connect();
     for (old, qos) in [(first, 1), (second, 2)] {
         let again = reader.got();
-        assert_eq!((again.payload, again.pid, again.dup, again.qos), (old.payload, old.pid, true, qos));
+        assert_eq!(
+            (again.payload, again.pid, again.dup, again.qos),
+            (old.payload, old.pid, true, qos)
+        );
         if qos == 2 {
             reader.pid_packet(0x50, again.pid);
         } else {

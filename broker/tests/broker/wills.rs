@@ -84,5 +84,9 @@ fn coming_back_within_the_delay_keeps_the_will_silent() {
     let mut clean = options.clone();
     clean.clean = true;
     let _clean = clean.connect();
-    assert_eq!(watcher.got().topic, "will/back", "a clean start ends the session, so the will is due");
+    assert_eq!(
+        watcher.got().topic,
+        "will/back",
+        "a clean start ends the session, so the will is due"
+    );
 }

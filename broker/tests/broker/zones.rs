@@ -1,4 +1,4 @@
-use crate::kit::{Client, Running, start, start_with, settings};
+use crate::kit::{Client, Running, settings, start, start_with};
 
 const REPORT: &str = "home/kitchen/plug/report";
 const SET: &str = "home/kitchen/plug/set";
@@ -6,8 +6,7 @@ const SET: &str = "home/kitchen/plug/set";
 fn zone(broker: &Running) -> Client {
     let (mut client, present) = broker.v5("hearth-home-zone-kitchen").keep().open();
     if !present {
-        client.subscribe("home/kitchen/+/report", 1);
-        client.subscribe("home/kitchen/+/set", 1);
+        client.subscribe_all(&["home/kitchen/+/report", "home/kitchen/+/set"]);
     }
     client
 }
@@ -75,7 +74,10 @@ fn an_unknown_zone_is_announced_and_what_was_held_comes_first() {
     gateway.subscribe("home/kitchen/+/report", 1);
     for n in 1..=3 {
         let got = gateway.got();
-        assert_eq!((got.payload.clone(), got.user("hearth-stamp")), (n.to_string(), Some(format!("1/7/{n}"))));
+        assert_eq!(
+            (got.payload.clone(), got.user("hearth-stamp")),
+            (n.to_string(), Some(format!("1/7/{n}")))
+        );
         gateway.ack(&got);
         device.expect(0x40);
     }
@@ -99,7 +101,10 @@ fn after_a_takeover_the_new_owner_gets_the_same_stamp_before_anything_newer() {
     device.publish(REPORT, "3", 2);
     for before in [first, second] {
         let again = new.got();
-        assert_eq!((&again.payload, again.dup, again.user("hearth-stamp")), (&before.payload, true, before.user("hearth-stamp")));
+        assert_eq!(
+            (&again.payload, again.dup, again.user("hearth-stamp")),
+            (&before.payload, true, before.user("hearth-stamp"))
+        );
         new.ack(&again);
         device.expect(0x40);
     }
