@@ -76,6 +76,16 @@ impl World {
         self.log(|| "chain".to_owned());
     }
 
+    /// Everyone hears the hub only.
+    pub(crate) fn star(&mut self, hub: usize) {
+        let count = self.nodes.len();
+        for a in (0..count).filter(|a| *a != hub) {
+            let far = (0..count).filter(|b| a != *b && *b != hub);
+            self.cut.extend(far.map(|b| (a, b)));
+        }
+        self.log(|| format!("only {} is heard by all", hub + 1));
+    }
+
     fn suspect(&mut self, node: usize) {
         let suspect = ReplicaId(self.rng.between(1, self.nodes.len() as u64) as u8);
         self.log(|| format!("{} suspects {suspect}", node + 1));

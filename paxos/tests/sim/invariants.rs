@@ -20,11 +20,13 @@ pub(crate) struct History {
     pub(crate) top: Slot,
     /// Leave the checks of single messages out, to see what the outcome alone proves.
     blind: bool,
+    /// The most slots a leader may have in flight.
+    window: u64,
 }
 
 impl History {
-    pub(crate) fn new(blind: bool) -> Self {
-        Self { blind, ..Self::default() }
+    pub(crate) fn new(blind: bool, window: u64) -> Self {
+        Self { blind, window, ..Self::default() }
     }
 
     pub(crate) fn on_chosen(
@@ -63,8 +65,9 @@ impl History {
 
     /// Called as a message leaves, with what its sender has on disk then.
     pub(crate) fn on_send(&mut self, from: ReplicaId, message: &Message, disk: &Disk) {
-        if let Message::Accept { ballot, slot, value, .. } = message {
+        if let Message::Accept { ballot, slot, value, chosen } = message {
             self.one_proposal_per_ballot_and_slot(*ballot, *slot, value);
+            self.the_window_is_kept(from, *slot, *chosen);
         }
         if self.blind {
             return;
@@ -76,6 +79,11 @@ impl History {
     fn one_proposal_per_ballot_and_slot(&mut self, ballot: Ballot, slot: Slot, value: &Value) {
         let first = self.proposed.entry((ballot, slot)).or_insert_with(|| value.clone());
         assert!(first == value, "ballot {ballot} proposes two values for slot {slot}");
+    }
+
+    fn the_window_is_kept(&self, by: ReplicaId, slot: Slot, chosen: Slot) {
+        let ahead = slot.above(chosen);
+        assert!(ahead <= self.window, "replica {by} is {ahead} slots ahead of what is chosen");
     }
 
     fn no_promise_is_forgotten(&mut self, from: ReplicaId, message: &Message) {

@@ -76,6 +76,9 @@ fn run(seed: u64) {
     world.after(first_fault, Due::Fault);
     let chaos = world.plan.chaos;
     world.run(1_000_000 + chaos);
+    if world.nodes.len() >= 3 && world.rng.chance(30) {
+        a_bridge_is_enough(&mut world);
+    }
     world.heal();
     // Stragglers, back-off and a whole catch-up fit into this.
     world.run(world.now + 5_000_000);
@@ -86,6 +89,26 @@ fn run(seed: u64) {
     world.run(world.now + 600_000);
     assert!(world.history.reached.contains(&request), "a proposal to a calm group is not chosen");
     silence_repairs_everything(&world);
+}
+
+/// When all that is left is one replica that everyone can reach, and nobody reaches anyone else, the group still
+/// agrees on things, and leadership stays where it is.
+fn a_bridge_is_enough(world: &mut World) {
+    let hub = world.rng.below(world.nodes.len());
+    world.heal();
+    world.star(hub);
+    world.run(world.now + 5_000_000);
+    let elections = world.elections;
+    let request = world.propose(hub);
+    world.run(world.now + 2_000_000);
+    assert!(
+        world.history.reached.contains(&request),
+        "the replica that everyone reaches gets nothing chosen"
+    );
+    assert!(
+        world.elections - elections <= 1,
+        "leadership flaps between replicas that do not hear each other"
+    );
 }
 
 /// After the last fault: one leader that all follow, equal histories, and no admitted request is lost.

@@ -30,7 +30,7 @@ pub(crate) struct Plan {
     pub(crate) drift: i64,
     /// How many applied slots the disk keeps, if it trims at all.
     pub(crate) keep: Option<u64>,
-    config: Config,
+    pub(crate) config: Config,
 }
 
 impl Plan {
@@ -65,7 +65,7 @@ impl Plan {
         }
     }
 
-    pub(crate) fn config(&self, id: ReplicaId, rng: &mut Rng) -> Config {
+    pub(crate) fn config_of(&self, id: ReplicaId, rng: &mut Rng) -> Config {
         let mut config = self.config.clone();
         config.id = id;
         config.seed = rng.next();

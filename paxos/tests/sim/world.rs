@@ -52,7 +52,7 @@ impl World {
         let drift = |rng: &mut Rng| rng.between(0, 2 * plan.drift as u64) as i64 - plan.drift;
         let ids = 1..=plan.replicas;
         let nodes = ids.map(|id| Node::new(ReplicaId(id), drift(&mut rng))).collect();
-        let history = History::new(blind);
+        let history = History::new(blind, plan.config.window);
         let mut world = Self {
             plan,
             rng,
@@ -140,7 +140,7 @@ impl World {
         if self.nodes[node].replica.is_some() {
             return;
         }
-        let config = self.plan.config(self.nodes[node].id, &mut self.rng);
+        let config = self.plan.config_of(self.nodes[node].id, &mut self.rng);
         let below = self.rng.between(0, 20);
         let now = self.now;
         let it = &mut self.nodes[node];
