@@ -1,31 +1,101 @@
 //! A gateway replica: the shell around the decision core.
+//!
+//! ```text
+//!   broker ◀──▶ peers     Paxos, heartbeats ─┐
+//!          ◀──▶ sessions  zones, API ────────┼──▶ driver ◀──▶ gateway_core::Gateway
+//!   disk   ◀──▶ store     SQLite, one thread ┘
+//! ```
 
+mod clock;
+mod driver;
+mod error;
+mod inbox;
 pub mod inspect;
+mod peers;
+mod sessions;
 mod settings;
+pub mod store;
+mod twin;
+mod voice;
 
+pub use error::Error;
 pub use settings::Settings;
 
 use std::future::Future;
 
-/// Why a gateway stopped with an error.
-#[derive(Debug)]
-pub struct Error;
+use gateway_core::command::Agreed;
+use gateway_core::{Gateway, Step, Timing};
+use tokio::sync::mpsc;
+use wire::Topics;
 
-impl std::fmt::Display for Error {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "not yet")
-    }
-}
+use crate::clock::Clock;
+use crate::driver::{Driver, RESULTS};
+use crate::peers::Peers;
+use crate::sessions::Sessions;
+use crate::store::Store;
+use crate::voice::Voice;
 
-impl std::error::Error for Error {}
+/// Chosen entries that Paxos keeps in memory for late replicas; older ones come from the file.
+const LOG_WINDOW: u64 = 4096;
 
-/// Runs the gateway until `shutdown` completes.
+/// Runs the gateway until `shutdown` completes. Without a broker it waits for one.
 ///
 /// # Errors
-/// When its store, its settings or its identity are unusable; the text says what to do.
+/// When its file, its settings or its identity are unusable, when a write fails, or when an
+/// invariant is broken; the text says what to do.
 pub async fn run(
-    _settings: Settings,
-    _shutdown: impl Future<Output = ()> + Send,
+    settings: Settings,
+    shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), Error> {
-    Err(Error)
+    tokio::pin!(shutdown);
+    let (store, recovered) = Store::open(
+        &settings.data_dir,
+        &settings.site,
+        settings.id,
+        clock::wall_clock(),
+        LOG_WINDOW,
+    )?;
+    let incarnation = recovered.incarnation;
+    tokio::select! {
+        () = &mut shutdown => return Ok(()),
+        found = twin::look_for(&settings, incarnation) => found?,
+    }
+    let clock = Clock::start();
+    let (results, stored) = mpsc::channel(RESULTS);
+    let (inbox, arrivals) = inbox::inbox();
+    let core = core_settings(&settings, incarnation);
+    let driver = Driver {
+        id: settings.id,
+        incarnation,
+        topics: Topics::new(settings.site.clone()),
+        core: Gateway::new(core, recovered.house, recovered.paxos, clock.now())?,
+        clock,
+        peers: Peers::open(&settings, incarnation, &inbox),
+        sessions: Sessions::new(&settings, inbox),
+        store: store::spawn(store, results)?,
+        voice: if settings.story { Voice::Story } else { Voice::Log(settings.id) },
+        waiting: Step::default(),
+    };
+    driver.run(arrivals, stored, shutdown).await
+}
+
+fn core_settings(settings: &Settings, incarnation: u64) -> gateway_core::Settings {
+    let closes = settings.door_closes_after.map(|after| after.as_millis());
+    gateway_core::Settings {
+        site: settings.site.clone(),
+        id: settings.id,
+        incarnation,
+        voters: settings.voters.iter().copied().collect(),
+        serves: settings.serving.contains(&settings.id),
+        leaders: settings.leaders.clone(),
+        agreed: Agreed {
+            threshold: settings.threshold,
+            door_closes_after: closes.map(|ms| u64::try_from(ms).unwrap_or(u64::MAX)),
+        },
+        cache: settings.cache,
+        own_broker: settings.own_broker,
+        story: settings.story,
+        rounds: settings.rounds,
+        timing: Timing::default(),
+    }
 }

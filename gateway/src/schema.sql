@@ -13,7 +13,7 @@ CREATE TABLE log (
     slot    INTEGER PRIMARY KEY,
     round   INTEGER NOT NULL,              -- the ballot under which this replica accepted
     gateway INTEGER NOT NULL,
-    value   BLOB    NOT NULL               -- a batch of requests, or a no-op
+    value   BLOB    NOT NULL               -- a version byte, and a batch of requests or a no-op
 ) STRICT;
 
 -- This replica: site, gateway, incarnation, and the slot up to which the tables below are applied.
@@ -27,6 +27,8 @@ CREATE TABLE replica (
 
 -- From here on: the replicated state. These tables are equal on all replicas at equal `applied`.
 
+-- References are checked at the commit, so that a snapshot's rows may come in any order.
+
 -- Whatever apply knows that is one value: sequence counters, agreed settings, presence.
 CREATE TABLE house (
     name  TEXT PRIMARY KEY,
@@ -37,7 +39,8 @@ CREATE TABLE gateways (
     gateway     INTEGER PRIMARY KEY,
     serves      INTEGER NOT NULL,
     alive       INTEGER NOT NULL,
-    incarnation INTEGER NOT NULL
+    incarnation INTEGER NOT NULL,
+    caches      INTEGER NOT NULL
 ) STRICT;
 
 CREATE TABLE zones (
@@ -50,17 +53,18 @@ CREATE TABLE zones (
 
 CREATE TABLE devices (
     node       INTEGER PRIMARY KEY,        -- node id, from 2
-    zone       TEXT    NOT NULL,
+    zone       TEXT    NOT NULL REFERENCES zones DEFERRABLE INITIALLY DEFERRED,
     name       TEXT    NOT NULL,
     kind       TEXT    NOT NULL,
     registered INTEGER NOT NULL,           -- time
     orders     INTEGER NOT NULL,           -- number of its last order
+    cached     INTEGER NOT NULL,           -- whether an owner with a cache ever wrote it
     UNIQUE (zone, name)
 ) STRICT;
 
--- The current status: both registers of every device.
+-- The current status: both registers of every device. seq is 0 until the first change.
 CREATE TABLE status (
-    node     INTEGER PRIMARY KEY,
+    node     INTEGER PRIMARY KEY REFERENCES devices DEFERRABLE INITIALLY DEFERRED,
     time     INTEGER NOT NULL,             -- of the last change
     seq      INTEGER NOT NULL,             -- of the last change
     clock    INTEGER NOT NULL,             -- Lamport clock of the last change
@@ -73,7 +77,7 @@ CREATE TABLE status (
 CREATE TABLE history (
     seq      INTEGER PRIMARY KEY,
     time     INTEGER NOT NULL,
-    node     INTEGER NOT NULL,
+    node     INTEGER NOT NULL REFERENCES devices DEFERRABLE INITIALLY DEFERRED,
     register TEXT    NOT NULL CHECK (register IN ('state', 'desired')),
     value    TEXT    NOT NULL,
     ordered  INTEGER,                      -- number of the order that this is, or that it fulfils
@@ -82,26 +86,31 @@ CREATE TABLE history (
     note     TEXT                          -- what a rule concluded: USER ENTERED, Turning on Lights. …
 ) STRICT;
 
--- Orders that no report has fulfilled yet.
+-- Without it, the history of one device would be a search through that of all.
+CREATE INDEX history_of_node ON history (node);
+
+-- Orders that no report has fulfilled yet: one of a device at most. When it expires is a timer.
 CREATE TABLE orders (
-    node    INTEGER NOT NULL,
-    number  INTEGER NOT NULL,
-    state   TEXT    NOT NULL,
-    clock   INTEGER NOT NULL,
-    expires INTEGER,                       -- time
-    PRIMARY KEY (node, number)
-) STRICT, WITHOUT ROWID;
+    node   INTEGER PRIMARY KEY REFERENCES devices DEFERRABLE INITIALLY DEFERRED,
+    number INTEGER NOT NULL,
+    state  TEXT    NOT NULL,
+    clock  INTEGER NOT NULL
+) STRICT;
 
 -- Timers that the leader proposes when they are due; a generation fires once.
 CREATE TABLE timers (
-    name       TEXT PRIMARY KEY,
+    name       TEXT PRIMARY KEY,           -- close-door/<node>, drop-order/<node>
     generation INTEGER NOT NULL,
     due        INTEGER NOT NULL            -- time
 ) STRICT, WITHOUT ROWID;
 
 -- What was applied lately, by the payload's id or by the broker's stamp, so that it is applied once.
 CREATE TABLE seen (
-    key     TEXT PRIMARY KEY,
-    at      INTEGER NOT NULL,              -- order of arrival; the oldest are forgotten
-    outcome TEXT NOT NULL                  -- JSON, to answer a repeated request alike
+    zone    TEXT    NOT NULL,
+    key     TEXT    NOT NULL,              -- id/<device>/<id>, stamp/<broker>/<incarnation>/<counter>
+    at      INTEGER NOT NULL,              -- place in the zone's order of arrival; the oldest are forgotten
+    node    INTEGER NOT NULL,              -- what it led to, to answer a repeated request alike
+    seq     INTEGER NOT NULL,
+    ordered INTEGER,
+    PRIMARY KEY (zone, key)
 ) STRICT, WITHOUT ROWID;

@@ -26,7 +26,7 @@ impl Written {
             .expect("acceptor");
         connection.execute("INSERT INTO zones VALUES ('hallway', 2, 1, 3, 1)", []).expect("zones");
         connection
-            .execute("INSERT INTO devices VALUES (2, 'hallway', 'doorSensor', 'door', 5, 0)", [])
+            .execute("INSERT INTO devices VALUES (2, 'hallway', 'doorSensor', 'door', 5, 0, 0)", [])
             .expect("devices");
         Self { path, connection }
     }

@@ -1,0 +1,243 @@
+//! The store: a replica's memory on disk, in one SQLite file with one writer.
+//!
+//! ```text
+//!   driver ──Step──▶ StoreThread ──absorbs what waits──▶ Store::commit ──▶ gateway-<id>.db
+//!      ▲                                                   one transaction, fsync
+//!      └──────────────── Stored: messages, rows, reads ◀───────┘
+//! ```
+//!
+//! Records and changes are written as they come; what they mean is decided in `gateway-core`. The
+//! store never goes on after a failed write: what SQLite or the kernel hold in memory is then not
+//! what is on disk, and only a new start reads what is.
+
+mod error;
+mod lock;
+mod log;
+mod open;
+mod read;
+mod receipt;
+mod recover;
+mod text;
+mod thread;
+mod write;
+
+pub use error::StoreError;
+pub use thread::{Refused, StoreThread, spawn};
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use gateway_core::Write;
+use gateway_core::event::Stored;
+use gateway_core::house::{Change, House, StatusRow};
+use paxos::{Record, Slot};
+use rusqlite::{Connection, TransactionBehavior};
+use wire::{GatewayId, Site, UnixMillis};
+
+use crate::inspect;
+use lock::Lock;
+use text::HouseValues;
+
+/// A replica's file, open for writing.
+#[derive(Debug)]
+pub struct Store {
+    // Dropped in this order: the lock outlives the last write.
+    connection: Connection,
+    path: PathBuf,
+    /// How far everything is chosen; what is in the file may lag behind.
+    chosen: Slot,
+    chosen_on_disk: Slot,
+    /// What table `house` holds; empty while that is not known.
+    house: HouseValues,
+    wal_pages: Arc<AtomicUsize>,
+    /// Length of the write-ahead log below which a checkpoint is not worth trying again.
+    retry_at: usize,
+    failed: bool,
+    _lock: Lock,
+}
+
+/// What a replica finds in its file when it starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recovered {
+    /// The house, as its last applied entry left it.
+    pub house: House,
+    /// That entry's slot.
+    pub applied: Slot,
+    /// Number of this life of the gateway, greater than that of every earlier one.
+    pub incarnation: u64,
+    /// What Paxos starts again from.
+    pub paxos: paxos::Recovered,
+}
+
+/// When a checkpoint moves the write-ahead log into the file itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Checkpoint {
+    /// Nobody waits: from 1 MiB of log (256 pages) on, about 30 commits.
+    Idle,
+    /// However busy it is: from 16 MiB on, so that the log neither fills the disk nor takes long
+    /// to read at the next start.
+    Busy,
+}
+
+impl Store {
+    /// Opens a replica's file in `data_dir`, or makes both, and reads what it holds: of the log,
+    /// all that is not applied and at least the last `log_window` chosen slots.
+    ///
+    /// # Errors
+    /// When the folder or the file cannot be used; the text says which, why, and what to do.
+    pub fn open(
+        data_dir: &Path,
+        site: &Site,
+        gateway: GatewayId,
+        now: UnixMillis,
+        log_window: u64,
+    ) -> Result<(Self, Recovered), StoreError> {
+        let lock = Lock::take(data_dir, gateway)?;
+        let path = inspect::file(data_dir, gateway.0);
+        let open::Opened { connection, incarnation, wal_pages } =
+            open::open(&path, site, gateway, now)?;
+        let recovered = recover(&connection, incarnation, log_window)
+            .map_err(|cause| StoreError::of(&path, cause))?;
+        let chosen = recovered.paxos.chosen;
+        let store = Self {
+            connection,
+            path,
+            chosen,
+            chosen_on_disk: chosen,
+            house: HouseValues::new(),
+            wal_pages,
+            retry_at: 0,
+            failed: false,
+            _lock: lock,
+        };
+        Ok((store, recovered))
+    }
+
+    /// Writes everything in one transaction, returns once that is on disk, and gives the rows of
+    /// the changes (if there are any), then what was to be read.
+    ///
+    /// How far everything is chosen forces no transaction by itself; it is written with the next.
+    ///
+    /// # Errors
+    /// When anything could not be written or read, or contradicts itself. Nothing of it is written then, or all of it,
+    /// and this store refuses every further call.
+    pub fn commit(&mut self, write: Write<'_>) -> Result<Vec<Stored>, StoreError> {
+        if self.failed {
+            return Err(StoreError::Stopped { path: self.path.clone() });
+        }
+        if let Some(detail) = self.contradiction(&write) {
+            self.failed = true;
+            return Err(StoreError::Inconsistent { path: self.path.clone(), detail });
+        }
+        let stored = self.write_and_read(&write);
+        stored.map_err(|cause| self.fail(cause))
+    }
+
+    fn write_and_read(&mut self, write: &Write<'_>) -> rusqlite::Result<Vec<Stored>> {
+        self.chosen = write.records.iter().filter_map(chosen).fold(self.chosen, Slot::max);
+        let rows = if needs_transaction(write) { self.transact(write)? } else { Vec::new() };
+        let rows = (!rows.is_empty()).then_some(Stored::Rows(rows)).map(Ok);
+        let reads = write.reads.iter();
+        let reads = reads.map(|read| read::answer(&self.connection, read, self.chosen));
+        rows.into_iter().chain(reads).collect()
+    }
+
+    /// What the caller asks for and must not.
+    fn contradiction(&self, write: &Write<'_>) -> Option<String> {
+        let installed = write.records.iter().filter_map(installed).max();
+        let chosen = write.records.iter().filter_map(chosen).max().max(Some(self.chosen));
+        if write.applied > chosen {
+            return Some(format!("slot {:?} is applied before it is chosen", write.applied));
+        }
+        if installed.is_some() && write.applied < installed {
+            return Some(format!("a snapshot is installed and not applied, {installed:?}"));
+        }
+        let whole = write.changes.iter().any(|change| matches!(change, Change::House(..)));
+        (installed.is_some() && !whole).then(|| format!("a snapshot is empty, {installed:?}"))
+    }
+
+    fn transact(&mut self, write: &Write<'_>) -> rusqlite::Result<Vec<StatusRow>> {
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        write::records(&transaction, write.records)?;
+        if write.records.iter().any(|record| installed(record).is_some()) {
+            write::clear(&transaction)?;
+            self.house.clear();
+        }
+        if self.chosen > self.chosen_on_disk {
+            log::choose(&transaction, self.chosen)?;
+        }
+        let rows = write::changes(&transaction, write.changes, &mut self.house)?;
+        if let Some(slot) = write.applied {
+            write::applied(&transaction, slot)?;
+        }
+        transaction.commit()?;
+        self.chosen_on_disk = self.chosen;
+        Ok(rows)
+    }
+
+    /// Whether the write-ahead log is long enough for this kind of checkpoint.
+    fn wants(&self, when: Checkpoint) -> bool {
+        let least = match when {
+            Checkpoint::Idle => 256,
+            Checkpoint::Busy => 4096,
+        };
+        self.wal_pages.load(Ordering::Relaxed) >= self.retry_at.max(least)
+    }
+
+    /// Moves the write-ahead log into the file, as far as no reader stands in the way.
+    fn checkpoint(&mut self) -> Result<(), StoreError> {
+        let sql = "PRAGMA wal_checkpoint(PASSIVE)";
+        let moved = self.connection.query_row(sql, [], |row| {
+            Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
+        });
+        let (log, moved) = moved.map_err(|cause| self.fail(cause))?;
+        let pages = self.wal_pages.load(Ordering::Relaxed);
+        if log == moved {
+            // The next commit begins the log anew, and says how long it is.
+            self.wal_pages.store(0, Ordering::Relaxed);
+            self.retry_at = 0;
+        } else {
+            // Someone reads an old state. Trying again at every commit would only cost time.
+            self.retry_at = pages + 256;
+        }
+        Ok(())
+    }
+
+    fn fail(&mut self, cause: rusqlite::Error) -> StoreError {
+        self.failed = true;
+        StoreError::of(&self.path, cause)
+    }
+}
+
+fn recover(
+    connection: &Connection,
+    incarnation: u64,
+    log_window: u64,
+) -> rusqlite::Result<Recovered> {
+    let paxos = recover::paxos(connection, log_window)?;
+    let house = recover::house(connection)?;
+    Ok(Recovered { house, applied: paxos.applied, incarnation, paxos })
+}
+
+/// How far a record says that everything is chosen.
+fn chosen(record: &Record) -> Option<Slot> {
+    match record {
+        Record::Chosen(slot) | Record::Installed(slot) => Some(*slot),
+        Record::Promised(_) | Record::Accepted { .. } => None,
+    }
+}
+
+/// Up to where a snapshot takes the place of everything before it.
+fn installed(record: &Record) -> Option<Slot> {
+    if let Record::Installed(slot) = record { Some(*slot) } else { None }
+}
+
+fn needs_transaction(write: &Write<'_>) -> bool {
+    let fact = |record: &Record| !matches!(record, Record::Chosen(_));
+    write.applied.is_some() || !write.changes.is_empty() || write.records.iter().any(fact)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,161 @@
+//! Opens a replica's file, and refuses every file that is not sound and this replica's own.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use wire::{GatewayId, Site, UnixMillis};
+
+use super::StoreError;
+use super::read::unsigned;
+
+/// From each version of the file (`PRAGMA user_version`) to the next.
+const MIGRATIONS: [&str; 1] = [include_str!("../schema.sql")];
+
+/// Statements that a busy replica prepares: those of the log, of every table, and of the reads.
+const STATEMENTS: usize = 48;
+
+/// An open connection to a file that is this replica's.
+pub(super) struct Opened {
+    pub(super) connection: Connection,
+    pub(super) incarnation: u64,
+    /// Pages in the write-ahead log after the last commit.
+    pub(super) wal_pages: Arc<AtomicUsize>,
+}
+
+/// Opens the file, or makes it, and begins a new life of the replica in it.
+pub(super) fn open(
+    path: &Path,
+    site: &Site,
+    gateway: GatewayId,
+    now: UnixMillis,
+) -> Result<Opened, StoreError> {
+    let failed = |cause| StoreError::of(path, cause);
+    let mut connection = connect(path).map_err(failed)?;
+    let version = version(&connection, path)?;
+    let new = version == 0;
+    if !new {
+        check(&connection, path)?;
+    }
+    let wal_pages = prepare(&mut connection).map_err(failed)?;
+    migrate(&mut connection, version, (site, gateway)).map_err(failed)?;
+    own(&connection, path, (site, gateway))?;
+    let incarnation = begin_life(&mut connection, now).map_err(failed)?;
+    if new {
+        make_lasting(path)?;
+    }
+    Ok(Opened { connection, incarnation, wal_pages })
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    // Only a person's tool can hold a lock on the file; five seconds outlast a copy or a query.
+    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(connection)
+}
+
+/// The version of the file; 0 for a new one. Nothing has been written so far, so that a file which
+/// is refused stays as it was.
+fn version(connection: &Connection, path: &Path) -> Result<i64, StoreError> {
+    let known = MIGRATIONS.len() as i64;
+    let query = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+    let found = query("PRAGMA user_version").map_err(|cause| StoreError::of(path, cause))?;
+    if found > known {
+        return Err(StoreError::Newer { path: path.to_owned(), found, known });
+    }
+    let tables = query("SELECT count(*) FROM sqlite_schema");
+    let tables = tables.map_err(|cause| StoreError::of(path, cause))?;
+    if found < 0 || (found == 0) != (tables == 0) {
+        return Err(StoreError::Foreign { path: path.to_owned() });
+    }
+    Ok(found)
+}
+
+fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let found = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
+    match found.map_err(|cause| StoreError::of(path, cause))? {
+        sound if sound == "ok" => Ok(()),
+        detail => Err(StoreError::Corrupt { path: path.to_owned(), detail }),
+    }
+}
+
+/// Sets what SQLite forgets from one connection to the next.
+fn prepare(connection: &mut Connection) -> rusqlite::Result<Arc<AtomicUsize>> {
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    let pages = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&pages);
+    // It takes the place of SQLite's own checkpoints, which would come inside a commit.
+    connection.wal_hook(Some(move |_: &mut _, pages| {
+        seen.store(usize::try_from(pages).unwrap_or(0), Ordering::Relaxed);
+        Ok(())
+    }))?;
+    Ok(pages)
+}
+
+fn migrate(
+    connection: &mut Connection,
+    version: i64,
+    (site, gateway): (&Site, GatewayId),
+) -> rusqlite::Result<()> {
+    for (to, sql) in (1..).zip(MIGRATIONS).skip_while(|(to, _)| *to <= version) {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        transaction.execute_batch(sql)?;
+        if version == 0 && to == 1 {
+            let replica = "INSERT INTO replica (id, site, gateway, incarnation, applied)
+                VALUES (1, ?1, ?2, 0, 0)";
+            transaction.execute(replica, (site.as_str(), gateway.0))?;
+            let acceptor = "INSERT INTO acceptor (id, promised_round, promised_gateway, chosen)
+                VALUES (1, 0, 0, 0)";
+            transaction.execute(acceptor, [])?;
+        }
+        transaction.pragma_update(None, "user_version", to)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+fn own(
+    connection: &Connection,
+    path: &Path,
+    (site, gateway): (&Site, GatewayId),
+) -> Result<(), StoreError> {
+    let found: (String, u8) = connection
+        .query_row("SELECT site, gateway FROM replica", [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .map_err(|cause| StoreError::of(path, cause))?;
+    if (found.0.as_str(), found.1) == (site.as_str(), gateway.0) {
+        return Ok(());
+    }
+    let wanted = (site.clone(), gateway);
+    Err(StoreError::OtherReplica { path: path.to_owned(), found, wanted })
+}
+
+/// Every life has a higher number than the one before, also when the clock was set back.
+fn begin_life(connection: &mut Connection, now: UnixMillis) -> rusqlite::Result<u64> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let last =
+        transaction.query_row("SELECT incarnation FROM replica", [], |row| unsigned(row, 0))?;
+    let incarnation = now.0.max(last.saturating_add(1));
+    transaction.execute("UPDATE replica SET incarnation = ?1", [incarnation.cast_signed()])?;
+    transaction.commit()?;
+    Ok(incarnation)
+}
+
+/// A file outlives a power failure only when its folder is on disk, and a new folder only when the
+/// one that it is in is.
+fn make_lasting(path: &Path) -> Result<(), StoreError> {
+    for folder in path.ancestors().skip(1).take(2) {
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        let synced = File::open(folder).and_then(|folder| folder.sync_all());
+        synced.map_err(|cause| StoreError::Folder { path: folder.to_owned(), cause })?;
+    }
+    Ok(())
+}

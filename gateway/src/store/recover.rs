@@ -1,0 +1,130 @@
+//! Rebuilds what a replica knew from its file.
+
+use std::collections::BTreeMap;
+
+use gateway_core::house::{Change, DeviceRow, House, Member, OpenOrder, Timer, ZoneRow};
+use paxos::Slot;
+use rusqlite::{Connection, Row};
+use wire::{
+    Clock, Device, Epoch, GatewayId, Kind, NodeId, OrderNumber, Seq, State, UnixMillis, Zone,
+};
+
+use super::error::malformed;
+use super::read::{optional_unsigned, parsed, rows, unsigned};
+use super::receipt::{self, LedTo};
+use super::{log, text};
+
+/// The house as its last applied entry left it.
+pub(super) fn house(connection: &Connection) -> rusqlite::Result<House> {
+    let mut house = House::new();
+    for row in values(connection)?.into_iter().chain(tables(connection)?) {
+        house.restore(row);
+    }
+    Ok(house)
+}
+
+/// The slot up to which the tables are applied.
+pub(super) fn applied(connection: &Connection) -> rusqlite::Result<Slot> {
+    connection.query_row("SELECT applied FROM replica", [], |row| unsigned(row, 0).map(Slot))
+}
+
+/// What Paxos starts again from, with `window` chosen entries for replicas that are a little late.
+pub(super) fn paxos(connection: &Connection, window: u64) -> rusqlite::Result<paxos::Recovered> {
+    let (promised, chosen) = log::acceptor(connection)?;
+    let applied = applied(connection)?;
+    let below = Slot(chosen.0.saturating_sub(window)).min(applied);
+    let accepted = log::entries(connection, below.next(), Slot(u64::MAX), usize::MAX)?;
+    let to_apply = |slot: Slot| applied < slot && slot <= chosen;
+    let found = accepted.iter().filter(|entry| to_apply(entry.slot)).count();
+    if found as u64 != chosen.above(applied) {
+        let detail =
+            format!("slots {} to {chosen} are chosen, and some are missing", applied.next());
+        return Err(malformed(0, detail));
+    }
+    Ok(paxos::Recovered { promised, accepted, chosen, applied })
+}
+
+/// Counters, agreed settings and presence; nothing in a file to which nothing was applied.
+fn values(connection: &Connection) -> rusqlite::Result<Option<Change>> {
+    let pair = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+    let values = rows(connection, "SELECT name, value FROM house", [], pair)?;
+    let values: BTreeMap<String, String> = values.into_iter().collect();
+    if values.is_empty() {
+        return Ok(None);
+    }
+    text::parse_house(&values).map(Some).map_err(|detail| malformed(0, detail))
+}
+
+fn tables(connection: &Connection) -> rusqlite::Result<Vec<Change>> {
+    const TABLES: [(&str, fn(&Row<'_>) -> rusqlite::Result<Change>); 6] = [
+        ("SELECT gateway, alive, serves, caches, incarnation FROM gateways", gateway),
+        ("SELECT zone, owner, home, epoch, next FROM zones", zone),
+        ("SELECT node, zone, name, kind, registered, orders, cached FROM devices", device),
+        ("SELECT node, number, state, clock FROM orders", order),
+        ("SELECT name, generation, due FROM timers", timer),
+        ("SELECT zone, key, at, node, seq, ordered FROM seen", saw),
+    ];
+    let mut found = Vec::new();
+    for (sql, read) in TABLES {
+        found.extend(rows(connection, sql, [], read)?);
+    }
+    Ok(found)
+}
+
+fn gateway(row: &Row<'_>) -> rusqlite::Result<Change> {
+    let member = Member {
+        alive: row.get(1)?,
+        serves: row.get(2)?,
+        caches: row.get(3)?,
+        incarnation: unsigned(row, 4)?,
+    };
+    Ok(Change::Gateway(GatewayId(row.get(0)?), member))
+}
+
+fn zone(row: &Row<'_>) -> rusqlite::Result<Change> {
+    let zone = ZoneRow {
+        owner: GatewayId(row.get(1)?),
+        home: GatewayId(row.get(2)?),
+        epoch: Epoch(unsigned(row, 3)?),
+        next: unsigned(row, 4)?,
+    };
+    Ok(Change::Zone(parsed(row, 0, "zones.zone", str::parse::<Zone>)?, zone))
+}
+
+fn device(row: &Row<'_>) -> rusqlite::Result<Change> {
+    let device = DeviceRow {
+        zone: parsed(row, 1, "devices.zone", str::parse::<Zone>)?,
+        name: parsed(row, 2, "devices.name", str::parse::<Device>)?,
+        kind: parsed(row, 3, "devices.kind", str::parse::<Kind>)?,
+        registered: UnixMillis(unsigned(row, 4)?),
+        orders: OrderNumber(unsigned(row, 5)?),
+        cached: row.get(6)?,
+    };
+    Ok(Change::Device(NodeId(row.get(0)?), device))
+}
+
+fn order(row: &Row<'_>) -> rusqlite::Result<Change> {
+    let order = OpenOrder {
+        number: OrderNumber(unsigned(row, 1)?),
+        state: parsed(row, 2, "orders.state", State::parse)?,
+        clock: Clock(unsigned(row, 3)?),
+    };
+    Ok(Change::Order(NodeId(row.get(0)?), Some(order)))
+}
+
+fn timer(row: &Row<'_>) -> rusqlite::Result<Change> {
+    let timer = Timer { generation: unsigned(row, 1)?, due: UnixMillis(unsigned(row, 2)?) };
+    Ok(Change::Timer(parsed(row, 0, "timers.name", text::parse_timer)?, Some(timer)))
+}
+
+fn saw(row: &Row<'_>) -> rusqlite::Result<Change> {
+    let zone = parsed(row, 0, "seen.zone", str::parse::<Zone>)?;
+    let key = parsed(row, 1, "seen.key", |text| text::parse_seen(zone, text))?;
+    let led_to = LedTo {
+        node: NodeId(row.get(3)?),
+        seq: Seq(unsigned(row, 4)?),
+        order: optional_unsigned(row, 5)?.map(OrderNumber),
+    };
+    let place = unsigned(row, 2)?;
+    receipt::row(key, place, &led_to).ok_or_else(|| malformed(1, "requests are not remembered"))
+}

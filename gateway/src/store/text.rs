@@ -1,0 +1,190 @@
+//! How what is no plain column is written: as text that people can read.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::str::FromStr;
+
+use gateway_core::command::{Agreed, TimerName};
+use gateway_core::house::{Change, Counters, Presence, SeenKey};
+use wire::{Clock, Device, Epoch, NodeId, RequestId, Seq, State, UnixMillis, Zone};
+
+/// The rows of table `house`.
+pub(super) type HouseValues = BTreeMap<&'static str, String>;
+
+/// Counters, agreed settings and presence as rows of table `house`.
+pub(super) fn house(counters: Counters, agreed: Agreed, presence: Presence) -> HouseValues {
+    // Taken apart, so that a field that is added cannot be forgotten here.
+    let Counters { seq, time, clock, epoch, generation } = counters;
+    let Agreed { threshold, door_closes_after } = agreed;
+    let Presence { inside, door_opened, quiet } = presence;
+    BTreeMap::from([
+        ("seq", seq.to_string()),
+        ("time", time.to_string()),
+        ("clock", clock.to_string()),
+        ("epoch", epoch.to_string()),
+        ("generation", generation.to_string()),
+        ("threshold", threshold.to_string()),
+        ("door-closes-after", door_closes_after.map_or_else(|| NEVER.into(), |ms| ms.to_string())),
+        ("inside", inside.to_string()),
+        ("door-opened", door_opened.to_string()),
+        ("quiet", quiet.to_string()),
+    ])
+}
+
+const NEVER: &str = "never";
+
+/// The opposite of [`house`].
+pub(super) fn parse_house(values: &BTreeMap<String, String>) -> Result<Change, String> {
+    let door_closes_after = match text_of(values, "door-closes-after")? {
+        NEVER => None,
+        _ => Some(value(values, "door-closes-after")?),
+    };
+    Ok(Change::House(
+        Counters {
+            seq: Seq(value(values, "seq")?),
+            time: UnixMillis(value(values, "time")?),
+            clock: Clock(value(values, "clock")?),
+            epoch: Epoch(value(values, "epoch")?),
+            generation: value(values, "generation")?,
+        },
+        Agreed { threshold: value(values, "threshold")?, door_closes_after },
+        Presence {
+            inside: value(values, "inside")?,
+            door_opened: value(values, "door-opened")?,
+            quiet: value(values, "quiet")?,
+        },
+    ))
+}
+
+fn value<T: FromStr>(values: &BTreeMap<String, String>, name: &str) -> Result<T, String> {
+    let text = text_of(values, name)?;
+    text.parse().map_err(|_| format!("house.{name} is {text:?}"))
+}
+
+fn text_of<'a>(values: &'a BTreeMap<String, String>, name: &str) -> Result<&'a str, String> {
+    values.get(name).map(String::as_str).ok_or_else(|| format!("house.{name} is missing"))
+}
+
+/// A timer's name.
+pub(super) fn timer(name: TimerName) -> String {
+    match name {
+        TimerName::CloseDoor(node) => format!("close-door/{node}"),
+        TimerName::DropOrder(node) => format!("drop-order/{node}"),
+    }
+}
+
+/// The opposite of [`timer`].
+pub(super) fn parse_timer(text: &str) -> Result<TimerName, String> {
+    let named = text.split_once('/').and_then(|(what, node)| {
+        let node = NodeId(node.parse().ok()?);
+        match what {
+            "close-door" => Some(TimerName::CloseDoor(node)),
+            "drop-order" => Some(TimerName::DropOrder(node)),
+            _ => None,
+        }
+    });
+    named.ok_or_else(|| format!("timers.name is {text:?}"))
+}
+
+/// A request that was seen, without its zone. A device's name has no slash, an id may have some.
+pub(super) fn seen(key: &SeenKey) -> String {
+    match key {
+        SeenKey::Id(_, device, id) => format!("id/{device}/{id}"),
+        SeenKey::Stamp(_, stamp) => format!("stamp/{stamp}"),
+    }
+}
+
+/// The opposite of [`seen`].
+pub(super) fn parse_seen(zone: Zone, text: &str) -> Result<SeenKey, String> {
+    let key = match text.split_once('/') {
+        Some(("id", rest)) => rest
+            .split_once('/')
+            .and_then(|(device, id)| Some((Device::new(device).ok()?, RequestId::new(id).ok()?))),
+        Some(("stamp", stamp)) => {
+            let stamp = stamp.parse().map_err(|error| unreadable("seen.key", text, error))?;
+            return Ok(SeenKey::Stamp(zone, stamp));
+        }
+        _ => None,
+    };
+    let (device, id) = key.ok_or_else(|| format!("seen.key is {text:?}"))?;
+    Ok(SeenKey::Id(zone, device, id))
+}
+
+/// A state's canonical text, which [`State::parse`] reads back as the same state: a text that
+/// looks like a number is a number.
+pub(super) fn state(state: &State) -> String {
+    let text = state.to_string();
+    debug_assert_eq!(State::parse(&text).as_ref(), Ok(state), "a state is canonical");
+    text
+}
+
+/// What is wrong with a text found at `place`, a table and a column.
+pub(super) fn unreadable(place: &str, text: &str, error: impl Display) -> String {
+    format!("{place} is {text:?}: {error}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wire::Stamp;
+
+    #[test]
+    fn house_values_come_back() {
+        let counters = Counters {
+            seq: Seq(1),
+            time: UnixMillis(2),
+            clock: Clock(3),
+            epoch: Epoch(4),
+            generation: u64::MAX,
+        };
+        let presence = Presence { inside: true, door_opened: false, quiet: true };
+        for door_closes_after in [None, Some(0), Some(5000)] {
+            let agreed = Agreed { threshold: 7, door_closes_after };
+            let rows = house(counters, agreed, presence);
+            let rows = rows.into_iter().map(|(name, text)| (name.to_owned(), text)).collect();
+            assert_eq!(parse_house(&rows), Ok(Change::House(counters, agreed, presence)));
+        }
+        assert_eq!(parse_house(&BTreeMap::new()), Err("house.door-closes-after is missing".into()));
+    }
+
+    #[test]
+    fn timers_come_back_by_their_names() {
+        for name in [TimerName::CloseDoor(NodeId(4)), TimerName::DropOrder(NodeId(2))] {
+            assert_eq!(parse_timer(&timer(name)), Ok(name));
+        }
+        for bad in ["", "close-door", "close-door/x", "ring/3"] {
+            assert!(parse_timer(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_was_seen_comes_back() {
+        let zone = Zone::new("salle à manger").unwrap();
+        let device = Device::new("a b").unwrap();
+        for id in ["1", "a/b", "/", "x y\n"] {
+            let id = RequestId::new(id).unwrap();
+            let key = SeenKey::Id(zone.clone(), device.clone(), id);
+            assert_eq!(parse_seen(zone.clone(), &seen(&key)), Ok(key));
+        }
+        let key = SeenKey::Stamp(zone.clone(), Stamp { broker: 1, incarnation: 2, counter: 3 });
+        assert_eq!(seen(&key), "stamp/1/2/3");
+        assert_eq!(parse_seen(zone.clone(), &seen(&key)), Ok(key));
+        for bad in ["", "id", "id/a", "id//x", "stamp/1/2", "what/1/2/3"] {
+            assert!(parse_seen(zone.clone(), bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_state_comes_back_from_its_text() {
+        let words = ["ON", "off", "half open", "inf", "-NaN", "0x1F", "1_000", "1.2.3", "+", "é"];
+        let numbers = ["21.5", "-0", "1e300", "5e-324", "0.1", "123456789012345678", "+7", ".5"];
+        for text in words.into_iter().chain(numbers) {
+            let parsed = State::parse(text).unwrap();
+            assert_eq!(State::parse(&state(&parsed)), Ok(parsed), "{text}");
+        }
+        for bits in (0..2_000_u64).map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15)) {
+            let Ok(number) = State::number(f64::from_bits(bits)) else { continue };
+            assert_eq!(State::parse(&state(&number)), Ok(number));
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! Writes records and changes, in the order in which they come, inside the caller's transaction.
+
+use gateway_core::house::{
+    Change, DeviceRow, Member, OpenOrder, Register, SeenKey, StatusRow, Timer, ZoneRow,
+};
+use paxos::{Record, Slot};
+use rusqlite::{Connection, Params, params};
+use wire::{Clock, GatewayId, NodeId, Seq, UnixMillis, Zone};
+
+use super::receipt::LedTo;
+use super::text::{self, HouseValues};
+use super::{log, read};
+
+/// Writes Paxos' records, except how far everything is chosen: that is one row, written by
+/// [`log::choose`] once for all of them.
+pub(super) fn records(connection: &Connection, records: &[Record]) -> rusqlite::Result<()> {
+    for record in records {
+        match record {
+            Record::Promised(ballot) => log::promise(connection, *ballot)?,
+            Record::Accepted { slot, ballot, value } => {
+                log::accept(connection, *slot, *ballot, value)?;
+            }
+            Record::Chosen(_) => {}
+            Record::Installed(slot) => forget(connection, *slot)?,
+        }
+    }
+    Ok(())
+}
+
+/// Deletes the log up to a slot.
+fn forget(connection: &Connection, slot: Slot) -> rusqlite::Result<()> {
+    execute(connection, "DELETE FROM log WHERE slot <= ?1", [slot.0.cast_signed()])
+}
+
+/// Empties the replicated tables. The snapshot that takes their place comes as changes, those of
+/// the registers as their whole history.
+pub(super) fn clear(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(
+        "DELETE FROM house; DELETE FROM gateways; DELETE FROM seen; DELETE FROM timers;
+         DELETE FROM orders; DELETE FROM history; DELETE FROM status; DELETE FROM devices;
+         DELETE FROM zones;",
+    )
+}
+
+/// Writes the changes and gives the rows of [`Change::Status`], in order. `house` is what table
+/// `house` holds; most entries change two or three of its rows.
+pub(super) fn changes(
+    connection: &Connection,
+    changes: &[Change],
+    house: &mut HouseValues,
+) -> rusqlite::Result<Vec<StatusRow>> {
+    let mut rows = Vec::new();
+    let mut last = None;
+    for change in changes {
+        match change {
+            // It replaces the one before as a whole, so only the last one matters.
+            Change::House(counters, agreed, presence) => {
+                last = Some(text::house(*counters, *agreed, *presence));
+            }
+            Change::Gateway(id, member) => gateway(connection, *id, *member)?,
+            Change::Zone(name, row) => zone(connection, name, *row)?,
+            Change::Device(node, row) => device(connection, *node, row)?,
+            Change::Status { node, seq, time, clock, owner, register, note } => {
+                let at = At { node: *node, seq: *seq, time: *time, clock: *clock };
+                rows.push(status(connection, at, register)?);
+                history(connection, at, *owner, register, note.as_deref())?;
+            }
+            Change::Order(node, open) => order(connection, *node, open.as_ref())?,
+            Change::Timer(name, set) => timer(connection, &text::timer(*name), *set)?,
+            Change::Saw(key, at, led_to) => {
+                let led_to = LedTo { node: led_to.node, seq: led_to.seq, order: led_to.order };
+                saw(connection, key, *at, led_to)?;
+            }
+            Change::Forgot(key) => {
+                let sql = "DELETE FROM seen WHERE zone = ?1 AND key = ?2";
+                execute(connection, sql, (key.zone().as_str(), text::seen(key)))?;
+            }
+        }
+    }
+    if let Some(values) = last {
+        write_house(connection, house, values)?;
+    }
+    Ok(rows)
+}
+
+/// Writes the slot up to which the tables are applied.
+pub(super) fn applied(connection: &Connection, slot: Slot) -> rusqlite::Result<()> {
+    execute(connection, "UPDATE replica SET applied = ?1", [slot.0.cast_signed()])
+}
+
+/// Where a change of a register stands.
+#[derive(Clone, Copy)]
+struct At {
+    node: NodeId,
+    seq: Seq,
+    time: UnixMillis,
+    clock: Clock,
+}
+
+fn write_house(
+    connection: &Connection,
+    written: &mut HouseValues,
+    values: HouseValues,
+) -> rusqlite::Result<()> {
+    let sql =
+        "INSERT INTO house (name, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = ?2";
+    for (name, value) in values.iter().filter(|(name, value)| written.get(*name) != Some(value)) {
+        execute(connection, sql, (name, value))?;
+    }
+    *written = values;
+    Ok(())
+}
+
+fn gateway(connection: &Connection, id: GatewayId, member: Member) -> rusqlite::Result<()> {
+    let Member { alive, serves, caches, incarnation } = member;
+    let sql = "INSERT INTO gateways (gateway, serves, alive, incarnation, caches)
+        VALUES (?1, ?2, ?3, ?4, ?5)
+        ON CONFLICT DO UPDATE SET serves = ?2, alive = ?3, incarnation = ?4, caches = ?5";
+    execute(connection, sql, params![id.0, serves, alive, incarnation.cast_signed(), caches])
+}
+
+fn zone(connection: &Connection, name: &Zone, row: ZoneRow) -> rusqlite::Result<()> {
+    let ZoneRow { owner, home, epoch, next } = row;
+    let (epoch, next) = (epoch.0.cast_signed(), next.cast_signed());
+    let sql = "INSERT INTO zones (zone, owner, home, epoch, next) VALUES (?1, ?2, ?3, ?4, ?5)
+        ON CONFLICT DO UPDATE SET owner = ?2, home = ?3, epoch = ?4, next = ?5";
+    execute(connection, sql, params![name.as_str(), owner.0, home.0, epoch, next])
+}
+
+fn device(connection: &Connection, node: NodeId, row: &DeviceRow) -> rusqlite::Result<()> {
+    let DeviceRow { zone, name, kind, registered, orders, cached } = row;
+    let (time, orders) = (registered.0.cast_signed(), orders.0.cast_signed());
+    let sql = "INSERT INTO devices (node, zone, name, kind, registered, orders, cached)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+        ON CONFLICT (node) DO UPDATE
+        SET zone = ?2, name = ?3, kind = ?4, registered = ?5, orders = ?6, cached = ?7";
+    let names = (zone.as_str(), name.as_str(), kind.name());
+    execute(connection, sql, params![node.0, names.0, names.1, names.2, time, orders, cached])?;
+    let sql = "INSERT INTO status (node, time, seq, clock) VALUES (?1, ?2, 0, 0)
+        ON CONFLICT DO NOTHING";
+    execute(connection, sql, params![node.0, time])
+}
+
+/// Writes one register of a device, and gives both.
+fn status(connection: &Connection, at: At, register: &Register) -> rusqlite::Result<StatusRow> {
+    let At { node, seq, time, clock } = at;
+    let (seq, time, clock) = (seq.0.cast_signed(), time.0.cast_signed(), clock.0.cast_signed());
+    match register {
+        Register::State(state, _) => connection
+            .prepare_cached(
+                "INSERT INTO status (node, time, seq, clock, state) VALUES (?1, ?2, ?3, ?4, ?5)
+                 ON CONFLICT DO UPDATE SET time = ?2, seq = ?3, clock = ?4, state = ?5
+                 RETURNING node, time, seq, clock, state, desired, ordered",
+            )?
+            .query_row(params![node.0, time, seq, clock, text::state(state)], read::status_row),
+        Register::Desired(state, number) => connection
+            .prepare_cached(
+                "INSERT INTO status (node, time, seq, clock, desired, ordered)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                 ON CONFLICT DO UPDATE
+                 SET time = ?2, seq = ?3, clock = ?4, desired = ?5, ordered = ?6
+                 RETURNING node, time, seq, clock, state, desired, ordered",
+            )?
+            .query_row(
+                params![node.0, time, seq, clock, text::state(state), number.0.cast_signed()],
+                read::status_row,
+            ),
+    }
+}
+
+fn history(
+    connection: &Connection,
+    at: At,
+    owner: GatewayId,
+    register: &Register,
+    note: Option<&str>,
+) -> rusqlite::Result<()> {
+    let At { node, seq, time, clock } = at;
+    let (seq, time, clock) = (seq.0.cast_signed(), time.0.cast_signed(), clock.0.cast_signed());
+    let (register, value, ordered) = match register {
+        Register::State(state, fulfilled) => ("state", text::state(state), *fulfilled),
+        Register::Desired(state, number) => ("desired", text::state(state), Some(*number)),
+    };
+    let ordered = ordered.map(|number| number.0.cast_signed());
+    let sql = "INSERT INTO history (seq, time, node, register, value, ordered, clock, owner, note)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    let values = params![seq, time, node.0, register, value, ordered, clock, owner.0, note];
+    execute(connection, sql, values)
+}
+
+fn order(connection: &Connection, node: NodeId, open: Option<&OpenOrder>) -> rusqlite::Result<()> {
+    let Some(OpenOrder { number, state, clock }) = open else {
+        return execute(connection, "DELETE FROM orders WHERE node = ?1", [node.0]);
+    };
+    let (number, clock) = (number.0.cast_signed(), clock.0.cast_signed());
+    let sql = "INSERT INTO orders (node, number, state, clock) VALUES (?1, ?2, ?3, ?4)
+        ON CONFLICT DO UPDATE SET number = ?2, state = ?3, clock = ?4";
+    execute(connection, sql, params![node.0, number, text::state(state), clock])
+}
+
+fn timer(connection: &Connection, name: &str, set: Option<Timer>) -> rusqlite::Result<()> {
+    let Some(Timer { generation, due }) = set else {
+        return execute(connection, "DELETE FROM timers WHERE name = ?1", [name]);
+    };
+    let sql = "INSERT INTO timers (name, generation, due) VALUES (?1, ?2, ?3)
+        ON CONFLICT DO UPDATE SET generation = ?2, due = ?3";
+    execute(connection, sql, params![name, generation.cast_signed(), due.0.cast_signed()])
+}
+
+fn saw(connection: &Connection, key: &SeenKey, at: u64, led_to: LedTo) -> rusqlite::Result<()> {
+    let LedTo { node, seq, order } = led_to;
+    let (zone, key) = (key.zone().as_str(), text::seen(key));
+    let (at, seq) = (at.cast_signed(), seq.0.cast_signed());
+    let ordered = order.map(|number| number.0.cast_signed());
+    let sql = "INSERT INTO seen (zone, key, at, node, seq, ordered) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+        ON CONFLICT DO UPDATE SET at = ?3, node = ?4, seq = ?5, ordered = ?6";
+    execute(connection, sql, params![zone, key, at, node.0, seq, ordered])
+}
+
+fn execute(connection: &Connection, sql: &str, values: impl Params) -> rusqlite::Result<()> {
+    connection.prepare_cached(sql)?.execute(values).map(drop)
+}
