@@ -82,13 +82,25 @@ fn run(seed: u64) {
     world.heal();
     // Stragglers, back-off and a whole catch-up fit into this.
     world.run(world.now + 5_000_000);
+    let_a_handover_finish(&mut world);
     silence_repairs_everything(&world);
     let node = world.rng.below(world.nodes.len());
     let request = world.propose(node);
     world.confirm(node);
     world.run(world.now + 600_000);
+    let_a_handover_finish(&mut world);
     assert!(world.history.reached.contains(&request), "a proposal to a calm group is not chosen");
     silence_repairs_everything(&world);
+}
+
+/// A handover to the preferred replica may be due at any time, also just now.
+fn let_a_handover_finish(world: &mut World) {
+    for _ in 0..10 {
+        let settled = |node: &node::Node| node.disk.applied_to() == world.history.top;
+        if !world.nodes.iter().all(settled) {
+            world.run(world.now + 100_000);
+        }
+    }
 }
 
 /// When all that is left is one replica that everyone can reach, and nobody reaches anyone else, the group still
