@@ -106,6 +106,13 @@ impl Hub {
         self.crowd.subscribe()
     }
 
+    /// Does to the router what a topic without prefix would do.
+    #[cfg(test)]
+    pub(crate) fn break_router(&self) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.router.break_thread();
+    }
+
     /// A number for a new connection and what wakes it.
     pub(crate) fn register(&self) -> (ConnId, Arc<Notify>) {
         let conn = ConnId(self.last_conn.fetch_add(1, Ordering::Relaxed) + 1);

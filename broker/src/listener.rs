@@ -130,3 +130,16 @@ async fn serve(hub: Arc<Hub>, stream: TcpStream, peer: SocketAddr) {
     let (reader, writer) = stream.into_split();
     connection::serve(hub, reader, writer, peer).await;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_dead_router_ends_the_broker_with_an_error() {
+        let settings = Settings { bind: "127.0.0.1:0".to_owned(), ..Settings::default() };
+        let broker = Broker::bind(settings).await.unwrap();
+        broker.hub.break_router();
+        assert_eq!(broker.run(std::future::pending()).await, Err(BrokerError::RouterDied));
+    }
+}

@@ -125,6 +125,13 @@ impl Router {
         self.push(Packet::Publish(Publish::new(Bytes::from(topic), number, false), None))
     }
 
+    #[cfg(test)]
+    pub(crate) fn break_thread(&mut self) {
+        // rumqttd cuts a topic after its first byte, which is not the end of this character.
+        let sent = self.send("\u{e9}".to_owned(), 0);
+        assert_eq!(sent, Ok(()), "the thread was still there");
+    }
+
     fn push(&mut self, packet: Packet) -> Result<(), RouterDied> {
         // `send` is async in name only: it pushes and notifies the thread without ever waiting on the runtime.
         let mut sending = std::pin::pin!(self.link.send(packet));
@@ -203,4 +210,46 @@ fn prefixed(topic: &str) -> String {
     prefixed.push_str(level);
     prefixed.push_str(topic);
     prefixed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn until_fence(feed: &mut Feed, fence: u64) -> Vec<Routed> {
+        let mut seen = Vec::new();
+        while !seen.contains(&Routed::Fence(fence)) {
+            feed.next(&mut seen).await.unwrap();
+        }
+        seen.retain(|routed| matches!(routed, Routed::Match(..)));
+        seen
+    }
+
+    #[tokio::test]
+    async fn a_number_comes_back_once_for_every_filter_that_matches() {
+        let (mut router, mut feed) = start(1).unwrap();
+        let (all, some, own) = (FilterId(2), FilterId(3), FilterId(4));
+        router.subscribe(all, "#").unwrap();
+        router.subscribe(some, "été/+").unwrap();
+        router.subscribe(own, "$own/#").unwrap();
+        router.publish("été/1", 10).unwrap();
+        router.publish("$own/x", 11).unwrap();
+        router.unsubscribe("#").unwrap();
+        router.publish("other", 12).unwrap();
+        router.fence(13).unwrap();
+        let mut seen = until_fence(&mut feed, 13).await;
+        seen.sort_by_key(|routed| format!("{routed:?}"));
+        // What was matched before the unsubscription may or may not still come.
+        seen.retain(|routed| *routed != Routed::Match(all, 10));
+        assert_eq!(seen, [Routed::Match(some, 10), Routed::Match(own, 11)]);
+    }
+
+    #[tokio::test]
+    async fn the_end_of_the_thread_is_noticed() {
+        let (mut router, mut feed) = start(1).unwrap();
+        router.break_thread();
+        let mut seen = Vec::new();
+        while feed.next(&mut seen).await.is_ok() {}
+        assert!(!seen.iter().any(|routed| matches!(routed, Routed::Match(..))));
+    }
 }

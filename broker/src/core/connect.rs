@@ -65,8 +65,12 @@ impl Core {
         let Some(session) = self.sessions.get_mut(&key) else { return false };
         let was = session.conn.take();
         let goes_on = !clean && (was.is_none() || session.expiry > 0);
-        session.ends_at = None;
-        session.will_at = None;
+        if let Some(at) = session.ends_at.take() {
+            self.timers.remove(&(at, Timer::SessionEnds(key)));
+        }
+        if let Some(at) = session.will_at.take() {
+            self.timers.remove(&(at, Timer::WillDue(key)));
+        }
         // A will with a delay is for clients that do not come back [MQTT-3.1.3-9].
         let delayed = session.will.as_ref().is_some_and(|will| will.delay > 0);
         if goes_on && (was.is_none() || delayed) {
