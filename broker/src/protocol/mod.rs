@@ -27,6 +27,8 @@ pub(crate) enum Version {
 }
 
 /// Quality of service, ordered.
+// The standard's own names.
+#[allow(clippy::enum_variant_names)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(crate) enum Qos {

@@ -1,5 +1,7 @@
 //! A broker in this process, a client that speaks bytes, and mosquitto's programs.
 
+#![allow(clippy::unwrap_used, reason = "a failed expectation is the test's result")]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, ChildStdout, Command, Stdio};

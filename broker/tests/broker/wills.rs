@@ -81,7 +81,7 @@ fn coming_back_within_the_delay_keeps_the_will_silent() {
     drop(broker.v4("other").will("will/other", "dead").connect());
     assert_eq!(watcher.got().topic, "will/other");
     drop(back);
-    let mut clean = options.clone();
+    let mut clean = options;
     clean.clean = true;
     let _clean = clean.connect();
     assert_eq!(
