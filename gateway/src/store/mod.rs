@@ -124,7 +124,7 @@ impl Store {
     /// and this store refuses every further call.
     pub fn commit(&mut self, write: Write<'_>) -> Result<Vec<Stored>, StoreError> {
         if self.failed {
-            return Err(StoreError::Stopped { path: self.path.clone() });
+            return Err(self.stopped());
         }
         if let Some(detail) = self.contradiction(&write) {
             self.failed = true;
@@ -189,9 +189,9 @@ impl Store {
     /// Moves the write-ahead log into the file, as far as no reader stands in the way.
     fn checkpoint(&mut self) -> Result<(), StoreError> {
         let sql = "PRAGMA wal_checkpoint(PASSIVE)";
-        let moved = self.connection.query_row(sql, [], |row| {
-            Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
-        });
+        let moved = self
+            .connection
+            .query_row(sql, [], |row| Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?)));
         let (log, moved) = moved.map_err(|cause| self.fail(cause))?;
         let pages = self.wal_pages.load(Ordering::Relaxed);
         if log == moved {
@@ -203,6 +203,10 @@ impl Store {
             self.retry_at = pages + 256;
         }
         Ok(())
+    }
+
+    fn stopped(&self) -> StoreError {
+        StoreError::Stopped { path: self.path.clone() }
     }
 
     fn fail(&mut self, cause: rusqlite::Error) -> StoreError {

@@ -161,3 +161,34 @@ impl Worker {
         }
     }
 }
+
+impl Drop for Worker {
+    /// A bug must not end the thread in silence either: the driver would wait for ever.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.send(Err(self.store.stopped()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wire::{GatewayId, Site, UnixMillis};
+
+    #[test]
+    fn a_panic_is_a_result_too() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let site = Site::new("home").unwrap();
+        let store = Store::open(folder.path(), &site, GatewayId(1), UnixMillis(1), 1).unwrap().0;
+        let (results, mut stored) = outbox::channel(1);
+        let closing = Arc::new(AtomicBool::new(false));
+        let worker = Worker { store, waiting: mpsc::channel().1, results, closing };
+        let thread = std::thread::spawn(move || {
+            let _worker = worker;
+            panic!("on purpose");
+        });
+        assert!(thread.join().is_err());
+        assert!(matches!(stored.blocking_recv(), Some(Err(StoreError::Stopped { .. }))));
+    }
+}

@@ -1,0 +1,164 @@
+//! Files and folders that a store refuses, and what it says.
+
+use super::*;
+use rusqlite::Connection;
+use std::path::Path;
+
+fn file(folder: &TempDir) -> std::path::PathBuf {
+    crate::inspect::file(folder.path(), 1)
+}
+
+fn open_in(folder: &Path) -> Result<(Store, Recovered), StoreError> {
+    Store::open(folder, &site(), GatewayId(1), UnixMillis(0), 0)
+}
+
+#[test]
+fn the_folder_is_made() {
+    let folder = TempDir::new().unwrap();
+    let deep = folder.path().join("a/b");
+    assert!(open_in(&deep).is_ok());
+    assert!(crate::inspect::file(&deep, 1).is_file());
+}
+
+#[test]
+fn the_file_is_opened_as_durable_as_promised() {
+    let folder = TempDir::new().unwrap();
+    let (store, _) = open(&folder);
+    let pragma = |name| -> String {
+        let value = store
+            .connection
+            .pragma_query_value(None, name, |row| row.get::<_, rusqlite::types::Value>(0));
+        match value.unwrap() {
+            rusqlite::types::Value::Integer(number) => number.to_string(),
+            rusqlite::types::Value::Text(text) => text,
+            other => panic!("{other:?}"),
+        }
+    };
+    let found = ["journal_mode", "synchronous", "foreign_keys", "user_version"].map(pragma);
+    assert_eq!(found, ["wal", "2", "1", "1"]);
+}
+
+#[test]
+fn a_second_process_on_the_folder_fails_at_once() {
+    let folder = TempDir::new().unwrap();
+    let (store, _) = open(&folder);
+    let error = refusal(try_open(&folder, 1));
+    let StoreError::Locked { holder, .. } = &error else { panic!("{error:?}") };
+    assert_eq!(holder.as_deref(), Some(format!("process {}", std::process::id()).as_str()));
+    let text = error.to_string();
+    assert!(text.contains("gateway-1.lock") && text.contains("stop it"), "{text}");
+    // Another gateway may use the same folder.
+    assert!(try_open(&folder, 2).is_ok());
+    drop(store);
+    assert!(try_open(&folder, 1).is_ok());
+}
+
+#[test]
+fn a_folder_that_cannot_be_used_is_named() {
+    let folder = TempDir::new().unwrap();
+    let letter = folder.path().join("letter");
+    std::fs::write(&letter, "not a folder").unwrap();
+    for unusable in [letter.as_path(), &letter.join("data"), Path::new("/proc/hearth")] {
+        let error = refusal(open_in(unusable));
+        assert!(matches!(error, StoreError::Folder { .. }), "{error:?}");
+        let text = error.to_string();
+        assert!(text.contains(&*unusable.to_string_lossy()), "{text}");
+    }
+    std::fs::create_dir(file(&folder)).unwrap();
+    let error = refusal(try_open(&folder, 1));
+    assert!(matches!(error, StoreError::Unwritable { .. }), "{error:?}");
+}
+
+#[test]
+fn a_damaged_file_is_refused() {
+    let folder = TempDir::new().unwrap();
+    std::fs::write(file(&folder), "a letter of more than sixteen bytes").unwrap();
+    let error = refusal(try_open(&folder, 1));
+    assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
+    let text = error.to_string();
+    assert!(text.contains("gateway-1.db is damaged") && text.contains("new number"), "{text}");
+}
+
+#[test]
+fn every_damaged_page_is_found_or_harmless() {
+    let folder = TempDir::new().unwrap();
+    let replica = tell(&folder);
+    let house = replica.house.clone();
+    drop(replica.store);
+    let sound = std::fs::read(file(&folder)).unwrap();
+    let mut refused = 0;
+    for page in 0..sound.len() / 4096 {
+        let mut bytes = sound.clone();
+        bytes[page * 4096..page * 4096 + 200].fill(0xa5);
+        std::fs::write(file(&folder), &bytes).unwrap();
+        match try_open(&folder, 1) {
+            Ok((_, recovered)) => assert_eq!(recovered.house, house, "page {page}"),
+            Err(StoreError::Corrupt { .. }) => refused += 1,
+            Err(other) => panic!("page {page}: {other:?}"),
+        }
+    }
+    assert!(refused > 10, "{refused} pages refused");
+}
+
+#[test]
+fn a_row_that_cannot_be_is_damage_that_is_named() {
+    for (change, named) in [
+        ("UPDATE devices SET kind = 'dog' WHERE node = 3", "devices.kind is \"dog\""),
+        ("UPDATE timers SET name = 'tea/4'", "timers.name is \"tea/4\""),
+        ("DELETE FROM house WHERE name = 'seq'", "house.seq is missing"),
+        ("UPDATE log SET value = x'02' WHERE slot = 13", "slot 13"),
+        ("DELETE FROM log WHERE slot = 13; UPDATE replica SET applied = 11", "slots 12 to 13"),
+        ("DELETE FROM replica", "no rows"),
+    ] {
+        let folder = TempDir::new().unwrap();
+        drop(tell(&folder).store);
+        Connection::open(file(&folder)).unwrap().execute_batch(change).unwrap();
+        let error = refusal(try_open(&folder, 1));
+        assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
+        assert!(error.to_string().contains(named), "{error}");
+    }
+}
+
+#[test]
+fn the_file_of_another_replica_is_refused() {
+    let folder = TempDir::new().unwrap();
+    drop(open(&folder));
+    std::fs::copy(file(&folder), crate::inspect::file(folder.path(), 2)).unwrap();
+    let error = refusal(try_open(&folder, 2));
+    assert!(matches!(error, StoreError::OtherReplica { .. }), "{error:?}");
+    let text = error.to_string();
+    assert!(text.contains("gateway 1 of site \"home\", not to gateway 2"), "{text}");
+    let farm = Site::new("farm").unwrap();
+    let error = refusal(Store::open(folder.path(), &farm, GatewayId(1), UnixMillis(0), 0));
+    assert!(error.to_string().contains("not to gateway 1 of site \"farm\""), "{error}");
+}
+
+#[test]
+fn a_newer_file_and_a_foreign_one_are_refused_and_left_alone() {
+    let folder = TempDir::new().unwrap();
+    drop(open(&folder));
+    let version = |version: i64| {
+        Connection::open(file(&folder))
+            .unwrap()
+            .pragma_update(None, "user_version", version)
+            .unwrap();
+    };
+    version(99);
+    let before = std::fs::read(file(&folder)).unwrap();
+    let error = refusal(try_open(&folder, 1));
+    assert!(matches!(error, StoreError::Newer { found: 99, known: 1, .. }), "{error:?}");
+    assert!(error.to_string().contains("version 99"), "{error}");
+    assert!(std::fs::read(file(&folder)).unwrap() == before, "it was changed");
+    for foreign in [0, -1] {
+        version(foreign);
+        let error = refusal(try_open(&folder, 1));
+        assert!(matches!(error, StoreError::Foreign { .. }), "{error:?}");
+    }
+}
+
+#[test]
+fn a_file_that_was_never_written_is_a_new_one() {
+    let folder = TempDir::new().unwrap();
+    std::fs::write(file(&folder), "").unwrap();
+    assert_eq!(open(&folder).1.paxos, paxos::Recovered::empty());
+}
