@@ -21,7 +21,7 @@ use paxos::Replica;
 use crate::world::{Due, World};
 
 /// Unoptimised code is some twenty times slower, and every test run should stay short.
-const SEEDS: u64 = if cfg!(debug_assertions) { 400 } else { 5000 };
+const SEEDS: u64 = if cfg!(debug_assertions) { 250 } else { 5000 };
 
 #[test]
 fn seeds() {
