@@ -32,6 +32,8 @@ pub struct Settings {
     pub broker: Address,
     /// Whether the broker is Hearth's own: it stamps deliveries and holds unknown zones.
     pub own_broker: bool,
-    /// Print what happens, line by line, on standard output.
+    /// Tell every step of what happens on standard output, instead of the main ones in the log.
     pub story: bool,
+    /// Tell of every round of Paxos too.
+    pub rounds: bool,
 }

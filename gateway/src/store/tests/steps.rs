@@ -38,7 +38,7 @@ fn a_gateway_of_one_agrees_through_the_thread_and_starts_again_from_the_file() {
     let thread = spawn(store, results).unwrap();
     let mut inputs = vec![Input::Links { up: true }];
     for round in 1.. {
-        assert!(round < 1000, "it never joined");
+        assert!(round < 1000, "it never joined: {:?} {:?}", core.applied(), core.house());
         let mut step = core.step(at(round * 50_000), Input::Tick);
         for input in inputs.drain(..) {
             step.absorb(core.step(at(round * 50_000), input));

@@ -1,0 +1,201 @@
+//! The driver: the only file that sees both the core and the outside. It waits, steps, carries
+//! out effects, hands steps to the store, and feeds back what the store gives.
+
+use std::future::Future;
+
+use gateway_core::event::{Delivery, Effect, Input, Session, Stored};
+use gateway_core::peer::PeerMessage;
+use gateway_core::{Gateway, Step};
+use link::{Publish, Qos};
+use tokio::sync::mpsc;
+use wire::{GatewayId, Heartbeat, Liveness, Topic, Topics};
+
+use crate::clock::Clock;
+use crate::error::Error;
+use crate::inbox::{AT_ONCE, Arrival, From};
+use crate::peers::Peers;
+use crate::sessions::{Change, Sessions};
+use crate::store::{Refused, StoreError, StoreThread};
+use crate::voice::Voice;
+
+/// Results of the store that wait for the driver: it takes them before anything else, so there
+/// are seldom two.
+pub(crate) const RESULTS: usize = 4;
+
+pub(crate) type Results = mpsc::Receiver<Result<Vec<Stored>, StoreError>>;
+
+pub(crate) struct Driver {
+    pub(crate) id: GatewayId,
+    pub(crate) incarnation: u64,
+    pub(crate) topics: Topics,
+    pub(crate) clock: Clock,
+    pub(crate) core: Gateway,
+    pub(crate) peers: Peers,
+    pub(crate) sessions: Sessions,
+    pub(crate) store: StoreThread,
+    pub(crate) voice: Voice,
+    /// What the store has no room for yet; later steps are absorbed into it.
+    pub(crate) waiting: Step,
+}
+
+impl Driver {
+    /// Runs until `shutdown` completes or something is beyond repair.
+    pub(crate) async fn run(
+        mut self,
+        mut inbox: mpsc::Receiver<Arrival>,
+        mut results: Results,
+        shutdown: impl Future<Output = ()> + Send,
+    ) -> Result<(), Error> {
+        tokio::pin!(shutdown);
+        loop {
+            let deadline = self.clock.instant(self.core.deadline());
+            tokio::select! {
+                biased;
+                () = &mut shutdown => break,
+                Some(result) = results.recv() => self.stored(result?)?,
+                Some(arrival) = inbox.recv() => self.arrived(arrival)?,
+                () = tokio::time::sleep_until(deadline) => self.step(Input::Tick)?,
+            }
+            // One write serves everything that has come in the meantime.
+            for _ in 0..AT_ONCE {
+                if let Ok(result) = results.try_recv() {
+                    self.stored(result?)?;
+                } else if let Ok(arrival) = inbox.try_recv() {
+                    self.arrived(arrival)?;
+                } else {
+                    break;
+                }
+            }
+            self.submit();
+        }
+        tracing::info!("gateway {} stops", self.id);
+        self.sessions.close_all();
+        self.peers.close().await;
+        // Dropping the store waits until what was submitted is written.
+        Ok(())
+    }
+
+    fn stored(&mut self, all: Vec<Stored>) -> Result<(), Error> {
+        all.into_iter().try_for_each(|stored| self.step(Input::Stored(stored)))
+    }
+
+    fn step(&mut self, input: Input) -> Result<(), Error> {
+        let mut step = self.core.step(self.clock.now(), input);
+        for effect in step.take_effects() {
+            self.carry_out(effect)?;
+        }
+        self.waiting.absorb(step);
+        Ok(())
+    }
+
+    fn submit(&mut self) {
+        if !self.waiting.needs_store() {
+            return;
+        }
+        match self.store.submit(core::mem::take(&mut self.waiting)) {
+            Ok(()) => {}
+            // A result is on its way, and after it this is tried again.
+            Err(Refused::Full(step)) => self.waiting = *step,
+            // Its last result says why, and ends the driver.
+            Err(Refused::Stopped) => {}
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect) -> Result<(), Error> {
+        match effect {
+            Effect::Send { to, message } => self.peers.send(to, &message),
+            Effect::Beat(beat) => self.peers.beat(&beat),
+            Effect::Open { session, generation } => self.sessions.open(session, generation),
+            Effect::Close { session } => self.sessions.close(&session),
+            Effect::Publish { session, topic, payload, at_least_once, retain, correlation } => {
+                let qos = if at_least_once { Qos::AtLeastOnce } else { Qos::AtMostOnce };
+                let mut publish = Publish::new(topic, payload).qos(qos).retain(retain);
+                publish.correlation = correlation.map(Into::into);
+                match session {
+                    Session::Own => self.peers.publish(publish),
+                    session => self.sessions.publish(&session, publish),
+                }
+            }
+            Effect::Acknowledge { session, generation, token } => {
+                self.sessions.acknowledge(&session, generation, token);
+            }
+            Effect::Say(words) => self.voice.say(&words),
+            Effect::Stop(why) => return Err(Error::Invariant(why)),
+        }
+        Ok(())
+    }
+
+    fn arrived(&mut self, Arrival { from, event }: Arrival) -> Result<(), Error> {
+        if let From::Session(named) = &from {
+            let (session, generation) = (named.0.clone(), named.1);
+            return match self.sessions.arrived(&session, generation, event) {
+                Some(Change::Up) => self.step(Input::Up { session, generation }),
+                Some(Change::Down) => self.step(Input::Down { session, generation }),
+                Some(Change::Delivered(delivery)) => self.step(Input::Delivery(delivery)),
+                None => Ok(()),
+            };
+        }
+        if let Some(up) = self.peers.changed(&from, &event) {
+            return self.step(Input::Links { up });
+        }
+        match (from, event) {
+            (From::Paxos, link::Event::Message(message)) => self.heard(&message),
+            (From::Own, link::Event::Message(message)) => self.asked(message),
+            _ => Ok(()),
+        }
+    }
+
+    fn heard(&mut self, message: &link::Delivery) -> Result<(), Error> {
+        // Paxos messages are never retained: such a one is an old one, or a forgery.
+        if message.retain {
+            return Ok(());
+        }
+        match PeerMessage::decode(&message.payload) {
+            Ok((from, message)) => self.step(Input::Peer { from, message }),
+            Err(error) => {
+                tracing::warn!("a message on {} is dropped: {error}", message.topic);
+                Ok(())
+            }
+        }
+    }
+
+    /// Something came in on the gateway's own connection.
+    fn asked(&mut self, message: link::Delivery) -> Result<(), Error> {
+        match self.topics.parse(&message.topic) {
+            Some(Topic::Gateway(_, wire::GatewayVerb::Status)) => self.beat(&message),
+            Some(Topic::Waiting) => match std::str::from_utf8(&message.payload).map(str::parse) {
+                Ok(Ok(zone)) => self.step(Input::Waiting(zone)),
+                _ => Ok(()),
+            },
+            _ => self.step(Input::Delivery(Delivery {
+                session: Session::Own,
+                generation: 0,
+                token: 0,
+                topic: message.topic,
+                payload: message.payload.to_vec(),
+                retain: message.retain,
+                response_topic: message.response_topic,
+                correlation: message.correlation.map(|data| data.to_vec()),
+                properties: message.properties,
+            })),
+        }
+    }
+
+    fn beat(&mut self, message: &link::Delivery) -> Result<(), Error> {
+        let beat = match Heartbeat::parse(&message.payload) {
+            // A retained "alive" is never evidence; a retained will is old news.
+            Ok(beat) if !message.retain => beat,
+            _ => return Ok(()),
+        };
+        if beat.gateway != self.id {
+            return self.step(Input::Heartbeat(beat));
+        }
+        let alive = beat.status == Liveness::Alive;
+        // Of two that run, the one that was started later stays.
+        if alive && beat.incarnation > self.incarnation {
+            let (gateway, incarnation) = (self.id, beat.incarnation);
+            return Err(Error::Twin { gateway, incarnation });
+        }
+        Ok(())
+    }
+}

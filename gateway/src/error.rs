@@ -1,0 +1,62 @@
+//! Why a gateway stops with an error.
+
+use std::fmt;
+
+use wire::GatewayId;
+
+use crate::store::StoreError;
+
+/// Why a gateway stopped with an error; the text says what, where and what to do.
+#[derive(Debug)]
+pub enum Error {
+    /// The settings make no group of voters.
+    Voters(paxos::ConfigError),
+    /// The replica's file cannot be used, or a write to it failed.
+    Store(StoreError),
+    /// Another gateway with this id is running.
+    Twin {
+        /// The id.
+        gateway: GatewayId,
+        /// The other one's incarnation.
+        incarnation: u64,
+    },
+    /// Something that can never be is: the replica must not go on.
+    Invariant(String),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Voters(error) => write!(f, "the settings make no group of gateways: {error}"),
+            Self::Store(error) => error.fmt(f),
+            Self::Twin { gateway, incarnation } => write!(
+                f,
+                "a gateway {gateway} is running already (incarnation {incarnation}); \
+                 stop it, or start this one with another --id"
+            ),
+            Self::Invariant(why) => write!(f, "this replica stops, because {why}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Voters(error) => Some(error),
+            Self::Store(error) => Some(error),
+            Self::Twin { .. } | Self::Invariant(_) => None,
+        }
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<paxos::ConfigError> for Error {
+    fn from(error: paxos::ConfigError) -> Self {
+        Self::Voters(error)
+    }
+}
