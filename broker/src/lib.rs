@@ -1,4 +1,30 @@
 //! The embedded MQTT broker: a connection edge of our own around rumqttd's router.
+//!
+//! ```text
+//!            connection (tokio, one task per client, 3.1.1 and 5 on one port)
+//!                |  packets                          ^  actions
+//!                v                                   |
+//!   hub:  one lock around the core: sessions, QoS, wills, retained messages, zones
+//!                |  number + topic, wildcards only   ^  number + filter
+//!                v                                   |
+//!            router (rumqttd's thread: which filters match)
+//! ```
+//!
+//! A message is one shared value. Subscribers of its exact topic and the session of its zone get it in the same
+//! step that took it in. If anyone has a wildcard subscription, the message's number goes through the router and
+//! comes back once for every filter that matches; the message waits in a bounded window meanwhile. Where several
+//! subscriptions of one session match, the oldest one's way delivers, with the highest QoS of all of them, so
+//! there is one copy and no overtaking.
+//!
+//! What other brokers do not do: a publish to `<site>/<zone>/<device>/report` or `set` is acknowledged only when
+//! the session `hearth-<site>-zone-<zone>` has acknowledged it, and is held while there is no such session. It
+//! carries the user property `hearth-stamp: <broker>/<incarnation>/<counter>`, the same on redelivery, and
+//! `hearth-retained: 1` if it comes from the retained store.
+//!
+//! Absent: the broker never looks into a payload and never writes to disk. It has no users, no access control, no
+//! TLS, no WebSocket and no `$SYS` topics, and refuses shared subscriptions with reason 0x9E.
+//!
+//! The router logs every step at error level spans; give your log filter `rumqttd=off`.
 
 mod connection;
 mod core;

@@ -187,6 +187,12 @@ fn waiting_zones_are_announced_until_they_are_served() {
     let (zone, _) = bench.open(connect("hearth-home-zone-hall"));
     bench.subscribe(zone, "home/hall/#");
     assert_eq!(bench.pull(zone)[1..], ["home/hall/d/set x q0 #0"]);
+    bench.send(device, Packet::Publish(publish("home/hall/d/set", "y", Qos::AtMostOnce, 0)));
+    assert_eq!(
+        bench.pull(zone),
+        ["home/hall/d/set y q0 #0"],
+        "one copy, though a wildcard of its own matches"
+    );
     bench.later(1);
     assert!(bench.pull(leader).is_empty());
     assert_eq!(bench.core.next_deadline(), None);

@@ -60,12 +60,14 @@ fn takeover_publishes_the_old_will_and_keeps_the_new_one() {
     let broker = start();
     let mut watcher = broker.v4("watcher").connect();
     watcher.subscribe("will", 0);
-    let mut old = broker.v5("one").will("will", "old").connect();
-    let new = broker.v5("one").will("will", "new").connect();
-    assert_eq!(watcher.got().payload, "old");
-    assert_eq!(old.end(), Some(0x8E));
-    drop(new);
-    assert_eq!(watcher.got().payload, "new");
+    for options in [broker.v5("clean"), broker.v5("kept").keep()] {
+        let mut old = options.clone().will("will", "old").connect();
+        let new = options.will("will", "new").connect();
+        assert_eq!(watcher.got().payload, "old");
+        assert_eq!(old.end(), Some(0x8E));
+        drop(new);
+        assert_eq!(watcher.got().payload, "new");
+    }
 }
 
 #[test]
