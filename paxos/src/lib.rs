@@ -5,6 +5,17 @@
 //!
 //! What it is not: it has no transport, no storage, no snapshots (it says when one is needed) and no opinion on
 //! payloads; the group's membership is fixed while it runs.
+//!
+//! | word | meaning |
+//! |---|---|
+//! | ballot | a proposal number that names its proposer; whoever leads, leads one ballot |
+//! | promise | an acceptor's word that it answers no lower ballot, with everything it accepted (phase 1) |
+//! | accept | a leader's demand to take a value into a slot, in its ballot (phase 2) |
+//! | chosen | accepted by a majority in one ballot: final, though nobody may know it yet |
+//! | commit mark | how far a leader knows every slot to be chosen |
+//! | barrier | the no-op with which a leader starts: once it is chosen, the leader knows all older choices |
+//!
+//! A message that rests on a record cannot be had before the record is written: see [`Step::persist`].
 #![no_std]
 
 extern crate alloc;
