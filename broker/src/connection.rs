@@ -29,6 +29,8 @@ const PACKETS_PER_STEP: usize = 64;
 const READ_SPACE: usize = 4096;
 /// Time for the last words. 1 s: a client that does not read them does not need them.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+/// Time for the client to close its side. 200 ms: a round trip and some thought.
+const LINGER: Duration = Duration::from_millis(200);
 /// A deadline that never comes; a year.
 const NEVER: Duration = Duration::from_secs(365 * 24 * 3600);
 
@@ -305,8 +307,18 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<'_, R, W> {
             self.writer.write_all(&self.output).await?;
             self.writer.shutdown().await
         });
-        if said.await.is_err() {
+        if !matches!(said.await, Ok(Ok(()))) {
             tracing::debug!(peer = %self.peer, "did not read its last words");
+            return;
+        }
+        // Closing with unread input would reset the connection and destroy the words on their way.
+        let drained = timeout(LINGER, async {
+            while self.reader.read_buf(&mut self.input).await.is_ok_and(|read| read > 0) {
+                self.input.clear();
+            }
+        });
+        if drained.await.is_err() {
+            tracing::debug!(peer = %self.peer, "did not close its side");
         }
     }
 }
