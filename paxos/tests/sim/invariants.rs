@@ -10,7 +10,9 @@ use crate::disk::Disk;
 #[derive(Default)]
 pub(crate) struct History {
     chosen: BTreeMap<Slot, Value>,
-    proposed: BTreeMap<(Ballot, Slot), Value>,
+    /// Per slot what each ballot proposed there, and who has durably accepted it.
+    proposed: BTreeMap<Slot, BTreeMap<Ballot, (Value, BTreeSet<ReplicaId>)>>,
+    voters: usize,
     led: BTreeSet<Ballot>,
     /// The highest promise that left each replica.
     promised: BTreeMap<ReplicaId, Ballot>,
@@ -25,8 +27,8 @@ pub(crate) struct History {
 }
 
 impl History {
-    pub(crate) fn new(blind: bool, window: u64) -> Self {
-        Self { blind, window, ..Self::default() }
+    pub(crate) fn new(blind: bool, voters: usize, window: u64) -> Self {
+        Self { blind, voters, window, ..Self::default() }
     }
 
     pub(crate) fn on_chosen(
@@ -68,6 +70,11 @@ impl History {
         if let Message::Accept { ballot, slot, value, chosen } = message {
             self.one_proposal_per_ballot_and_slot(*ballot, *slot, value);
             self.the_window_is_kept(from, *slot, *chosen);
+            self.a_chosen_value_binds_higher_ballots(*slot);
+        }
+        if let Message::Accepted { ballot, slot, .. } = message {
+            self.note_acceptance(from, *ballot, *slot);
+            self.a_chosen_value_binds_higher_ballots(*slot);
         }
         if self.blind {
             return;
@@ -77,8 +84,29 @@ impl History {
     }
 
     fn one_proposal_per_ballot_and_slot(&mut self, ballot: Ballot, slot: Slot, value: &Value) {
-        let first = self.proposed.entry((ballot, slot)).or_insert_with(|| value.clone());
-        assert!(first == value, "ballot {ballot} proposes two values for slot {slot}");
+        let rounds = self.proposed.entry(slot).or_default();
+        let first = rounds.entry(ballot).or_insert_with(|| (value.clone(), BTreeSet::new()));
+        assert!(first.0 == *value, "ballot {ballot} proposes two values for slot {slot}");
+    }
+
+    /// Paxos Made Simple, P2b; also for slots that nobody has reported as chosen yet.
+    fn a_chosen_value_binds_higher_ballots(&self, slot: Slot) {
+        let Some(rounds) = self.proposed.get(&slot) else {
+            return;
+        };
+        let is_chosen = |(_, by): &&(Value, BTreeSet<ReplicaId>)| by.len() * 2 > self.voters;
+        let mut from_first_chosen = rounds.values().skip_while(|round| !is_chosen(round));
+        if let Some((chosen, _)) = from_first_chosen.next() {
+            let bound = from_first_chosen.all(|(value, _)| value == chosen);
+            assert!(bound, "slot {slot} is chosen, and a higher ballot proposes another value");
+        }
+    }
+
+    fn note_acceptance(&mut self, by: ReplicaId, ballot: Ballot, slot: Slot) {
+        let rounds = self.proposed.get_mut(&slot);
+        if let Some((_, accepted)) = rounds.and_then(|rounds| rounds.get_mut(&ballot)) {
+            accepted.insert(by);
+        }
     }
 
     fn the_window_is_kept(&self, by: ReplicaId, slot: Slot, chosen: Slot) {

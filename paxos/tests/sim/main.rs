@@ -95,9 +95,13 @@ fn run(seed: u64) {
 
 /// A handover to the preferred replica may be due at any time, also just now.
 fn let_a_handover_finish(world: &mut World) {
+    let follows = |node: &node::Node| node.replica.as_ref().and_then(Replica::leader);
     for _ in 0..10 {
-        let settled = |node: &node::Node| node.disk.applied_to() == world.history.top;
-        if !world.nodes.iter().all(settled) {
+        let leader = follows(&world.nodes[0]);
+        let settled = |node: &node::Node| {
+            node.disk.applied_to() == world.history.top && follows(node) == leader
+        };
+        if leader.is_none() || !world.nodes.iter().all(settled) {
             world.run(world.now + 100_000);
         }
     }

@@ -52,7 +52,7 @@ impl World {
         let drift = |rng: &mut Rng| rng.between(0, 2 * plan.drift as u64) as i64 - plan.drift;
         let ids = 1..=plan.replicas;
         let nodes = ids.map(|id| Node::new(ReplicaId(id), drift(&mut rng))).collect();
-        let history = History::new(blind, plan.config.window);
+        let history = History::new(blind, usize::from(plan.replicas), plan.config.window);
         let mut world = Self {
             plan,
             rng,
