@@ -1,3 +1,75 @@
-//! The `hearth` command.
+//! The `hearth` command: one file per subcommand, and behind it the parts that do the work.
 
-fn main() {}
+mod bench;
+mod broker;
+mod children;
+mod cli;
+mod client;
+mod device;
+mod devices;
+mod dump;
+mod failure;
+mod gateway;
+mod get;
+mod health;
+mod history;
+mod home;
+mod log;
+mod names;
+mod run;
+mod set;
+mod status;
+mod stop;
+mod table;
+mod up;
+mod user;
+mod watch;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command, Globals};
+use failure::Outcome;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("hearth: cannot start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(carry_out(cli)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("hearth: {failure}");
+            failure.exit_code()
+        }
+    }
+}
+
+async fn carry_out(cli: Cli) -> Outcome {
+    cli.globals.start_log()?;
+    let globals: &Globals = &cli.globals;
+    match cli.command {
+        None => run::default_scenario(globals).await,
+        Some(Command::Up(args)) => up::up(globals, args).await,
+        Some(Command::Run(args)) => run::run(globals, args).await,
+        Some(Command::Status) => status::status(globals).await,
+        Some(Command::Devices) => devices::devices(globals).await,
+        Some(Command::Get(args)) => get::get(globals, args).await,
+        Some(Command::Set(args)) => set::set(globals, args).await,
+        Some(Command::Watch(args)) => watch::watch(globals, args).await,
+        Some(Command::History(args)) => history::history(globals, args).await,
+        Some(Command::Log(args)) => log::log(globals, args).await,
+        Some(Command::Dump(args)) => dump::dump(globals, &args),
+        Some(Command::Health(args)) => health::health(globals, args).await,
+        Some(Command::Broker(args)) => broker::broker(globals, args).await,
+        Some(Command::Gateway(args)) => gateway::gateway(globals, args).await,
+        Some(Command::Device(args)) => device::device(globals, args).await,
+        Some(Command::User(args)) => user::user(globals, args).await,
+        Some(Command::Bench(args)) => bench::bench(globals, args).await,
+    }
+}

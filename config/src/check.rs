@@ -131,6 +131,7 @@ impl Check<'_> {
             data_dir: raw.data_dir.into(),
             door_closes_after: u64::try_from(door).ok().map(Duration::from_millis),
             own_broker: raw.own_broker,
+            rounds: raw.rounds,
         })
     }
 

@@ -16,7 +16,7 @@ pub(crate) enum Shape {
 }
 
 /// Every key. A test holds this list and `default.toml` together.
-pub(crate) const KEYS: [(&str, Shape); 32] = [
+pub(crate) const KEYS: [(&str, Shape); 33] = [
     ("site", Shape::Text),
     ("broker.bind", Shape::Text),
     ("broker.id", Shape::Whole),
@@ -49,6 +49,7 @@ pub(crate) const KEYS: [(&str, Shape); 32] = [
     ("gateway.data_dir", Shape::Text),
     ("gateway.door_closes_after_ms", Shape::Whole),
     ("gateway.own_broker", Shape::Switch),
+    ("gateway.rounds", Shape::Switch),
 ];
 
 /// The key of the list of simulated devices, and the keys of one of them.

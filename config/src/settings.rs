@@ -86,6 +86,8 @@ pub struct Gateway {
     pub door_closes_after: Option<Duration>,
     /// Whether the broker is Hearth's own.
     pub own_broker: bool,
+    /// Whether a story tells of every round of Paxos.
+    pub rounds: bool,
 }
 
 /// `[[device]]`

@@ -42,6 +42,19 @@ impl BrokerUrl {
         };
         Some(Self { host: host.to_owned(), port, user, password })
     }
+
+    /// The URL with its password, for a process that shall log in: never for people to read.
+    #[must_use]
+    pub fn with_password(&self) -> String {
+        let host =
+            if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        let login = match (&self.user, &self.password) {
+            (None, _) => String::new(),
+            (Some(user), None) => format!("{}@", encode(user)),
+            (Some(user), Some(password)) => format!("{}:{}@", encode(user), encode(password)),
+        };
+        format!("mqtt://{login}{host}:{}", self.port)
+    }
 }
 
 impl fmt::Display for BrokerUrl {
@@ -83,6 +96,15 @@ fn host_and_port(place: &str) -> Option<(&str, u16)> {
     (port != 0).then_some((host, port))
 }
 
+/// Writes every byte that is no letter or digit as `%40` and its like.
+fn encode(text: &str) -> String {
+    let byte = |byte: u8| match byte.is_ascii_alphanumeric() {
+        true => char::from(byte).to_string(),
+        false => format!("%{byte:02X}"),
+    };
+    text.bytes().map(byte).collect()
+}
+
 /// Undoes `%40` and its like.
 fn decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
@@ -108,6 +130,7 @@ mod tests {
         let full = BrokerUrl::parse("mqtt://ada:p%40ss@box.lan:1884").expect("valid");
         assert_eq!((full.host.as_str(), full.port), ("box.lan", 1884));
         assert_eq!((full.user.as_deref(), full.password.as_deref()), (Some("ada"), Some("p@ss")));
+        assert_eq!(BrokerUrl::parse(&full.with_password()).as_ref(), Some(&full));
         let short = BrokerUrl::parse("box").expect("valid");
         assert_eq!((short.host.as_str(), short.port, short.user), ("box", 1883, None));
         let six = BrokerUrl::parse("mqtt://[::1]:9/").expect("valid");

@@ -1,0 +1,59 @@
+//! `hearth bench`: what a home of our own achieves on this machine.
+
+mod failover;
+mod relay;
+mod set;
+
+use std::path::Path;
+
+use clap::{Args, Subcommand};
+use hearth_config::Settings;
+
+use crate::cli::{Globals, flag};
+use crate::failure::{Failure, Outcome};
+use crate::home::Blueprint;
+use crate::run::Story;
+use crate::stop;
+
+const EXAMPLES: &str = "\
+Examples:
+  hearth bench failover                     kill the owner of a zone, 20 times
+  hearth bench failover --how cut --trials 5
+  hearth bench set --clients 1,64 --seconds 10";
+
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct BenchArgs {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Time from the loss of a zone's owner to the first answer of the next one
+    Failover(failover::FailoverArgs),
+    /// Agreed writes per second, and how long one takes
+    Set(set::SetArgs),
+}
+
+/// Measures until the end, Ctrl-C or SIGTERM; either way no process is left behind.
+pub(crate) async fn bench(globals: &Globals, args: BenchArgs) -> Outcome {
+    let folder = tempfile::TempDir::with_prefix("hearth-bench-")?;
+    let blueprint = Blueprint::new(globals, settings(globals, folder.path())?);
+    let story = Story::new(true);
+    let measured = async {
+        match args.what {
+            What::Failover(args) => failover::failover(globals, args, blueprint, &story).await,
+            What::Set(args) => set::set(globals, args, blueprint, &story).await,
+        }
+    };
+    tokio::select! {
+        outcome = measured => outcome,
+        () = stop::requested(globals) => Err(Failure::failed("stopped before the end")),
+    }
+}
+
+fn settings(globals: &Globals, folder: &Path) -> Outcome<Settings> {
+    let flags = [flag("hearth bench", "gateway.data_dir", Some(folder.display()))];
+    globals.settings(flags.into_iter().flatten().collect())
+}

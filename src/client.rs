@@ -1,0 +1,92 @@
+//! A client of the home: requests with their answers.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use hearth_config::Settings;
+use link::{RequestError, Requester, Retry};
+use serde_json::{Value as Json, json};
+use wire::{Answer, ApiVerb, GatewayId, GatewayVerb, Topics, ZoneVerb};
+
+use crate::failure::{Failure, Outcome};
+use crate::names::{self, Place};
+
+/// A connection on which requests are asked.
+#[derive(Debug)]
+pub(crate) struct Client {
+    requester: Requester,
+    topics: Topics,
+    asked: AtomicU64,
+    timeout: Duration,
+}
+
+impl Client {
+    /// Connects to the broker of the settings.
+    pub(crate) async fn connect(settings: &Settings) -> Outcome<Self> {
+        let topics = names::topics(settings)?;
+        let address = names::address(&settings.client.broker);
+        let requester = Requester::connect(address, "hearth-client").await.map_err(no_answer)?;
+        Ok(Self { requester, topics, asked: AtomicU64::new(0), timeout: settings.client.timeout })
+    }
+
+    pub(crate) fn requester(&self) -> &Requester {
+        &self.requester
+    }
+
+    /// The patience of a person at a terminal. A gateway that dies takes a request with it, and
+    /// whoever comes after it answers the next.
+    pub(crate) fn patience(&self) -> Retry {
+        Retry { every: Duration::from_secs(1), within: self.timeout }
+    }
+
+    /// Asks the site.
+    pub(crate) async fn api(&self, verb: ApiVerb, payload: Json) -> Outcome<Answer> {
+        self.ask(&self.topics.api(verb), payload, self.patience()).await
+    }
+
+    /// Asks one gateway.
+    pub(crate) async fn gateway(
+        &self,
+        id: u8,
+        verb: GatewayVerb,
+        payload: Json,
+        patience: Retry,
+    ) -> Outcome<Answer> {
+        self.ask(&self.topics.gateway(GatewayId(id), verb), payload, patience).await
+    }
+
+    /// Asks the owner of a device.
+    pub(crate) async fn device(
+        &self,
+        place: &Place,
+        verb: ZoneVerb,
+        payload: Json,
+        patience: Retry,
+    ) -> Outcome<Answer> {
+        self.ask(&self.topics.device(&place.zone, &place.device, verb), payload, patience).await
+    }
+
+    /// Ends the connection after everything was sent.
+    pub(crate) async fn close(self) {
+        self.requester.close().await;
+    }
+
+    async fn ask(&self, topic: &str, mut payload: Json, patience: Retry) -> Outcome<Answer> {
+        // With an id a repeated request is carried out once.
+        let unique = self.requester.reply_topic().rsplit('/').next().unwrap_or_default();
+        let number = self.asked.fetch_add(1, Ordering::Relaxed);
+        if let Some(members) = payload.as_object_mut() {
+            members.insert("id".into(), json!(format!("{unique}-{number}")));
+        }
+        let answer = self.requester.request(topic, payload.to_string(), patience).await;
+        let answer = Answer::parse(&answer.map_err(no_answer)?.payload)?;
+        match answer.failure() {
+            Some(why) => Err(Failure::failed(format!("{topic}: {why}"))),
+            None => Ok(answer),
+        }
+    }
+}
+
+fn no_answer(error: RequestError) -> Failure {
+    Failure::no_answer(error)
+}

@@ -1,0 +1,212 @@
+//! `hearth up`: keeps a home running.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use hearth_config::{BrokerUrl, Settings};
+use serde_json::json;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+use wire::GatewayVerb;
+
+use crate::children::{Line, Plan};
+use crate::cli::{Globals, flag};
+use crate::client::Client;
+use crate::failure::{Failure, Outcome};
+use crate::home::Blueprint;
+use crate::run::{Story, duration};
+use crate::stop;
+
+const EXAMPLES: &str = "\
+Examples:
+  hearth up                                 broker and three gateways on this machine
+  hearth up --devices                       and five simulated devices
+  hearth up --bind 0.0.0.0:1883 --data-dir /var/lib/hearth
+  hearth up --config my.toml --story
+
+The home's state is kept in the data folder. A process that dies is started again.";
+
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct UpArgs {
+    /// Start the simulated devices of the settings too
+    #[arg(long)]
+    devices: bool,
+    /// How often the simulated thermometer reports, such as 5s
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "5s")]
+    interval: Duration,
+    /// Address and port of the broker [default: 127.0.0.1:1883]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    bind: Option<String>,
+    /// Folder of the gateways' files [default: hearth-data]
+    #[arg(long, value_name = "FOLDER")]
+    data_dir: Option<PathBuf>,
+    /// Tell what happens, line by line
+    #[arg(long)]
+    story: bool,
+}
+
+/// The pause before a process that died is started again; it doubles up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// A process that lived so long was well; the next pause is short again.
+const WELL: Duration = Duration::from_secs(60);
+
+pub(crate) async fn up(globals: &Globals, args: UpArgs) -> Outcome {
+    let data_dir = args.data_dir.as_ref().map(|path| path.display());
+    let flags = [
+        flag("--bind", "broker.bind", args.bind.as_ref()),
+        flag("--data-dir", "gateway.data_dir", data_dir),
+    ];
+    let mut settings = globals.settings(flags.into_iter().flatten().collect())?;
+    let bind = settings.broker.bind.clone();
+    settings.client.broker = here(&bind)?;
+    let mut blueprint = Blueprint::new(globals, settings);
+    blueprint.story = args.story;
+    let story = Story::new(false);
+    let mut broker = Crew::new(story.lines());
+    broker.keep(blueprint.broker(&bind));
+    let mut others = Crew::new(story.lines());
+    plans(&blueprint, &args).into_iter().for_each(|plan| others.keep(plan));
+    let outcome = tokio::select! {
+        outcome = serve(&blueprint.settings, &story) => outcome,
+        () = stop::requested(globals) => Ok(()),
+    };
+    // The broker last, so that the others can say goodbye.
+    others.stop().await;
+    broker.stop().await;
+    story.end().await;
+    outcome
+}
+
+fn plans(blueprint: &Blueprint, args: &UpArgs) -> Vec<Plan> {
+    let settings = &blueprint.settings;
+    let mut plans: Vec<Plan> =
+        settings.gateway.voters.iter().map(|id| blueprint.gateway(*id)).collect();
+    if args.devices {
+        plans.extend(settings.devices.iter().map(|device| {
+            let thermometer = device.kind == "temperature";
+            blueprint.device(device, thermometer.then_some(args.interval))
+        }));
+    }
+    plans
+}
+
+/// Says when the home answers, and then only waits.
+async fn serve(settings: &Settings, story: &Story) -> Outcome {
+    let client = loop {
+        match Client::connect(settings).await {
+            Ok(client) => break client,
+            Err(_) => sleep(FIRST_PAUSE).await,
+        }
+    };
+    for id in &settings.gateway.voters {
+        while client.gateway(*id, GatewayVerb::Stats, json!({}), client.patience()).await.is_err() {
+            story.say(format!("hearth | gateway {id} does not answer yet")).await;
+        }
+    }
+    client.close().await;
+    story.say(welcome(settings)).await;
+    std::future::pending().await
+}
+
+fn welcome(settings: &Settings) -> String {
+    let Settings { site, client, gateway, .. } = settings;
+    let (host, port) = (&client.broker.host, client.broker.port);
+    let place = format!("-h {host} -p {port}");
+    let (voters, data) = (gateway.voters.len(), gateway.data_dir.display());
+    let broker =
+        if port == 1883 { String::new() } else { format!(" --broker mqtt://{host}:{port}") };
+    format!(
+        "
+The home \"{site}\" is up: a broker on {host}:{port}, {voters} gateways, data in {data}.
+
+Watch it:             mosquitto_sub {place} -v -t '{site}/+/+/state'
+Be a device:          mosquitto_pub {place} -q 1 -t {site}/kitchen/lamp/report -m ON
+Ask for a state:      mosquitto_rr {place} -t {site}/kitchen/lamp/get -e reply/$$ -m ''
+Give an order:        mosquitto_rr {place} -t {site}/kitchen/lamp/set -e reply/$$ -m OFF
+See all at a glance:  hearth{broker} status
+
+Ctrl-C stops it.
+"
+    )
+}
+
+/// The broker's address for processes on this machine.
+fn here(bind: &str) -> Outcome<BrokerUrl> {
+    let local = bind.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:");
+    let what = || Failure::usage(format!("--bind {bind}: give a port from 1 to 65535"));
+    BrokerUrl::parse(&local).ok_or_else(what)
+}
+
+/// Processes that are started again when they die.
+struct Crew {
+    keepers: JoinSet<()>,
+    lines: mpsc::Sender<Line>,
+    stop: watch::Sender<bool>,
+}
+
+impl Crew {
+    fn new(lines: &mpsc::Sender<Line>) -> Self {
+        Self { keepers: JoinSet::new(), lines: lines.clone(), stop: watch::channel(false).0 }
+    }
+
+    fn keep(&mut self, plan: Plan) {
+        self.keepers.spawn(keep(plan, self.lines.clone(), self.stop.subscribe()));
+    }
+
+    async fn stop(mut self) {
+        self.stop.send_replace(true);
+        while self.keepers.join_next().await.is_some() {}
+    }
+}
+
+async fn keep(plan: Plan, lines: mpsc::Sender<Line>, mut stop: watch::Receiver<bool>) {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let began = Instant::now();
+        let ended = match plan.start(&lines) {
+            Err(failure) => failure.to_string(),
+            Ok(mut child) => tokio::select! {
+                ended = child.ended() => match ended {
+                    Ok(status) => status.to_string(),
+                    Err(failure) => failure.to_string(),
+                },
+                () = asked(&mut stop) => return child.stop().await,
+            },
+        };
+        if began.elapsed() >= WELL {
+            pause = FIRST_PAUSE;
+        }
+        let seconds = pause.as_secs_f32();
+        let text = format!("{} ended ({ended}); it is started again in {seconds} s", plan.name);
+        let _ = lines.send(Line { from: "hearth".to_owned(), text, error: true }).await;
+        tokio::select! {
+            () = sleep(pause) => {}
+            () = asked(&mut stop) => return,
+        }
+        pause = LONGEST_PAUSE.min(pause * 2);
+    }
+}
+
+async fn asked(stop: &mut watch::Receiver<bool>) {
+    // An error means that nobody is left who could ask, which is the end as well.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_for_everyone_is_reached_from_here() {
+        let here = |bind: &str| here(bind).map(|url| url.to_string()).ok();
+        assert_eq!(here("0.0.0.0:1884").as_deref(), Some("mqtt://127.0.0.1:1884"));
+        assert_eq!(here("10.0.0.5:1883").as_deref(), Some("mqtt://10.0.0.5:1883"));
+        assert_eq!(here("[::]:1883").as_deref(), Some("mqtt://[::1]:1883"));
+        assert_eq!(here("127.0.0.1:0"), None);
+    }
+}
