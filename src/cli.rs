@@ -20,6 +20,9 @@ Exit codes:
 Settings come from the defaults, then the file of --config, then HEARTH_* variables, then flags.
 The file config/default.toml explains every one.";
 
+/// Warnings; but a client that ends its own connection need not warn of that.
+const DEFAULT_LOG: &str = "warn,link::request=error";
+
 const EXAMPLES: &str = "\
 Examples:
   hearth                              play the scenario in which a gateway crashes
@@ -58,7 +61,7 @@ pub(crate) struct Globals {
     #[arg(long, global = true)]
     pub(crate) json: bool,
     /// What to log on standard error: error, warn, info, debug, trace, or a filter
-    #[arg(long, global = true, value_name = "LEVEL", env = "HEARTH_LOG", default_value = "warn")]
+    #[arg(long, global = true, value_name = "LEVEL", env = "HEARTH_LOG", default_value = DEFAULT_LOG)]
     pub(crate) log: String,
     /// Stop when standard input ends: a child then never outlives whoever started it
     #[arg(long, global = true, hide = true)]

@@ -6,10 +6,17 @@ use std::time::Duration;
 use hearth_config::Settings;
 use link::{RequestError, Requester, Retry};
 use serde_json::{Value as Json, json};
+use tokio::time::{Instant, sleep};
 use wire::{Answer, ApiVerb, GatewayId, GatewayVerb, Topics, ZoneVerb};
 
 use crate::failure::{Failure, Outcome};
 use crate::names::{self, Place};
+
+/// How a refusal ends that may not hold a moment later, such as during an election.
+const TEMPORARY: &str = "try again";
+
+/// The pause before that moment.
+const LEAST_PAUSE: Duration = Duration::from_millis(100);
 
 /// A connection on which requests are asked.
 #[derive(Debug)]
@@ -78,11 +85,17 @@ impl Client {
         if let Some(members) = payload.as_object_mut() {
             members.insert("id".into(), json!(format!("{unique}-{number}")));
         }
-        let answer = self.requester.request(topic, payload.to_string(), patience).await;
-        let answer = Answer::parse(&answer.map_err(no_answer)?.payload)?;
-        match answer.failure() {
-            Some(why) => Err(Failure::failed(format!("{topic}: {why}"))),
-            None => Ok(answer),
+        let give_up = Instant::now() + patience.within;
+        loop {
+            let answer = self.requester.request(topic, payload.to_string(), patience).await;
+            let answer = Answer::parse(&answer.map_err(no_answer)?.payload)?;
+            match answer.failure() {
+                None => return Ok(answer),
+                Some(why) if why.ends_with(TEMPORARY) && Instant::now() < give_up => {
+                    sleep(patience.every.min(LEAST_PAUSE)).await;
+                }
+                Some(why) => return Err(Failure::failed(format!("{topic}: {why}"))),
+            }
         }
     }
 }

@@ -94,10 +94,8 @@ impl<'a> Player<'a> {
             self.counts.entry(owner).or_default().add(access);
             self.story.say(in_words(access)).await;
         }
-        let (device, state) = (&place.device, shown(answer.get("state")));
-        self.story
-            .say(format!("Gateway {owner}: Reading data. {device} state returned is {state}"))
-            .await;
+        let state = shown(answer.get("state"));
+        self.story.say(format!("{} state returned is {state}", place.device)).await;
         Ok(())
     }
 
