@@ -5,6 +5,7 @@ use core::time::Duration;
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::net::tcp::ReadHalf;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -158,13 +159,8 @@ async fn carry(
                 match written {
                     Ok(_) => pulse.spoke(),
                     Err(error) => {
-                        // The broker may have said why before it closed; that it took over the
-                        // client id must not be lost.
-                        while reader.try_read_buf(&mut input).is_ok_and(|bytes| bytes > 0) {
-                            input.reserve(READ);
-                        }
                         let lost = DownReason::because(format!("connection lost: {error}"));
-                        let reason = session.read(&mut input).err().unwrap_or(lost);
+                        let reason = last_words(&reader, session, &mut input).unwrap_or(lost);
                         return deliver_the_rest(session, events, reason).await;
                     }
                 }
@@ -176,22 +172,8 @@ async fn carry(
                 }
             }
             command = commands.recv(), if session.takes_more() => {
-                let mut next = command;
-                loop {
-                    match next {
-                        Some(Command::Publish(message)) => session.publish(message),
-                        Some(Command::Subscribe(filters)) => session.subscribe(filters),
-                        Some(Command::Close(done)) => return Ended::ByUs(Some(done)),
-                        None => return Ended::ByUs(None),
-                    }
-                    // What waits goes into the same write, which saves a system call for each.
-                    if !session.takes_more() {
-                        break;
-                    }
-                    match commands.try_recv() {
-                        Ok(command) => next = Some(command),
-                        Err(_) => break,
-                    }
+                if let Some(ended) = obey(session, command, commands) {
+                    return ended;
                 }
             }
             () = sleep_until(pulse.deadline()) => {
@@ -204,6 +186,46 @@ async fn carry(
             }
         }
     }
+}
+
+/// Does what the caller asks for, and what else waits: it goes into the same write, which saves a
+/// system call for each. Gives the end, if that is what was asked for.
+fn obey(
+    session: &mut Session<'_>,
+    first: Option<Command>,
+    commands: &mut mpsc::Receiver<Command>,
+) -> Option<Ended> {
+    let mut next = first;
+    loop {
+        match next {
+            Some(Command::Publish(message)) => session.publish(message),
+            Some(Command::Subscribe(filters)) => session.subscribe(filters),
+            Some(Command::Close(done)) => return Some(Ended::ByUs(Some(done))),
+            None => return Some(Ended::ByUs(None)),
+        }
+        if !session.takes_more() {
+            return None;
+        }
+        match commands.try_recv() {
+            Ok(command) => next = Some(command),
+            // If nobody can send any more, the next wait says so.
+            Err(_) => return None,
+        }
+    }
+}
+
+/// When writing fails, the broker may have said why before it closed; that it took over the client
+/// id must not be lost.
+fn last_words(
+    reader: &ReadHalf<'_>,
+    session: &mut Session<'_>,
+    input: &mut BytesMut,
+) -> Option<DownReason> {
+    input.reserve(READ);
+    while reader.try_read_buf(input).is_ok_and(|bytes| bytes > 0) {
+        input.reserve(READ);
+    }
+    session.read(input).err()
 }
 
 /// Gives the caller all the events that fit.
