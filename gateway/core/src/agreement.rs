@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use paxos::{Chosen, Event, ReplicaId, Request, SessionId};
+use paxos::{Chosen, Event, Moment, ReplicaId, Request, SessionId};
 use wire::{Epoch, GatewayId, Zone};
 
 use crate::command::{Entry, Op};
@@ -129,10 +129,12 @@ impl Gateway {
         match event {
             Event::Leading { .. } => {
                 self.leases.began_to_lead(self.now.moment);
+                self.duties.lease = Moment(0);
                 self.tell(out, format!("Gateway {me} leads."));
                 self.contention_chores(out);
             }
             Event::Following { leader, .. } => {
+                self.duties.lease = Moment(0);
                 self.tell(out, format!("Gateway {me} follows gateway {}.", leader.0));
             }
             Event::CatchingUp { from, to } => {

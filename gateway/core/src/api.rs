@@ -37,8 +37,7 @@ const ROWS: u32 = 1000;
 impl Gateway {
     pub(crate) fn api(&mut self, delivery: &Delivery, verb: ApiVerb, out: &mut Step) {
         if !self.leases.holds(self.now.moment) {
-            let why = "the leader cannot reach a majority of the gateways; try again";
-            return self.refuse(delivery, &Reply::to(delivery, None, None), why, out);
+            return self.park(delivery.clone(), out);
         }
         let common = match GetRequest::parse(&delivery.payload) {
             Ok(common) => common,

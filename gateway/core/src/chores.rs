@@ -20,7 +20,7 @@ use crate::zones::SiteSession;
 pub(crate) struct Duties {
     pub(crate) next: Moment,
     beat: Moment,
-    lease: Moment,
+    pub(crate) lease: Moment,
     /// When what was proposed last; bounded by what there is to propose, and cleared of old ones.
     proposed: BTreeMap<Duty, Moment>,
     /// Registrations that are not agreed yet, by tag. At most [`REGISTRATIONS`].

@@ -178,7 +178,7 @@ impl Gateway {
         }
     }
 
-    fn deliver(&mut self, delivery: Delivery, out: &mut Step) {
+    pub(crate) fn deliver(&mut self, delivery: Delivery, out: &mut Step) {
         if !self.is_current(&delivery.session, delivery.generation) {
             return;
         }

@@ -26,8 +26,6 @@ pub(crate) struct Queries {
 #[derive(Debug)]
 struct Parked {
     delivery: Delivery,
-    zone: Zone,
-    device: Device,
     until: Moment,
 }
 
@@ -40,7 +38,8 @@ const REFRESH: std::time::Duration = std::time::Duration::from_secs(2);
 impl Queries {
     /// The zone is not ours any more; its new owner is asked again.
     pub(crate) fn forget(&mut self, zone: &Zone) {
-        self.parked.retain(|parked| parked.zone != *zone);
+        let of_zone = |session: &Session| matches!(session, Session::Query(of) if of == zone);
+        self.parked.retain(|parked| !of_zone(&parked.delivery.session));
     }
 }
 
@@ -53,7 +52,7 @@ impl Gateway {
         out: &mut Step,
     ) {
         if !self.leases.holds(self.now.moment) {
-            return self.park(delivery.clone(), zone.clone(), device.clone(), out);
+            return self.park(delivery.clone(), out);
         }
         let request = match GetRequest::parse(&delivery.payload) {
             Ok(request) => request,
@@ -85,22 +84,19 @@ impl Gateway {
     }
 
     /// Without a lease nothing may be said; it may come any moment.
-    fn park(&mut self, delivery: Delivery, zone: Zone, device: Device, out: &mut Step) {
+    pub(crate) fn park(&mut self, delivery: Delivery, out: &mut Step) {
         if self.queries.parked.len() >= WAITING {
             return self.refuse_unleased(&delivery, out);
         }
         let until = self.now.moment + self.settings.timing.lease;
-        self.queries.parked.push_back(Parked { delivery, zone, device, until });
+        self.queries.parked.push_back(Parked { delivery, until });
     }
 
     /// The lease is here.
     pub(crate) fn unpark(&mut self, out: &mut Step) {
-        if !self.leases.holds(self.now.moment) {
-            return;
-        }
-        for Parked { delivery, zone, device, .. } in core::mem::take(&mut self.queries.parked) {
-            if self.is_current(&delivery.session, delivery.generation) {
-                self.query(&delivery, &zone, &device, out);
+        if self.leases.holds(self.now.moment) {
+            for Parked { delivery, .. } in core::mem::take(&mut self.queries.parked) {
+                self.deliver(delivery, out);
             }
         }
     }

@@ -40,9 +40,6 @@ impl Gateway {
         for node in &outcome.registered {
             self.registered(*node, &rows, out);
         }
-        for note in &outcome.notes {
-            self.tell_note(note, mine, out);
-        }
         if !outcome.moved.is_empty() || outcome.notes.iter().any(|n| matches!(n, Note::Joined(..)))
         {
             // A gateway that has just joined may own zones that this entry did not move.
@@ -53,6 +50,9 @@ impl Gateway {
         }
         for (written, row) in outcome.written.iter().zip(&rows) {
             self.written(written, row, out);
+        }
+        for note in &outcome.notes {
+            self.tell_note(note, mine, out);
         }
         if mine {
             self.answer_proposer(&entry.op, &outcome.verdict, out);

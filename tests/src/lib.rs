@@ -1,1 +1,0 @@
-//! Whole-system tests: processes, mosquitto clients, compose, faults.

@@ -1,0 +1,139 @@
+//! House rules, as tests: who may import whom, how long a file may be, how it may be called.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Crate, its folder, and which of ours it may depend on.
+const IMPORTS: &[(&str, &[&str])] = &[
+    ("paxos", &[]),
+    ("broker", &[]),
+    ("config", &[]),
+    ("devices/wire", &[]),
+    ("devices/link", &[]),
+    ("devices", &["link", "wire"]),
+    ("gateway/core", &["paxos", "wire"]),
+    ("gateway", &["gateway-core", "link", "paxos", "wire"]),
+];
+
+/// What is ours, by package name.
+const OURS: &[&str] =
+    &["broker", "devices", "gateway", "gateway-core", "hearth-config", "link", "paxos", "wire"];
+
+#[test]
+fn crates_import_only_what_the_design_allows() {
+    for (folder, allowed) in IMPORTS {
+        let manifest = read(&root().join(folder).join("Cargo.toml"));
+        let dependencies = section(&manifest, "[dependencies]");
+        for ours in OURS {
+            let uses = dependencies
+                .lines()
+                .any(|line| line.split(['=', '.', ' ']).next().is_some_and(|name| name == *ours));
+            assert!(
+                !uses || allowed.contains(ours),
+                "{folder} must not depend on {ours}: it may use {allowed:?} (see ARCHITECTURE.md)"
+            );
+        }
+    }
+}
+
+#[test]
+fn pure_crates_read_no_clock_and_open_nothing() {
+    for folder in ["paxos/src", "gateway/core/src", "devices/wire/src", "broker/src/core"] {
+        for file in rust_files(&root().join(folder)) {
+            let text = read(&file);
+            for forbidden in
+                ["std::fs", "std::net", "std::thread", "SystemTime", "Instant::now", "tokio::"]
+            {
+                assert!(
+                    !text.contains(forbidden),
+                    "{}: a pure core takes time and input as values, so it never uses {forbidden}",
+                    file.display()
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn only_the_router_module_knows_rumqttd() {
+    for file in rust_files(&root()) {
+        let name = file.file_name().unwrap().to_string_lossy().into_owned();
+        let code = read(&file);
+        let code = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let uses = code.clone().any(|line| line.contains("rumqttd::"));
+        assert!(
+            !uses || name == "router.rs" || name == "tidy.rs",
+            "{}: only broker/src/router.rs may use rumqttd",
+            file.display()
+        );
+    }
+}
+
+#[test]
+fn files_are_short() {
+    for file in rust_files(&root()) {
+        let lines = read(&file).lines().count();
+        assert!(
+            lines <= 500,
+            "{} has {lines} lines; above 500 a file has two roles: give each its own",
+            file.display()
+        );
+    }
+}
+
+#[test]
+fn file_names_say_what_is_inside() {
+    for file in rust_files(&root()) {
+        let stem = file.file_stem().unwrap().to_string_lossy().into_owned();
+        let vague = ["util", "utils", "helper", "helpers", "common", "misc"];
+        assert!(!vague.contains(&stem.as_str()), "{}: name what it does", file.display());
+    }
+}
+
+#[test]
+fn every_file_with_settings_loads() {
+    for entry in fs::read_dir(root().join("config")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.extension().is_none_or(|extension| extension != "toml") || name == "Cargo.toml" {
+            continue;
+        }
+        let sources = hearth_config::Sources {
+            file: Some(path.clone()),
+            ..hearth_config::Sources::default()
+        };
+        if let Err(error) = sources.load() {
+            panic!("{} does not load: {error}", path.display());
+        }
+    }
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn section<'a>(manifest: &'a str, head: &str) -> &'a str {
+    let Some((_, rest)) = manifest.split_once(head) else { return "" };
+    rest.split("\n[").next().unwrap_or(rest)
+}
+
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if path.is_dir() && name != "target" && !name.starts_with('.') {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                files.push(path);
+            }
+        }
+    }
+    files
+}
