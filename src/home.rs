@@ -125,10 +125,31 @@ impl Home {
         for id in &voters {
             home.start_gateway(*id)?;
         }
-        for id in voters {
-            home.wait_for_gateway(&client, id).await?;
+        for id in &voters {
+            home.wait_for_gateway(&client, *id).await?;
         }
+        home.wait_for_leader(&client).await?;
         Ok((home, client))
+    }
+
+    /// Waits until the preferred leader leads, where one is preferred: whoever was up first may have
+    /// led before.
+    async fn wait_for_leader(&self, client: &Client) -> Outcome {
+        let Some(preferred) = self.blueprint.settings.gateway.leaders.first() else {
+            return Ok(());
+        };
+        let give_up = Instant::now() + STARTING.within;
+        loop {
+            let stats = client.gateway(*preferred, GatewayVerb::Stats, json!({}), STARTING).await?;
+            if stats.get("leader") == preferred {
+                return Ok(());
+            }
+            if Instant::now() > give_up {
+                let text = format!("gateway {preferred} is preferred and does not lead");
+                return Err(Failure::no_answer(text));
+            }
+            tokio::time::sleep(STARTING.every).await;
+        }
     }
 
     /// Starts a gateway, or starts it again.

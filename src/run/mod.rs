@@ -69,10 +69,11 @@ async fn perform(globals: &Globals, performance: Performance) -> Outcome {
 }
 
 async fn play(performance: &Performance, story: &Story) -> Outcome<Report> {
-    let blueprint = &performance.blueprint;
     story.say("Starting and registering All the Devices and Sensors with the Gateway.").await;
     story.say("Waiting...").await;
-    let (mut home, client) = Home::start(blueprint.clone(), story.lines()).await?;
+    let (mut home, client) = Home::start(performance.blueprint.clone(), story.lines()).await?;
+    // With the address of the broker that was started.
+    let blueprint = &home.blueprint.clone();
     let mut player = Player::new(&client, blueprint, &performance.things, story)?;
     for device in &blueprint.settings.devices {
         let found = home.start_device(&client, device).await?;
