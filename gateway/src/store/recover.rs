@@ -55,8 +55,10 @@ fn values(connection: &Connection) -> rusqlite::Result<Option<Change>> {
     text::parse_house(&values).map(Some).map_err(|detail| malformed(0, detail))
 }
 
+type ReadRow = fn(&Row<'_>) -> rusqlite::Result<Change>;
+
 fn tables(connection: &Connection) -> rusqlite::Result<Vec<Change>> {
-    const TABLES: [(&str, fn(&Row<'_>) -> rusqlite::Result<Change>); 6] = [
+    const TABLES: [(&str, ReadRow); 6] = [
         ("SELECT gateway, alive, serves, caches, incarnation FROM gateways", gateway),
         ("SELECT zone, owner, home, epoch, next FROM zones", zone),
         ("SELECT node, zone, name, kind, registered, orders, cached FROM devices", device),
