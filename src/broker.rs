@@ -7,6 +7,7 @@ use clap::Args;
 
 use crate::cli::{Globals, flag};
 use crate::failure::Outcome;
+use crate::output::out;
 use crate::stop;
 
 const EXAMPLES: &str = "\
@@ -33,7 +34,7 @@ pub(crate) async fn broker(globals: &Globals, args: BrokerArgs) -> Outcome {
     let flags = [flag("--bind", "broker.bind", args.bind), flag("--id", "broker.id", args.id)];
     let settings = globals.settings(flags.into_iter().flatten().collect())?;
     let broker = Broker::bind(checked(settings)).await?;
-    println!("{LISTENING}{}", broker.local_addr());
+    out!("{LISTENING}{}", broker.local_addr());
     broker.run(stop::requested(globals)).await?;
     Ok(())
 }

@@ -9,6 +9,7 @@ use wire::{Device, Kind, Site, Zone};
 
 use crate::cli::Globals;
 use crate::failure::{Failure, Outcome};
+use crate::output::out;
 use crate::run::duration;
 use crate::{names, stop};
 
@@ -55,8 +56,7 @@ pub(crate) async fn device(globals: &Globals, args: DeviceArgs) -> Outcome {
     let site = Site::new(settings.site).map_err(Failure::usage)?;
     let mut device = Settings::new(address, site, args.zone, args.name, args.kind.into());
     device.interval = args.interval;
-    let name = device.name.clone();
-    device.story = Some(Arc::new(move |note: &Note| println!("{name} {note}")));
+    device.story = Some(Arc::new(|note: &Note| out!("{note}")));
     Ok(device::run(device, stop::requested(globals)).await?)
 }
 

@@ -7,6 +7,7 @@ use crate::cli::Globals;
 use crate::client::Client;
 use crate::failure::Outcome;
 use crate::get::shown;
+use crate::output::out;
 use crate::table;
 
 pub(crate) async fn devices(globals: &Globals) -> Outcome {
@@ -14,7 +15,7 @@ pub(crate) async fn devices(globals: &Globals) -> Outcome {
     let answer = client.api(ApiVerb::Devices, json!({})).await?;
     client.close().await;
     if globals.json {
-        println!("{}", answer.get("devices"));
+        out!("{}", answer.get("devices"));
     } else {
         print(answer.get("devices"));
     }

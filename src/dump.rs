@@ -6,6 +6,7 @@ use serde_json::{Value as Json, json};
 
 use crate::cli::{Globals, flag};
 use crate::failure::Outcome;
+use crate::output::out;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -39,12 +40,12 @@ pub(crate) fn dump(globals: &Globals, args: &DumpArgs) -> Outcome {
     let settings = globals.settings(flags.into_iter().collect())?;
     let replica = inspect::read(&inspect::file(&settings.gateway.data_dir, args.gateway))?;
     match (args.what, globals.json) {
-        (What::Status, false) => replica.status.iter().for_each(|row| println!("{}", status(row))),
+        (What::Status, false) => replica.status.iter().for_each(|row| out!("{}", status(row))),
         (What::History, false) => {
-            println!("{HISTORY_HEAD}");
-            replica.history.iter().for_each(|row| println!("{}", history(row)));
+            out!("{HISTORY_HEAD}");
+            replica.history.iter().for_each(|row| out!("{}", history(row)));
         }
-        (what, true) => println!("{}", as_json(what, &replica)),
+        (what, true) => out!("{}", as_json(what, &replica)),
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use crate::cli::Globals;
 use crate::client::Client;
 use crate::failure::Outcome;
 use crate::names::Place;
+use crate::output::out;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -32,9 +33,9 @@ pub(crate) async fn get(globals: &Globals, args: GetArgs) -> Outcome {
     let answer = client.device(&args.place, ZoneVerb::Get, request, client.patience()).await?;
     client.close().await;
     if globals.json {
-        println!("{}", answer.to_json());
+        out!("{}", answer.to_json());
     } else {
-        println!("{}", shown(answer.get("state")));
+        out!("{}", shown(answer.get("state")));
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use wire::GatewayVerb;
 use crate::cli::Globals;
 use crate::client::Client;
 use crate::failure::Outcome;
+use crate::output::out;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -35,9 +36,9 @@ pub(crate) async fn health(globals: &Globals, args: HealthArgs) -> Outcome {
     }
     client.close().await;
     if globals.json {
-        println!("{healthy}");
+        out!("{healthy}");
     } else {
-        println!("ok");
+        out!("ok");
     }
     Ok(())
 }

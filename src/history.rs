@@ -11,6 +11,7 @@ use crate::client::Client;
 use crate::failure::Outcome;
 use crate::get::shown;
 use crate::names::Place;
+use crate::output::out;
 use crate::table;
 
 const EXAMPLES: &str = "\
@@ -40,7 +41,7 @@ pub(crate) async fn history(globals: &Globals, args: HistoryArgs) -> Outcome {
     let answer = client.api(ApiVerb::History, request).await?;
     client.close().await;
     if globals.json {
-        println!("{}", answer.get("history"));
+        out!("{}", answer.get("history"));
         return Ok(());
     }
     let changes = answer.get("history").as_array().cloned().unwrap_or_default();

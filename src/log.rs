@@ -8,6 +8,7 @@ use crate::cli::Globals;
 use crate::client::Client;
 use crate::failure::Outcome;
 use crate::get::shown;
+use crate::output::out;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -41,11 +42,11 @@ pub(crate) async fn log(globals: &Globals, args: LogArgs) -> Outcome {
     };
     client.close().await;
     if globals.json {
-        println!("{}", answer.get("log"));
+        out!("{}", answer.get("log"));
         return Ok(());
     }
     for entry in answer.get("log").as_array().into_iter().flatten() {
-        println!("{}", line(entry));
+        out!("{}", line(entry));
     }
     Ok(())
 }

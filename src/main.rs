@@ -16,6 +16,7 @@ mod history;
 mod home;
 mod log;
 mod names;
+mod output;
 mod run;
 mod set;
 mod status;

@@ -9,6 +9,7 @@ use crate::client::Client;
 use crate::failure::{Failure, Outcome};
 use crate::get::shown;
 use crate::names::Place;
+use crate::output::out;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -46,11 +47,11 @@ pub(crate) async fn set(globals: &Globals, args: SetArgs) -> Outcome {
     let answer = client.device(&args.place, ZoneVerb::Set, request, client.patience()).await?;
     client.close().await;
     if globals.json {
-        println!("{}", answer.to_json());
+        out!("{}", answer.to_json());
     } else if args.wait {
-        println!("{} is {}", args.place, shown(&state.to_json()));
+        out!("{} is {}", args.place, shown(&state.to_json()));
     } else {
-        println!("{} is told {}, order {}", args.place, args.state, answer.get("order"));
+        out!("{} is told {}, order {}", args.place, args.state, answer.get("order"));
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use wire::ApiVerb;
 use crate::cli::Globals;
 use crate::client::Client;
 use crate::failure::Outcome;
+use crate::output::out;
 use crate::{devices, table};
 
 pub(crate) async fn status(globals: &Globals) -> Outcome {
@@ -18,13 +19,13 @@ pub(crate) async fn status(globals: &Globals) -> Outcome {
     let (gateways, zones) = (gateways.get("gateways"), zones.get("zones"));
     let devices = devices.get("devices");
     if globals.json {
-        println!("{}", json!({"gateways": gateways, "zones": zones, "devices": devices}));
+        out!("{}", json!({"gateways": gateways, "zones": zones, "devices": devices}));
         return Ok(());
     }
     print_gateways(&settings.site, gateways);
-    println!();
+    out!();
     print_zones(zones);
-    println!();
+    out!();
     devices::print(devices);
     Ok(())
 }
@@ -35,7 +36,7 @@ fn print_gateways(site: &str, gateways: &Json) {
     let leader = all.iter().find(|gateway| gateway["leader"] == true);
     let leader =
         leader.map_or("nobody leads".to_owned(), |it| format!("gateway {} leads", it["gateway"]));
-    println!("{site}: {alive} of {} gateways alive, {leader}\n", all.len());
+    out!("{site}: {alive} of {} gateways alive, {leader}\n", all.len());
     let rows: Vec<_> = all.into_iter().map(gateway).collect();
     table::print(&["GATEWAY", "ALIVE", "ROLE", "APPLIED", "SEQ", "ZONES", "DEVICES"], &rows);
 }

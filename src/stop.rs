@@ -5,14 +5,25 @@ use tokio::sync::oneshot;
 
 use crate::cli::Globals;
 
-/// Waits for Ctrl-C, SIGTERM or, for a child, the end of its standard input.
+/// Waits for Ctrl-C or SIGTERM. A child waits for the end of its standard input instead: both
+/// signals often go to a whole group of processes, and its parent knows the order in which to stop.
 pub(crate) async fn requested(globals: &Globals) {
-    let stdin_ended = async {
-        match globals.stop_with_stdin {
-            true => stdin_ended().await,
-            false => std::future::pending().await,
+    if globals.stop_with_stdin {
+        let ignored = async {
+            loop {
+                signalled().await;
+            }
+        };
+        tokio::select! {
+            () = ignored => {}
+            () = stdin_ended() => {}
         }
-    };
+    } else {
+        signalled().await;
+    }
+}
+
+async fn signalled() {
     let terminated = async {
         match signal(SignalKind::terminate()) {
             Ok(mut signals) => signals.recv().await,
@@ -23,7 +34,6 @@ pub(crate) async fn requested(globals: &Globals) {
     tokio::select! {
         _ = tokio::signal::ctrl_c() => {}
         _ = terminated => {}
-        () = stdin_ended => {}
     }
 }
 

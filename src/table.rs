@@ -1,9 +1,11 @@
 //! Columns for people.
 
+use crate::output::out;
+
 /// Prints rows under a head, every column as wide as its widest cell.
 pub(crate) fn print(head: &[&str], rows: &[Vec<String>]) {
     for line in lines(head, rows) {
-        println!("{line}");
+        out!("{line}");
     }
 }
 

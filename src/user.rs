@@ -8,6 +8,7 @@ use wire::Site;
 use crate::cli::Globals;
 use crate::client::Client;
 use crate::failure::{Failure, Outcome};
+use crate::output::out;
 use crate::run::{Act, Things, act};
 
 const EXAMPLES: &str = "\
@@ -41,10 +42,10 @@ pub(crate) async fn user(globals: &Globals, args: UserArgs) -> Outcome {
             .await
             .map_err(|error| Failure::no_answer(format!("{}: {error}", event.text)))?;
         if globals.json {
-            println!("{}", json!({"event": event.text, "answer": answer.to_json()}));
+            out!("{}", json!({"event": event.text, "answer": answer.to_json()}));
         } else {
             let (seq, owner) = (answer.get("seq"), answer.get("owner"));
-            println!("{}: {place} reported it, seq {seq}, gateway {owner}", event.text);
+            out!("{}: {place} reported it, seq {seq}, gateway {owner}", event.text);
         }
     }
     client.close().await;

@@ -8,6 +8,7 @@ use wire::{Topic, Topics, ZoneVerb};
 use crate::cli::Globals;
 use crate::failure::{Failure, Outcome};
 use crate::get::shown;
+use crate::output::out;
 use crate::{history, names, stop};
 
 const EXAMPLES: &str = "\
@@ -73,7 +74,7 @@ fn print(globals: &Globals, topics: &Topics, message: &Delivery) {
     let place = names::Place { zone, device };
     let Ok(body) = serde_json::from_slice::<Json>(&message.payload) else { return };
     if globals.json {
-        println!("{}", json!({"device": place.to_string(), "message": body}));
+        out!("{}", json!({"device": place.to_string(), "message": body}));
         return;
     }
     let time = history::clock_time(body["time"].as_u64().unwrap_or(0));
@@ -82,5 +83,5 @@ fn print(globals: &Globals, topics: &Topics, message: &Delivery) {
         desired => format!("  told {}", shown(desired)),
     };
     let (state, seq, owner) = (shown(&body["state"]), &body["seq"], &body["owner"]);
-    println!("{time}  {place} is {state}{desired}  (seq {seq}, gateway {owner})");
+    out!("{time}  {place} is {state}{desired}  (seq {seq}, gateway {owner})");
 }

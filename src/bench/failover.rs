@@ -16,6 +16,7 @@ use crate::client::Client;
 use crate::failure::{Failure, Outcome};
 use crate::home::{Blueprint, Home};
 use crate::names::Place;
+use crate::output::out;
 use crate::run::Story;
 
 const EXAMPLES: &str = "\
@@ -76,7 +77,7 @@ pub(super) async fn failover(
         let (victim, heir, time) = bench.trial().await?;
         if !globals.json {
             let (of, millis) = (args.trials, time.as_secs_f64() * 1000.0);
-            println!("trial {trial} of {of}: {millis:.1} ms, gateway {victim} to gateway {heir}");
+            out!("trial {trial} of {of}: {millis:.1} ms, gateway {victim} to gateway {heir}");
         }
         times.push(time);
         bench.heal(victim).await?;
@@ -199,12 +200,12 @@ fn print(globals: &Globals, how: How, times: &[Duration]) {
     let (min, median, max) = spread(&sorted);
     if globals.json {
         let how = format!("{how:?}").to_lowercase();
-        println!(
+        out!(
             "{}",
             json!({"how": how, "trials_ms": sorted, "min_ms": min, "median_ms": median, "max_ms": max})
         );
     } else {
-        println!("min {min:.1} ms, median {median:.1} ms, max {max:.1} ms");
+        out!("min {min:.1} ms, median {median:.1} ms, max {max:.1} ms");
     }
 }
 

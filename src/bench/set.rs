@@ -12,6 +12,7 @@ use crate::cli::Globals;
 use crate::failure::{Failure, Outcome};
 use crate::home::{Blueprint, Home};
 use crate::names;
+use crate::output::out;
 use crate::run::Story;
 
 const EXAMPLES: &str = "\
@@ -61,7 +62,7 @@ pub(super) async fn set(
     let what = if args.get { What::Get } else { What::Set };
     for clients in args.clients {
         if !globals.json {
-            println!("{clients} clients, {} s …", args.seconds);
+            out!("{clients} clients, {} s …", args.seconds);
         }
         let summary = Fleet::run(Settings {
             address: address.clone(),
@@ -84,7 +85,7 @@ pub(super) async fn set(
 
 fn print(globals: &Globals, clients: usize, summary: &Summary) {
     if globals.json {
-        println!(
+        out!(
             "{}",
             json!({"clients": clients, "answers": summary.count, "seconds": summary.seconds,
                 "p50_us": summary.p50, "p99_us": summary.p99, "max_us": summary.max,
@@ -92,8 +93,8 @@ fn print(globals: &Globals, clients: usize, summary: &Summary) {
         );
         return;
     }
-    println!("{clients} clients: {summary}");
+    out!("{clients} clients: {summary}");
     if let Some(error) = &summary.last_error {
-        println!("  the last error: {error}");
+        out!("  the last error: {error}");
     }
 }

@@ -26,6 +26,7 @@ use crate::cli::Globals;
 use crate::client::Client;
 use crate::failure::{Failure, Outcome};
 use crate::home::Home;
+use crate::output::out;
 use crate::stop;
 use args::Performance;
 use crash::{Crash, When};
@@ -57,7 +58,7 @@ async fn perform(globals: &Globals, performance: Performance) -> Outcome {
     story.say(report.text()).await;
     story.end().await;
     if globals.json {
-        println!("{}", report.json());
+        out!("{}", report.json());
     }
     if let Some(path) = &performance.report {
         write_report(path, &report.json())?;

@@ -7,6 +7,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::children::{LINES, Line};
+use crate::output::out;
 
 /// The one place that prints while a home runs, so that lines never mix.
 #[derive(Debug)]
@@ -46,8 +47,8 @@ async fn print(mut lines: mpsc::Receiver<Line>, quiet: bool) {
         match (error, from.is_empty()) {
             (true, _) => eprintln!("{from} | {text}"),
             (false, _) if quiet => {}
-            (false, true) => println!("{}", text.trim_end_matches('\n')),
-            (false, false) => println!("{from} | {text}"),
+            (false, true) => out!("{}", text.trim_end_matches('\n')),
+            (false, false) => out!("{from} | {text}"),
         }
     }
 }
