@@ -175,6 +175,5 @@ fn carry_out(router: &mut Router, op: &RouterOp) -> Result<(), RouterDied> {
         RouterOp::Publish(message) => router.publish(&message.topic, message.order),
         RouterOp::Fence(number) => router.fence(*number),
         RouterOp::Subscribe(id, filter) => router.subscribe(*id, filter),
-        RouterOp::Unsubscribe(filter) => router.unsubscribe(filter),
     }
 }

@@ -17,7 +17,7 @@ impl Core {
                 self.deliver(key, message, Via::Exact);
             }
         }
-        if self.filters.is_empty() {
+        if self.watchers.is_empty() {
             return;
         }
         let fence = self.window.push(message.clone());

@@ -23,7 +23,7 @@ mod window;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 pub(crate) use connect::Ended;
@@ -47,12 +47,11 @@ pub(crate) struct Core {
     links: HashMap<ConnId, Link>,
     /// Subscribers of topics without wildcards.
     exact: HashMap<Box<str>, Vec<SessionKey>>,
-    /// Wildcard filters that are in the router now.
+    /// Every wildcard filter there ever was; the router never forgets one.
     filters: HashMap<Box<str>, FilterId>,
+    /// The sessions that are subscribed to a wildcard filter now.
     watchers: HashMap<FilterId, Vec<SessionKey>>,
     next_filter: u32,
-    /// Every wildcard filter there ever was; the router never forgets one.
-    filters_ever: HashSet<Box<str>>,
     window: Window,
     retained: Retained,
     zones: Zones,
@@ -98,7 +97,6 @@ pub(crate) enum RouterOp {
     Publish(Arc<Message>),
     Fence(u64),
     Subscribe(FilterId, Box<str>),
-    Unsubscribe(Box<str>),
 }
 
 impl Core {
@@ -113,7 +111,6 @@ impl Core {
             filters: HashMap::new(),
             watchers: HashMap::new(),
             next_filter: FIRST_FILTER,
-            filters_ever: HashSet::new(),
             window: Window::default(),
             retained: Retained::default(),
             zones,

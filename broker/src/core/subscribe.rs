@@ -100,11 +100,8 @@ impl Core {
             self.watchers.entry(id).or_default().push(key);
             return Ok(id);
         }
-        if !self.filters_ever.contains(path) {
-            if self.filters_ever.len() >= self.settings.limits.wildcard_filters {
-                return Err(Reason::Quota);
-            }
-            self.filters_ever.insert(path.into());
+        if self.filters.len() >= self.settings.limits.wildcard_filters {
+            return Err(Reason::Quota);
         }
         let id = FilterId(self.next_filter);
         self.next_filter += 1;
@@ -168,12 +165,9 @@ impl Core {
         if !sessions.is_empty() {
             return;
         }
+        // The filter stays in the router, which keeps its log for ever anyway. Taking it out while a
+        // message for it is under way leaves a stale read request behind (rumqttd 0.20), and every
+        // message twice once somebody subscribes to it again.
         self.watchers.remove(&id);
-        let path =
-            self.filters.iter().find(|(_, other)| **other == id).map(|(path, _)| path.clone());
-        if let Some(path) = path {
-            self.filters.remove(&path);
-            self.effects.router.push(RouterOp::Unsubscribe(path));
-        }
     }
 }

@@ -84,7 +84,7 @@ impl Bench {
                     matching.map(|(_, id)| Routed::Match(*id, message.order)).collect()
                 }
                 RouterOp::Fence(number) => vec![Routed::Fence(number)],
-                RouterOp::Subscribe(..) | RouterOp::Unsubscribe(_) => vec![],
+                RouterOp::Subscribe(..) => vec![],
             };
             self.core.routed(&routed);
         }
