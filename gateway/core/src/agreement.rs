@@ -31,6 +31,7 @@ impl Gateway {
         let me = ReplicaId(self.settings.id.0);
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
+            self.watch_acceptance(&input, out);
             let mut step = self.paxos.step(self.now.moment, input);
             for paxos::Outgoing { to, message } in step.take_immediate() {
                 if to == me {
@@ -148,7 +149,6 @@ impl Gateway {
             }
             Event::Refused(requests) => self.refused(requests.iter().map(|id| id.session)),
             Event::RoundStarted { slot, .. } => self.round_started(*slot, out),
-            Event::Accepted { slot, by, .. } => self.round_accepted(*slot, *by, out),
             Event::RoundFailed { slot, .. } => self.round_failed(*slot, out),
             _ => {}
         }

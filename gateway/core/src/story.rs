@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use paxos::{Message, ReplicaId, Slot, Value};
+use paxos::{Input, Message, ReplicaId, Slot, Value};
 use wire::{Class, NodeId};
 
 use crate::command::{Entry, Op};
@@ -86,10 +86,15 @@ impl Gateway {
         }
     }
 
-    pub(crate) fn round_accepted(&mut self, slot: Slot, by: ReplicaId, out: &mut Step) {
-        let voters = self.settings.voters.len();
-        let Some(round) = self.rounds.slots.get_mut(&slot) else { return };
-        if !round.accepted.insert(by) {
+    /// A replica accepted, also one whose acceptance comes after a majority's.
+    pub(crate) fn watch_acceptance(&mut self, input: &Input, out: &mut Step) {
+        let Input::Message { from: by, message: Message::Accepted { ballot, slot, .. } } = input
+        else {
+            return;
+        };
+        let (voters, me) = (self.settings.voters.len(), self.settings.id);
+        let Some(round) = self.rounds.slots.get_mut(slot) else { return };
+        if ballot.replica.0 != me.0 || !round.accepted.insert(*by) {
             return;
         }
         let (about, all) = (round.about.clone(), round.accepted.len() == voters);

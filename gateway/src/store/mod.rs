@@ -15,7 +15,6 @@ mod lock;
 mod log;
 mod open;
 mod read;
-mod receipt;
 mod recover;
 mod text;
 mod thread;

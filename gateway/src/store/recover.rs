@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use gateway_core::house::{Change, DeviceRow, House, Member, OpenOrder, Timer, ZoneRow};
+use gateway_core::house::{Change, DeviceRow, House, Member, OpenOrder, Receipt, Timer, ZoneRow};
 use paxos::Slot;
 use rusqlite::{Connection, Row};
 use wire::{
@@ -11,7 +11,6 @@ use wire::{
 
 use super::error::malformed;
 use super::read::{optional_unsigned, parsed, rows, unsigned};
-use super::receipt::{self, LedTo};
 use super::{log, text};
 
 /// The house as its last applied entry left it.
@@ -122,11 +121,11 @@ fn timer(row: &Row<'_>) -> rusqlite::Result<Change> {
 fn saw(row: &Row<'_>) -> rusqlite::Result<Change> {
     let zone = parsed(row, 0, "seen.zone", str::parse::<Zone>)?;
     let key = parsed(row, 1, "seen.key", |text| text::parse_seen(zone, text))?;
-    let led_to = LedTo {
+    let receipt = Receipt {
         node: NodeId(row.get(3)?),
         seq: Seq(unsigned(row, 4)?),
         order: optional_unsigned(row, 5)?.map(OrderNumber),
     };
     let place = unsigned(row, 2)?;
-    receipt::row(key, place, &led_to).ok_or_else(|| malformed(1, "requests are not remembered"))
+    Ok(Change::Saw(key, place, receipt))
 }

@@ -1,13 +1,12 @@
 //! Writes records and changes, in the order in which they come, inside the caller's transaction.
 
 use gateway_core::house::{
-    Change, DeviceRow, Member, OpenOrder, Register, SeenKey, StatusRow, Timer, ZoneRow,
+    Change, DeviceRow, Member, OpenOrder, Receipt, Register, SeenKey, StatusRow, Timer, ZoneRow,
 };
 use paxos::{Record, Slot};
 use rusqlite::{Connection, Params, params};
 use wire::{Clock, GatewayId, NodeId, Seq, UnixMillis, Zone};
 
-use super::receipt::LedTo;
 use super::text::{self, HouseValues};
 use super::{log, read};
 
@@ -67,9 +66,8 @@ pub(super) fn changes(
             }
             Change::Order(node, open) => order(connection, *node, open.as_ref())?,
             Change::Timer(name, set) => timer(connection, &text::timer(*name), *set)?,
-            Change::Saw(key, at, led_to) => {
-                let led_to = LedTo { node: led_to.node, seq: led_to.seq, order: led_to.order };
-                saw(connection, key, *at, led_to)?;
+            Change::Saw(key, at, receipt) => {
+                saw(connection, key, *at, *receipt)?;
             }
             Change::Forgot(key) => {
                 let sql = "DELETE FROM seen WHERE zone = ?1 AND key = ?2";
@@ -207,8 +205,8 @@ fn timer(connection: &Connection, name: &str, set: Option<Timer>) -> rusqlite::R
     execute(connection, sql, params![name, generation.cast_signed(), due.0.cast_signed()])
 }
 
-fn saw(connection: &Connection, key: &SeenKey, at: u64, led_to: LedTo) -> rusqlite::Result<()> {
-    let LedTo { node, seq, order } = led_to;
+fn saw(connection: &Connection, key: &SeenKey, at: u64, receipt: Receipt) -> rusqlite::Result<()> {
+    let Receipt { node, seq, order } = receipt;
     let (zone, key) = (key.zone().as_str(), text::seen(key));
     let (at, seq) = (at.cast_signed(), seq.0.cast_signed());
     let ordered = order.map(|number| number.0.cast_signed());

@@ -24,7 +24,7 @@ use wire::{
 pub use change::{Change, Register, StatusRow};
 pub use outcome::{Moved, Note, Outcome, Verdict, Written};
 pub use rules::Presence;
-pub use seen::{Seen, SeenKey};
+pub use seen::{Receipt, Seen, SeenKey};
 
 use crate::command::{Agreed, TimerName};
 

@@ -18,7 +18,7 @@ impl House {
         }
         let below = self
             .candidates()
-            .find(|id| self.gateways[id].serves && self.load(*id) < self.agreed.threshold);
+            .find(|id| self.gateways[id].serves && self.weight(*id) < self.agreed.threshold);
         if let Some(owner) = below.or_else(|| self.least_loaded()) {
             self.assign(zone, owner, owner, outcome);
         }
@@ -84,7 +84,15 @@ impl House {
 
     /// The live gateway with the fewest devices; one that serves if there is any.
     fn least_loaded(&self) -> Option<GatewayId> {
-        self.candidates().min_by_key(|id| (!self.gateways[id].serves, self.load(*id), *id))
+        self.candidates().min_by_key(|id| (!self.gateways[id].serves, self.weight(*id), *id))
+    }
+
+    /// Load for placement: its devices, and one for each zone that has none yet. A zone is placed
+    /// because a device is at the door, and a whole home may knock at once.
+    fn weight(&self, gateway: GatewayId) -> u32 {
+        let zones = self.zones.iter().filter(|(_, row)| row.owner == gateway);
+        let devices = zones.map(|(zone, _)| self.devices_of(zone).count().max(1));
+        u32::try_from(devices.sum::<usize>()).unwrap_or(u32::MAX)
     }
 
     fn zones_where(&self, wanted: impl Fn(&ZoneRow) -> bool) -> Vec<Zone> {

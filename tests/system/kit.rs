@@ -1,0 +1,312 @@
+//! A home for one test, and the mosquitto programs that talk to it.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::Value as Json;
+use tempfile::TempDir;
+
+/// How long anything may take before a test gives up on it. Never a measure: a machine that is
+/// busy with other tests may be many times slower than usual.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The program under test.
+pub(crate) fn hearth() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hearth"));
+    command.current_dir(root()).env_remove("HEARTH_CONFIG").stdin(Stdio::null());
+    command
+}
+
+pub(crate) fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A broker and gateways, each a process.
+pub(crate) struct Home {
+    pub(crate) port: u16,
+    pub(crate) gateways: BTreeMap<u8, Process>,
+    devices: Vec<Process>,
+    options: Vec<String>,
+    folder: TempDir,
+    _broker: Process,
+}
+
+/// A process that is killed when it is dropped.
+pub(crate) struct Process(Child);
+
+impl Process {
+    pub(crate) fn start(command: &mut Command) -> Self {
+        Self(command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}")))
+    }
+
+    /// Sends a signal by name, as `kill` does.
+    pub(crate) fn signal(&self, name: &str) {
+        let done =
+            Command::new("kill").arg(format!("-{name}")).arg(self.0.id().to_string()).status();
+        assert!(done.unwrap().success(), "kill -{name}");
+    }
+
+    /// Waits for the end and gives what it printed.
+    pub(crate) fn end(mut self) -> Output {
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        if let Some(mut pipe) = self.0.stdout.take() {
+            pipe.read_to_end(&mut stdout).unwrap();
+        }
+        if let Some(mut pipe) = self.0.stderr.take() {
+            pipe.read_to_end(&mut stderr).unwrap();
+        }
+        Output { status: self.0.wait().unwrap(), stdout, stderr }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Home {
+    /// Three gateways, doors that close at once.
+    pub(crate) fn start() -> Self {
+        Self::with(&["--door-closes-after", "0"])
+    }
+
+    /// Three gateways with these options.
+    pub(crate) fn with(options: &[&str]) -> Self {
+        let (broker, port) = broker();
+        let options = options.iter().map(|option| (*option).to_owned()).collect();
+        let folder = TempDir::new().unwrap();
+        let mut home = Self {
+            port,
+            gateways: BTreeMap::new(),
+            devices: Vec::new(),
+            options,
+            folder,
+            _broker: broker,
+        };
+        for id in 1..=3 {
+            home.start_gateway(id);
+        }
+        for id in 1..=3 {
+            home.until_alive(id);
+        }
+        home
+    }
+
+    pub(crate) fn data(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn start_gateway(&mut self, id: u8) {
+        let process = Process::start(self.gateway(id).stdout(Stdio::null()));
+        self.gateways.insert(id, process);
+    }
+
+    /// The command that starts a gateway of this home.
+    pub(crate) fn gateway(&self, id: u8) -> Command {
+        let mut command = hearth();
+        command
+            .args(["gateway", "--id", &id.to_string(), "--broker", &self.url(), "--data-dir"])
+            .arg(self.data())
+            .args(&self.options);
+        command
+    }
+
+    /// A simulated device; returns when it is registered.
+    pub(crate) fn device(&mut self, kind: &str, zone: &str, name: &str) {
+        let mut command = hearth();
+        command.args(["device", kind, "--zone", zone, "--name", name, "--broker", &self.url()]);
+        self.devices.push(Process::start(command.stdout(Stdio::null())));
+        self.until(&format!("{zone}/{name} is registered"), |home| {
+            home.ask(&format!("home/{zone}/{name}/get"), "")["status"] == "ok"
+        });
+    }
+
+    /// kill -9 of every simulated device.
+    pub(crate) fn end_devices(&mut self) {
+        self.devices.clear();
+    }
+
+    /// kill -9
+    pub(crate) fn kill(&mut self, id: u8) {
+        drop(self.gateways.remove(&id));
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("mqtt://127.0.0.1:{}", self.port)
+    }
+
+    /// `hearth …` against this home.
+    pub(crate) fn hearth(&self, arguments: &[&str]) -> Output {
+        hearth().args(arguments).args(["--broker", &self.url()]).output().unwrap()
+    }
+
+    /// One of the mosquitto programs, told where the broker is.
+    pub(crate) fn mosquitto(&self, program: &str) -> Command {
+        let mut command = Command::new(format!("mosquitto_{program}"));
+        command.args(["-h", "127.0.0.1", "-p", &self.port.to_string()]);
+        command
+    }
+
+    /// `mosquitto_pub`; returns when a QoS 1 message is acknowledged.
+    pub(crate) fn publish(&self, topic: &str, message: &str, more: &[&str]) {
+        let mut command = self.mosquitto("pub");
+        let done = command.args(["-q", "1", "-t", topic, "-m", message]).args(more).output();
+        let done = done.unwrap();
+        assert!(done.status.success(), "mosquitto_pub {topic}: {done:?}");
+    }
+
+    /// One request with `mosquitto_rr`; null when nobody answered in a second.
+    pub(crate) fn ask(&self, topic: &str, message: &str) -> Json {
+        self.ask_with(topic, message, &[])
+    }
+
+    pub(crate) fn ask_with(&self, topic: &str, message: &str, more: &[&str]) -> Json {
+        let reply = format!("reply/{}", unique());
+        let mut command = self.mosquitto("rr");
+        command.args(["-t", topic, "-e", &reply, "-m", message, "-W", "2", "-q", "1"]).args(more);
+        let output = command.output().unwrap();
+        serde_json::from_slice(&output.stdout).unwrap_or(Json::Null)
+    }
+
+    /// Asks until someone answers, with whatever answer.
+    pub(crate) fn answer(&self, topic: &str, message: &str) -> Json {
+        let mut answer = Json::Null;
+        self.until(&format!("an answer to {topic}"), |home| {
+            answer = home.ask(topic, message);
+            !answer.is_null()
+        });
+        answer
+    }
+
+    /// Waits until something is so.
+    pub(crate) fn until(&self, what: &str, mut so: impl FnMut(&Self) -> bool) {
+        let began = Instant::now();
+        while !so(self) {
+            assert!(began.elapsed() < PATIENCE, "waited in vain until {what}");
+        }
+    }
+
+    pub(crate) fn until_alive(&self, id: u8) {
+        self.until(&format!("gateway {id} is alive"), |home| {
+            home.member(id).is_some_and(|gateway| gateway["alive"] == true)
+        });
+    }
+
+    /// A gateway as the leader sees it.
+    pub(crate) fn member(&self, id: u8) -> Option<Json> {
+        let all = self.ask("hearth/home/api/gateways", "");
+        all["gateways"].as_array()?.iter().find(|gateway| gateway["gateway"] == id).cloned()
+    }
+
+    /// The owner of a zone.
+    pub(crate) fn owner(&self, zone: &str) -> Option<u8> {
+        let all = self.ask("hearth/home/api/zones", "");
+        let zone = all["zones"].as_array()?.iter().find(|row| row["zone"] == zone)?.clone();
+        zone["owner"].as_u64().and_then(|owner| u8::try_from(owner).ok())
+    }
+
+    /// `mosquitto_sub` that is subscribed when this returns.
+    pub(crate) fn listen(&self, filters: &[&str]) -> Listener {
+        Listener::start(self, filters)
+    }
+}
+
+/// A running `mosquitto_sub -v`.
+pub(crate) struct Listener {
+    _process: Process,
+    lines: std::sync::mpsc::Receiver<String>,
+}
+
+impl Listener {
+    fn start(home: &Home, filters: &[&str]) -> Self {
+        let marker = format!("marker/{}", unique());
+        let mut command = home.mosquitto("sub");
+        command.args(["-v", "-q", "1", "-t", &marker]);
+        for filter in filters {
+            command.args(["-t", filter]);
+        }
+        let mut process = Process::start(command.stdout(Stdio::piped()));
+        let stdout = BufReader::new(process.0.stdout.take().unwrap());
+        let (sender, lines) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            for line in stdout.lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        let mut listener = Self { _process: process, lines };
+        // Subscribed is who receives what is published now.
+        let began = Instant::now();
+        let mut held = Vec::new();
+        'subscribed: loop {
+            assert!(began.elapsed() < PATIENCE, "mosquitto_sub does not subscribe");
+            home.publish(&marker, "here", &[]);
+            while let Ok(line) = listener.lines.recv_timeout(Duration::from_millis(200)) {
+                if line.starts_with(&marker) {
+                    break 'subscribed;
+                }
+                held.push(line);
+            }
+        }
+        // What came before the marker is given back first.
+        let (sender, lines) = std::sync::mpsc::channel();
+        let rest = std::mem::replace(&mut listener.lines, lines);
+        std::thread::spawn(move || {
+            let all = held.into_iter().chain(rest).filter(|line| !line.starts_with(&marker));
+            for line in all {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        listener
+    }
+
+    /// The next message on a topic that ends so, as `(topic, payload)`.
+    pub(crate) fn next(&mut self, topic_ends: &str) -> (String, String) {
+        self.next_where(topic_ends, |_| true)
+    }
+
+    pub(crate) fn next_where(
+        &mut self,
+        topic_ends: &str,
+        wanted: impl Fn(&str) -> bool,
+    ) -> (String, String) {
+        loop {
+            let line = self.lines.recv_timeout(PATIENCE);
+            let line = line.unwrap_or_else(|_| panic!("no message on …{topic_ends}"));
+            let (topic, payload) = line.split_once(' ').unwrap_or((&line, ""));
+            if topic.ends_with(topic_ends) && wanted(payload) {
+                return (topic.to_owned(), payload.to_owned());
+            }
+        }
+    }
+}
+
+/// A broker on a free port.
+pub(crate) fn broker() -> (Process, u16) {
+    let mut command = hearth();
+    command.args(["broker", "--bind", "127.0.0.1:0"]).stdout(Stdio::piped());
+    let mut broker = Process::start(&mut command);
+    let mut line = String::new();
+    BufReader::new(broker.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let port = line.trim().rsplit(':').next().and_then(|port| port.parse().ok());
+    (broker, port.unwrap_or_else(|| panic!("the broker printed {line:?}")))
+}
+
+pub(crate) fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn unique() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}

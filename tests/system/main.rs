@@ -1,0 +1,15 @@
+//! Whole-system tests: the real program, real sockets, the real `mosquitto_*` clients.
+//!
+//! Every test starts a home of its own on a free port and ends it by pid. Nothing here waits for a
+//! time to pass: a test waits for an answer, a message or the end of a process.
+
+mod api;
+mod bad_input;
+mod compose;
+mod failover;
+mod kit;
+mod orders;
+mod readme;
+mod scenarios;
+mod six_gateways;
+mod topics;
