@@ -1,0 +1,9 @@
+//! What apply makes of entries: scenarios that read like a log, and two claims about every log.
+
+mod fence;
+mod home;
+mod once;
+mod orders;
+mod placement;
+mod random;
+mod rules;

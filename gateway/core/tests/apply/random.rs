@@ -1,0 +1,171 @@
+//! Two claims about every log: replicas that apply it are equal, and a restart forgets nothing.
+//!
+//! `SEEDS=n` tries more logs than a plain run; a failure names its seed.
+
+use std::collections::BTreeMap;
+
+use gateway_core::command::{Agreed, Entry, Op, Origin, Said, TimerName};
+use gateway_core::house::{Change, House};
+use wire::{Clock, Epoch, GatewayId, Kind, NodeId, OrderNumber, Stamp, State, UnixMillis};
+
+use crate::home::{id, split, zone};
+
+#[test]
+fn replicas_that_apply_one_log_are_equal_and_a_restart_forgets_nothing() {
+    let seeds = std::env::var("SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(50);
+    for seed in 0..seeds {
+        play(seed, 400, 16);
+    }
+}
+
+#[test]
+fn the_same_holds_for_a_log_so_long_that_zones_forget_what_they_saw() {
+    assert!(play(7, 10_000, 500) > 0, "the log was too short for anything to be forgotten");
+}
+
+/// Applies a random log twice, and restores the house from its rows after every `often` entries;
+/// gives how often something was forgotten.
+fn play(seed: u64, entries: usize, often: usize) -> usize {
+    let mut forgot = 0;
+    let mut dice = Dice(seed);
+    let (mut one, mut two, mut rows) = (House::new(), House::new(), Rows::default());
+    for at in 1..=entries {
+        let entry = random_entry(&mut dice, &one);
+        let (first, second) = (one.apply(&entry), two.apply(&entry));
+        assert_eq!(first, second, "seed {seed}, entry {at}: {entry:?}");
+        forgot += first.changes.iter().filter(|c| matches!(c, Change::Forgot(_))).count();
+        first.changes.into_iter().for_each(|change| rows.keep(change));
+        if at % often == 0 {
+            assert_eq!(one, two, "seed {seed}, entry {at}");
+            assert_eq!(rows.restore(), one, "seed {seed}, entry {at}");
+        }
+    }
+    forgot
+}
+
+/// A store that keeps the newest row per key.
+#[derive(Default)]
+struct Rows(BTreeMap<String, Change>);
+
+impl Rows {
+    fn keep(&mut self, change: Change) {
+        let key = match &change {
+            Change::House(..) => "house".to_owned(),
+            Change::Gateway(id, _) => format!("gateway {id}"),
+            Change::Zone(zone, _) => format!("zone {zone}"),
+            Change::Device(node, _) => format!("device {node}"),
+            Change::Order(node, _) => format!("order {node}"),
+            Change::Timer(name, _) => format!("timer {name}"),
+            Change::Saw(key, ..) | Change::Forgot(key) => format!("seen {key:?}"),
+            Change::Status { .. } => return,
+        };
+        match change {
+            Change::Order(_, None) | Change::Timer(_, None) | Change::Forgot(_) => {
+                self.0.remove(&key);
+            }
+            other => drop(self.0.insert(key, other)),
+        }
+    }
+
+    fn restore(&self) -> House {
+        let mut house = House::new();
+        self.0.values().for_each(|row| house.restore(row.clone()));
+        house
+    }
+}
+
+/// Splitmix64.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % end
+    }
+
+    fn one_in(&mut self, n: u64) -> bool {
+        self.below(n) == 0
+    }
+}
+
+const PLACES: [&str; 6] = ["a/door", "a/bulb", "b/bulb", "b/motion", "c/thing", "d/door"];
+
+fn random_entry(dice: &mut Dice, house: &House) -> Entry {
+    let time = UnixMillis(house.counters().time.0 + dice.below(60));
+    let (clock, by) = (Clock(dice.below(1000)), GatewayId(1 + dice.below(3) as u8));
+    Entry { time, clock, by, op: random_op(dice, house) }
+}
+
+fn random_op(dice: &mut Dice, house: &House) -> Op {
+    let (zone_of, device) = split(PLACES[dice.below(6) as usize]);
+    let (gateway, incarnation) = (GatewayId(1 + dice.below(3) as u8), 1 + dice.below(3));
+    match dice.below(20) {
+        0 => {
+            let (serves, caches) = (gateway.0 < 3, gateway.0 != 2);
+            Op::Join { gateway, incarnation, serves, caches }
+        }
+        1 => Op::Dead { gateway, incarnation },
+        2 => {
+            let door_closes_after = [None, Some(0), Some(50)][dice.below(3) as usize];
+            Op::Settings(Agreed { threshold: 1 + dice.below(3) as u32, door_closes_after })
+        }
+        3 => Op::Place { zone: zone(["a", "b", "c", "d", "e"][dice.below(5) as usize]) },
+        4 => Op::Register { zone: zone_of, device, kind: random_kind(dice), tag: 0 },
+        5 | 6 => random_firing(dice, house),
+        7..=11 => {
+            let (state, origin) = (random_state(dice), random_origin(dice, house, &zone_of));
+            let expires = dice.one_in(3).then(|| dice.below(200));
+            Op::Set { zone: zone_of, device, state, expires, origin }
+        }
+        _ => {
+            let (report, origin) = (random_said(dice), random_origin(dice, house, &zone_of));
+            Op::Report { zone: zone_of, device, report, origin }
+        }
+    }
+}
+
+fn random_firing(dice: &mut Dice, house: &House) -> Op {
+    let timers: Vec<_> = house.timers().iter().collect();
+    match timers.get(dice.below(4) as usize) {
+        Some((name, timer)) => Op::Fire { timer: **name, generation: timer.generation },
+        None => Op::Fire { timer: TimerName::DropOrder(NodeId(2)), generation: dice.below(9) },
+    }
+}
+
+fn random_said(dice: &mut Dice) -> Said {
+    Said {
+        state: random_state(dice),
+        presence: [None, Some(true), Some(false)][dice.below(3) as usize],
+        kind: dice.one_in(2).then(|| random_kind(dice)),
+        order: dice.one_in(3).then(|| OrderNumber(dice.below(5))),
+        retained: dice.one_in(10),
+    }
+}
+
+fn random_state(dice: &mut Dice) -> State {
+    [State::ON, State::OFF, State::Text("warm".into())][dice.below(3) as usize].clone()
+}
+
+fn random_kind(dice: &mut Dice) -> Kind {
+    Kind::ALL[dice.below(7) as usize].0
+}
+
+/// Mostly the next proposal; sometimes one that the fence must keep out, or one seen before.
+fn random_origin(dice: &mut Dice, house: &House, of: &wire::Zone) -> Origin {
+    let row = house.zones().get(of);
+    let (mut epoch, mut number) = row.map_or((Epoch(1), 1), |row| (row.epoch, row.next));
+    if dice.one_in(10) {
+        epoch = Epoch(dice.below(10));
+    }
+    if dice.one_in(10) {
+        number = number.saturating_sub(1) + dice.below(3);
+    }
+    let name = dice.one_in(4).then(|| format!("r{}", dice.below(30)));
+    // Beyond what a zone remembers, so that it forgets too.
+    let counter = dice.below(30_000);
+    let stamp = (!dice.one_in(8)).then_some(Stamp { broker: 1, incarnation: 1, counter });
+    Origin { epoch, number, id: name.and_then(|name| id(&name)), stamp }
+}
