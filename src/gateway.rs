@@ -79,6 +79,7 @@ fn checked(settings: hearth_config::Settings, story: bool) -> Outcome<Settings> 
         serving: names::gateways(&gateway.serving),
         leaders: names::gateways(&gateway.leaders),
         threshold: gateway.threshold,
+        patience: gateway.patience,
         door_closes_after: gateway.door_closes_after,
         cache: gateway.cache,
         data_dir: gateway.data_dir,

@@ -98,6 +98,7 @@ impl Blueprint {
             .variable("HEARTH_GATEWAY__SERVING", names::list(&gateway.serving))
             .variable("HEARTH_GATEWAY__LEADERS", names::list(&gateway.leaders))
             .variable("HEARTH_GATEWAY__THRESHOLD", gateway.threshold)
+            .variable("HEARTH_GATEWAY__PATIENCE", gateway.patience)
             .variable("HEARTH_GATEWAY__DATA_DIR", gateway.data_dir.display())
             .variable("HEARTH_GATEWAY__DOOR_CLOSES_AFTER_MS", door)
             .variable("HEARTH_GATEWAY__OWN_BROKER", gateway.own_broker)

@@ -117,6 +117,7 @@ impl Check<'_> {
         let door =
             self.within("gateway.door_closes_after_ms", raw.door_closes_after_ms, -1, DAY)?;
         let threshold = self.within("gateway.threshold", raw.threshold, 1, u32::MAX.into())?;
+        let patience = self.within("gateway.patience", raw.patience, 1, 100)?;
         let cache = self.within("gateway.cache", raw.cache, 0, 1_000_000)?;
         if raw.data_dir.is_empty() {
             return Err(self.wrong("gateway.data_dir", "\"\"", "the path of a folder"));
@@ -127,6 +128,7 @@ impl Check<'_> {
             voters,
             serving,
             threshold: threshold as u32,
+            patience: patience as u32,
             cache: cache as usize,
             data_dir: raw.data_dir.into(),
             door_closes_after: u64::try_from(door).ok().map(Duration::from_millis),

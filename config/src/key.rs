@@ -16,7 +16,7 @@ pub(crate) enum Shape {
 }
 
 /// Every key. A test holds this list and `default.toml` together.
-pub(crate) const KEYS: [(&str, Shape); 33] = [
+pub(crate) const KEYS: [(&str, Shape); 34] = [
     ("site", Shape::Text),
     ("broker.bind", Shape::Text),
     ("broker.id", Shape::Whole),
@@ -45,6 +45,7 @@ pub(crate) const KEYS: [(&str, Shape); 33] = [
     ("gateway.serving", Shape::Numbers),
     ("gateway.leaders", Shape::Numbers),
     ("gateway.threshold", Shape::Whole),
+    ("gateway.patience", Shape::Whole),
     ("gateway.cache", Shape::Whole),
     ("gateway.data_dir", Shape::Text),
     ("gateway.door_closes_after_ms", Shape::Whole),

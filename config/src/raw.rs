@@ -53,6 +53,7 @@ pub(crate) struct RawGateway {
     pub(crate) serving: Vec<i64>,
     pub(crate) leaders: Vec<i64>,
     pub(crate) threshold: i64,
+    pub(crate) patience: i64,
     pub(crate) cache: i64,
     pub(crate) data_dir: String,
     pub(crate) door_closes_after_ms: i64,

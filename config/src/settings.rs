@@ -78,6 +78,8 @@ pub struct Gateway {
     pub leaders: Vec<u8>,
     /// Devices that fill a gateway; at least 1.
     pub threshold: u32,
+    /// Factor on every time after which silence means something; 1 to 100.
+    pub patience: u32,
     /// Devices that the cache holds; 0 for no cache.
     pub cache: usize,
     /// Folder of the replicas' files.

@@ -96,6 +96,6 @@ fn core_settings(settings: &Settings, incarnation: u64) -> gateway_core::Setting
         own_broker: settings.own_broker,
         story: settings.story,
         rounds: settings.rounds,
-        timing: Timing::default(),
+        timing: Timing::default().times(settings.patience),
     }
 }

@@ -22,6 +22,8 @@ pub struct Settings {
     pub leaders: Vec<GatewayId>,
     /// *Agreed.* A serving gateway with this many devices takes no new zone while another has fewer.
     pub threshold: u32,
+    /// Factor on every time after which silence means something, at least 1.
+    pub patience: u32,
     /// *Agreed.* How long a door stays open before it closes itself; none for ever.
     pub door_closes_after: Option<Duration>,
     /// Devices that the cache holds; 0 for no cache.

@@ -144,6 +144,11 @@ impl<'a> Player<'a> {
             ));
         }
         let hold = json!({"hold": true});
+        // The leader, too, so that it does not hear of its rival before it proposes.
+        let stats = self.client.gateway(gateway.0, GatewayVerb::Stats, json!({}), PATIENCE).await?;
+        if let Some(leader) = stats.get("leader").as_u64().and_then(|id| u8::try_from(id).ok()) {
+            self.client.gateway(leader, GatewayVerb::Lead, hold.clone(), PATIENCE).await?;
+        }
         self.client.gateway(gateway.0, GatewayVerb::Lead, hold, PATIENCE).await?;
         self.story.say(format!("Gateway-{gateway} holds a majority of promises.")).await;
         let mut acting = JoinSet::new();

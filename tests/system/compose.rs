@@ -96,9 +96,8 @@ fn a_home_in_containers_survives_a_dead_gateway_and_a_cut_one() {
     assert!(stopped.status.success(), "{}", text(&stopped.stderr));
     for service in ["broker", "gateway-1", "gateway-2", "gateway-3", "door"] {
         let container = home.container(service);
-        let state =
-            Command::new("docker").args(["inspect", "-f", "{{.State.ExitCode}}", &container]);
-        let state = { state }.output().unwrap();
+        let inspect = ["inspect", "-f", "{{.State.ExitCode}}", &container];
+        let state = Command::new("docker").args(inspect).output().unwrap();
         assert_eq!(text(&state.stdout).trim(), "0", "{service} stops cleanly on SIGTERM");
     }
 }

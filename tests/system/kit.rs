@@ -236,8 +236,9 @@ impl Listener {
         let stdout = BufReader::new(process.0.stdout.take().unwrap());
         let (sender, lines) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
-            for line in stdout.lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
+            // Payloads may be binary.
+            for line in stdout.split(b'\n').map_while(Result::ok) {
+                if sender.send(text(&line)).is_err() {
                     return;
                 }
             }

@@ -43,18 +43,20 @@ fn six_gateways_agree_and_a_failed_round_is_tried_again() {
     ballots_tell_of_the_rival(&data);
 }
 
-/// In the six files every slot holds one value, and the slots were won by more than one gateway's
-/// ballot, the rival's among them, with both contended values in slots of their own.
+/// In the six files every slot holds one value; the rival's value was accepted under a ballot of
+/// its own, and the leader's came after it, in a slot of its own, under a higher one.
 fn ballots_tell_of_the_rival(data: &std::path::Path) {
     let mut values: BTreeMap<u64, BTreeSet<Vec<u8>>> = BTreeMap::new();
-    let mut proposers = BTreeSet::new();
+    let mut ballots = BTreeSet::new();
     for id in 1..=6 {
         for entry in inspect::read(&inspect::file(data, id)).unwrap().log {
-            proposers.insert(entry.ballot.gateway);
+            ballots.insert((entry.ballot.round, entry.ballot.gateway));
             values.entry(entry.slot).or_default().insert(entry.value);
         }
     }
     let twice: Vec<_> = values.iter().filter(|(_, values)| values.len() > 1).collect();
     assert!(twice.is_empty(), "slots with two values: {twice:?}");
-    assert!(proposers.contains(&6) && proposers.contains(&2), "ballots of {proposers:?}");
+    let rival = ballots.iter().find(|(_, gateway)| *gateway == 2);
+    let (round, _) = rival.unwrap_or_else(|| panic!("no ballot of gateway 2 in {ballots:?}"));
+    assert!(ballots.iter().any(|(later, gateway)| *gateway == 6 && later > round), "{ballots:?}");
 }

@@ -267,7 +267,9 @@ impl Core {
         let Some(pick) = session.pick(&delivery.message, Some(key), Via::Zone) else {
             return false;
         };
-        (delivery.qos, delivery.retain, delivery.ids) = (pick.qos, pick.retain, pick.ids);
+        (delivery.qos, delivery.ids) = (pick.qos, pick.ids);
+        // As published, whatever the subscription says: an owner refuses a retained order.
+        delivery.retain = delivery.message.retain;
         session.conn.is_some() || delivery.qos > Qos::AtMostOnce || delivery.hold.is_some()
     }
 

@@ -1,50 +1,72 @@
 //! A rival proposer, on request: shows that a round that fails is tried again until it succeeds.
 //!
-//! The gateway campaigns with a ballot of its own, but the network between it and the present
-//! leader is slow: what it sends there is lost, and what it sends as a leader is delayed until the
-//! other's proposal arrives, which a majority now refuses. Paxos itself does nothing special:
-//! losing and delaying messages is all that happens here.
+//! The rival campaigns with a ballot of its own, while the network between it and a minority loses
+//! what it sends there, the present leader among them. And the leader, asked likewise, hears the
+//! others' refusals late, so that it goes on to propose, and meets a majority that has promised a
+//! higher ballot. Paxos itself does nothing special: losing and delaying messages is all that
+//! happens here.
+
+use std::collections::BTreeSet;
 
 use paxos::Message;
 use wire::{Answer, GatewayId};
 
-use crate::event::Effect;
 use crate::gateway::Gateway;
 use crate::peer::PeerMessage;
 use crate::reply::Reply;
 use crate::step::Step;
 
-/// Whether this gateway contends for the leadership on request.
+/// The part of this gateway in a contention that was asked for.
 #[derive(Debug, Default)]
 pub(crate) struct Contention {
     rivalry: Option<Rivalry>,
+    deafness: Option<Deafness>,
 }
 
+/// It is the rival of the leader.
 #[derive(Debug)]
 struct Rivalry {
     rival: GatewayId,
+    /// Those who hear nothing of it: the leader, and as many others as no majority needs.
+    without: BTreeSet<GatewayId>,
     /// Who asked; answered once a majority has promised.
     reply: Option<Reply>,
-    held: Vec<(GatewayId, PeerMessage)>,
-    campaigned: bool,
     until: paxos::Moment,
 }
 
-/// How long the rival's proposal is waited for.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
+/// It is the leader, and hears refusals late: after its next proposal.
+#[derive(Debug)]
+struct Deafness {
+    held: Vec<(GatewayId, PeerMessage)>,
+    proposed: bool,
+    until: paxos::Moment,
+}
 
-/// Messages held back; a leader of seven sends a dozen in that time when nothing is proposed.
-const HELD: usize = 1024;
+/// Refusals held back; every follower refuses some heartbeats until the leader gives up.
+const HELD: usize = 256;
+
+/// How long the rival's proposal is waited for.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
 
 impl Gateway {
-    /// Someone asks this gateway to lead; with `hold` as a rival of the present leader.
+    /// Someone asks this gateway to lead; with `hold` as a rival of the present leader or, if it
+    /// is that itself, to go on unaware of one.
     pub(crate) fn contend(&mut self, hold: bool, reply: Reply, out: &mut Step) {
-        match self.leader().filter(|leader| hold && *leader != self.settings.id) {
+        let until = self.now.moment + PATIENCE;
+        match self.leader().filter(|_| hold) {
+            Some(leader) if leader == self.settings.id => {
+                self.contention.deafness =
+                    Some(Deafness { held: Vec::new(), proposed: false, until });
+                self.answer(&reply, Answer::ok(serde_json::json!({})), out);
+            }
             Some(rival) => {
-                let until = self.now.moment + PATIENCE;
-                let (reply, held) = (Some(reply), Vec::new());
-                let rivalry = Rivalry { rival, reply, held, campaigned: false, until };
+                let voters = &self.settings.voters;
+                let spare = voters.len() - (voters.len() / 2 + 1);
+                let others = voters.iter().filter(|id| **id != rival && **id != self.settings.id);
+                let without = [rival].into_iter().chain(others.copied()).take(spare).collect();
+                let rivalry = Rivalry { rival, without, reply: Some(reply), until };
                 self.contention.rivalry = Some(rivalry);
+                self.agree(paxos::Input::Campaign, out);
             }
             None => {
                 self.answer(&reply, Answer::ok(serde_json::json!({})), out);
@@ -53,68 +75,76 @@ impl Gateway {
         }
     }
 
-    /// What leaves now of what this gateway sends.
+    /// What leaves of what this gateway sends.
     pub(crate) fn contention_lets(
         &mut self,
         to: GatewayId,
         message: PeerMessage,
     ) -> Option<PeerMessage> {
-        let Some(rivalry) = &mut self.contention.rivalry else { return Some(message) };
-        match &message {
-            PeerMessage::Paxos(Message::Prepare { .. }) if to == rivalry.rival => None,
+        let accept = matches!(message, PeerMessage::Paxos(Message::Accept { .. }));
+        if let Some(deafness) = self.contention.deafness.as_mut().filter(|_| accept) {
+            deafness.proposed = true;
+        }
+        let rivalry = self.contention.rivalry.as_ref();
+        let cut = rivalry.is_some_and(|rivalry| rivalry.without.contains(&to));
+        let proposes = matches!(
+            message,
             PeerMessage::Paxos(
-                Message::Accept { .. } | Message::Heartbeat { .. } | Message::Commit { .. },
-            ) => {
-                if rivalry.held.len() < HELD {
-                    rivalry.held.push((to, message));
-                }
+                Message::Prepare { .. }
+                    | Message::Accept { .. }
+                    | Message::Heartbeat { .. }
+                    | Message::Commit { .. }
+            )
+        );
+        (!cut || !proposes).then_some(message)
+    }
+
+    /// What is heard now of what comes in.
+    pub(crate) fn contention_hears(
+        &mut self,
+        from: GatewayId,
+        message: PeerMessage,
+    ) -> Option<PeerMessage> {
+        if let PeerMessage::Paxos(Message::Accept { ballot, .. }) = &message {
+            // The leader's proposal has met a majority that refuses it: there is no more to show.
+            let rival = self.contention.rivalry.as_ref().map(|rivalry| rivalry.rival.0);
+            if rival == Some(ballot.replica.0) {
+                self.contention.rivalry = None;
+            }
+        }
+        let refusal = matches!(message, PeerMessage::Paxos(Message::Nack { .. }));
+        match self.contention.deafness.as_mut().filter(|deafness| !deafness.proposed) {
+            Some(deafness) if refusal && deafness.held.len() < HELD => {
+                deafness.held.push((from, message));
                 None
             }
             _ => Some(message),
         }
     }
 
-    /// The rival's heartbeat is when to begin: until its next one it does not learn of the higher
-    /// ballot. Its proposal is when to end: it has met a majority that refuses it.
-    pub(crate) fn contention_hears(&mut self, message: &Message, out: &mut Step) {
-        let Some(rivalry) = &mut self.contention.rivalry else { return };
-        match message {
-            Message::Heartbeat { ballot, .. }
-                if ballot.replica.0 == rivalry.rival.0 && !rivalry.campaigned =>
-            {
-                rivalry.campaigned = true;
-                self.agree(paxos::Input::Campaign, out);
-            }
-            Message::Accept { ballot, .. } if ballot.replica.0 == rivalry.rival.0 => {
-                self.release(out);
-            }
-            _ => {}
-        }
-    }
-
     pub(crate) fn contention_chores(&mut self, out: &mut Step) {
+        let now = self.now.moment;
+        let deafness = &mut self.contention.deafness;
+        if let Some(over) = deafness.take_if(|deafness| deafness.proposed || now >= deafness.until)
+        {
+            for (from, message) in over.held {
+                self.hear(from, message, out);
+            }
+        }
         let leads = self.leads();
         let Some(rivalry) = &mut self.contention.rivalry else { return };
         let over = self.now.moment >= rivalry.until;
         let reply = if leads || over { rivalry.reply.take() } else { None };
-        if let Some(reply) = reply {
-            let ballot = self.paxos.ballot().round;
-            let answer = if leads {
-                Answer::ok(serde_json::json!({"ballot": ballot}))
-            } else {
-                Answer::error("no majority promised")
-            };
-            self.answer(&reply, answer, out);
-        }
         if over {
-            self.release(out);
+            self.contention.rivalry = None;
         }
-    }
-
-    fn release(&mut self, out: &mut Step) {
-        if let Some(rivalry) = self.contention.rivalry.take() {
-            let held = rivalry.held.into_iter();
-            out.effects.extend(held.map(|(to, message)| Effect::Send { to, message }));
-        }
+        let Some(reply) = reply else { return };
+        let ballot = self.paxos.ballot().round;
+        let answer = if leads {
+            Answer::ok(serde_json::json!({"ballot": ballot}))
+        } else {
+            Answer::error("no majority promised")
+        };
+        self.answer(&reply, answer, out);
     }
 }

@@ -155,15 +155,15 @@ impl Gateway {
         out
     }
 
-    fn hear(&mut self, from: GatewayId, message: PeerMessage, out: &mut Step) {
+    pub(crate) fn hear(&mut self, from: GatewayId, message: PeerMessage, out: &mut Step) {
         if !self.settings.voters.contains(&from) {
             return;
         }
         self.peers.heard(from, self.now.moment);
+        let Some(message) = self.contention_hears(from, message) else { return };
         match message {
             PeerMessage::Paxos(message) => {
                 self.watch_round(&message);
-                self.contention_hears(&message, out);
                 let from = ReplicaId(from.0);
                 self.agree(paxos::Input::Message { from, message }, out);
             }

@@ -92,6 +92,22 @@ impl Default for Timing {
 }
 
 impl Timing {
+    /// The same with every time that tells silence from death, or bounds a lease, multiplied.
+    #[must_use]
+    pub fn times(self, patience: u32) -> Self {
+        Self {
+            beat: self.beat * patience,
+            leader_beat: self.leader_beat * patience,
+            election_min: self.election_min * patience,
+            election_max: self.election_max * patience,
+            lease: self.lease * patience,
+            lease_every: self.lease_every * patience,
+            silence: self.silence * patience,
+            probe_every: self.probe_every * patience,
+            ..self
+        }
+    }
+
     /// What a leader waits after its last grant before it moves a zone away from a gateway that
     /// may still live, where no takeover fences that gateway off.
     #[must_use]
