@@ -223,7 +223,18 @@ impl Gateway {
         }
     }
 
+    /// Whether the house still gives us the zone. The entry that took it away is applied before it
+    /// is in the tables, and only then is the zone dropped: until then nothing may be opened, or
+    /// the new owner would be thrown out.
+    fn is_ours(&self, zone: &Zone) -> bool {
+        let row = self.house.zones().get(zone);
+        self.zones.get(zone).zip(row).is_some_and(|(owned, row)| owned.epoch == row.epoch)
+    }
+
     fn open_query(&mut self, zone: &Zone, out: &mut Step) {
+        if !self.is_ours(zone) {
+            return;
+        }
         self.next_generation += 1;
         let generation = self.next_generation;
         let Some(owned) = self.zones.get_mut(zone) else { return };
@@ -232,6 +243,9 @@ impl Gateway {
     }
 
     fn open_zone(&mut self, zone: &Zone, out: &mut Step) {
+        if !self.is_ours(zone) {
+            return;
+        }
         self.next_generation += 1;
         let generation = self.next_generation;
         let Some(owned) = self.zones.get_mut(zone) else { return };
