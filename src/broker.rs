@@ -69,6 +69,7 @@ fn checked(settings: hearth_config::Settings) -> Settings {
             connect_timeout: limits.connect_timeout,
             write_timeout: limits.write_timeout,
             announce_every: limits.announce_every,
+            gateway_grace: limits.gateway_grace,
         },
     }
 }

@@ -1,5 +1,7 @@
 //! House rules, as tests: who may import whom, how long a file may be, how it may be called.
 
+#![allow(clippy::unwrap_used, reason = "what a test cannot do is the test's result")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

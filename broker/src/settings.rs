@@ -77,6 +77,9 @@ pub struct Limits {
     pub write_timeout: Duration,
     /// How often a waiting zone is announced. 250 ms: a lost announcement costs a blink.
     pub announce_every: Duration,
+    /// How long after its start a broker takes gateways to be on their way, and holds reports and orders for
+    /// them; then, if none has come, it is a broker like any other. 5 s: a gateway knocks every second at least.
+    pub gateway_grace: Duration,
 }
 
 impl Default for Limits {
@@ -99,6 +102,7 @@ impl Default for Limits {
             connect_timeout: Duration::from_secs(10),
             write_timeout: Duration::from_secs(20),
             announce_every: Duration::from_millis(250),
+            gateway_grace: Duration::from_secs(5),
         }
     }
 }

@@ -85,6 +85,7 @@ impl Check<'_> {
             connect_timeout: millis("connect_timeout_ms", raw.connect_timeout_ms)?,
             write_timeout: millis("write_timeout_ms", raw.write_timeout_ms)?,
             announce_every: millis("announce_every_ms", raw.announce_every_ms)?,
+            gateway_grace: millis("gateway_grace_ms", raw.gateway_grace_ms)?,
         })
     }
 

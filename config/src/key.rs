@@ -16,7 +16,7 @@ pub(crate) enum Shape {
 }
 
 /// Every key. A test holds this list and `default.toml` together.
-pub(crate) const KEYS: [(&str, Shape); 34] = [
+pub(crate) const KEYS: [(&str, Shape); 35] = [
     ("site", Shape::Text),
     ("broker.bind", Shape::Text),
     ("broker.id", Shape::Whole),
@@ -38,6 +38,7 @@ pub(crate) const KEYS: [(&str, Shape); 34] = [
     ("broker.limits.connect_timeout_ms", Shape::Whole),
     ("broker.limits.write_timeout_ms", Shape::Whole),
     ("broker.limits.announce_every_ms", Shape::Whole),
+    ("broker.limits.gateway_grace_ms", Shape::Whole),
     ("client.broker", Shape::Text),
     ("client.timeout_ms", Shape::Whole),
     ("gateway.id", Shape::Whole),

@@ -38,6 +38,7 @@ pub(crate) struct RawLimits {
     pub(crate) connect_timeout_ms: i64,
     pub(crate) write_timeout_ms: i64,
     pub(crate) announce_every_ms: i64,
+    pub(crate) gateway_grace_ms: i64,
 }
 
 #[derive(Debug, Deserialize)]

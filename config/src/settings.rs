@@ -54,6 +54,8 @@ pub struct Limits {
     pub connect_timeout: Duration,
     pub write_timeout: Duration,
     pub announce_every: Duration,
+    /// How long after its start a broker holds reports for gateways that are on their way.
+    pub gateway_grace: Duration,
 }
 
 /// `[client]`

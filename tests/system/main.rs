@@ -3,6 +3,8 @@
 //! Every test starts a home of its own on a free port and ends it by pid. Nothing here waits for a
 //! time to pass: a test waits for an answer, a message or the end of a process.
 
+#![allow(clippy::unwrap_used, reason = "what a test cannot do is the test's result")]
+
 mod api;
 mod bad_input;
 mod compose;

@@ -34,13 +34,21 @@ pub(super) struct Zones {
     waiting_topic: String,
     broker_id: u16,
     incarnation: u64,
-    /// Without gateways this is a broker like any other. Once there was one, zones without a session wait for the
-    /// next, so that nothing is acknowledged that only this broker has.
-    gateway_seen: bool,
+    gateways: Gateways,
     counter: u64,
     zones: BTreeMap<Box<str>, Zone>,
     bytes: usize,
     announcing: bool,
+}
+
+/// Without gateways this is a broker like any other. Once there was one, zones without a session wait for the next,
+/// so that nothing is acknowledged that only this broker has; and after a restart they wait, because there may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Gateways {
+    /// Until this moment they may be on their way.
+    Expected(Moment),
+    Seen,
+    None,
 }
 
 #[derive(Debug, Default)]
@@ -74,7 +82,7 @@ impl Zones {
             waiting_topic: format!("hearth/{site}/broker/waiting"),
             broker_id: settings.broker_id,
             incarnation: settings.incarnation,
-            gateway_seen: false,
+            gateways: Gateways::Expected(Moment::default().after(settings.limits.gateway_grace)),
             counter: 0,
             zones: BTreeMap::new(),
             bytes: 0,
@@ -83,7 +91,9 @@ impl Zones {
     }
 
     pub(super) fn seen(&mut self, client: &str) {
-        self.gateway_seen |= client.starts_with(&self.gateway);
+        if client.starts_with(&self.gateway) {
+            self.gateways = Gateways::Seen;
+        }
     }
 
     /// The zone of a report or set topic.
@@ -208,8 +218,8 @@ impl Core {
         let serving = session.filter(|key| self.sessions.get(key).is_some_and(|s| s.covers(topic)));
         match serving {
             Some(key) => Place::Session(key),
-            None if self.zones.gateway_seen => Place::Wait,
-            None => Place::Plain,
+            None if self.zones.gateways == Gateways::None => Place::Plain,
+            None => Place::Wait,
         }
     }
 
@@ -314,12 +324,28 @@ impl Core {
     /// Names every waiting zone again, for a leader that has only just connected.
     pub(super) fn announce(&mut self, now: Moment) {
         self.zones.announcing = false;
+        if matches!(self.zones.gateways, Gateways::Expected(until) if now >= until) {
+            self.do_without_gateways();
+        }
         let waiting = self.zones.zones.iter().filter(|(_, zone)| !zone.waiting.is_empty());
         let names: Vec<Box<str>> = waiting.map(|(name, _)| name.clone()).collect();
         for name in names {
             self.announce_zone(now, &name);
         }
         self.start_announcing(now);
+    }
+
+    /// No gateway has come: everyone else has had what is held, so its publishers may know.
+    fn do_without_gateways(&mut self) {
+        self.zones.gateways = Gateways::None;
+        let zones: Vec<Box<str>> = self.zones.zones.keys().cloned().collect();
+        for zone in zones {
+            for delivery in self.zones.take_waiting(&zone, |_| true) {
+                if let Some(hold) = delivery.hold {
+                    self.release_in(hold, &zone, delivery.message.weight());
+                }
+            }
+        }
     }
 
     fn announce_zone(&mut self, now: Moment, zone: &str) {

@@ -1,6 +1,6 @@
 //! MQTT 3.1.1 and 5 packets as the broker sees them: one set of types for both versions.
 //!
-//! `mqtt-protocol-core` parses and builds the packets. Its `Connection` is not used, because it keeps a
+//! `mqtt-protocol-core` parses the packets. Its `Connection` is not used, because it keeps a
 //! second copy of the session's handshakes, answers a repeated QoS 2 publish at once even while the
 //! durable acknowledgement is outstanding, and counts a resumed PUBREL below zero for clients with a
 //! Receive Maximum. PUBLISH and its acknowledgements, the hot path, are read and written in place.

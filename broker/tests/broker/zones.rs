@@ -1,3 +1,7 @@
+use std::time::Duration;
+
+use broker::Settings;
+
 use crate::kit::{Client, Running, settings, start, start_with};
 
 const REPORT: &str = "home/kitchen/plug/report";
@@ -137,7 +141,7 @@ fn what_a_lost_publisher_sent_stays_for_the_zone_and_its_retry_is_the_same_messa
 
 #[test]
 fn a_retained_report_says_that_it_comes_from_the_store() {
-    let broker = start();
+    let broker = start_with(without_grace());
     let mut device = broker.v5("device").connect();
     device.publish(REPORT, "old", 3);
     device.expect(0x40);
@@ -146,12 +150,33 @@ fn a_retained_report_says_that_it_comes_from_the_store() {
     assert_eq!((got.retain, got.user("hearth-retained").as_deref()), (true, Some("1")));
     device.publish(REPORT, "live", 3);
     let got = gateway.got();
-    assert_eq!((got.retain, got.user("hearth-retained")), (false, None));
+    // Live, with the flag as it was published, so that an owner can refuse a retained order.
+    assert_eq!((got.retain, got.user("hearth-retained")), (true, None));
+}
+
+fn without_grace() -> Settings {
+    let mut settings = settings();
+    settings.limits.gateway_grace = Duration::ZERO;
+    settings
+}
+
+#[test]
+fn after_a_restart_reports_wait_for_the_gateways_that_are_on_their_way() {
+    let broker = start();
+    let mut device = broker.v4("device").connect();
+    device.publish(REPORT, "ON", 2);
+    device.ping();
+    let mut gateway = zone(&broker);
+    let got = gateway.got();
+    assert_eq!(got.payload, "ON");
+    device.ping();
+    gateway.ack(&got);
+    device.expect(0x40);
 }
 
 #[test]
 fn without_gateways_this_is_a_broker_like_any_other() {
-    let broker = start();
+    let broker = start_with(without_grace());
     let mut other = broker.v4("other").connect();
     other.subscribe("home/+/+/report", 1);
     let mut device = broker.v4("device").connect();

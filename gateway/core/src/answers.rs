@@ -30,28 +30,42 @@ impl Gateway {
         mut answer: Json,
         out: &mut Step,
     ) {
-        let open = order.filter(|order| {
-            self.house.orders().get(&node).is_some_and(|open| open.number <= *order)
-        });
+        let open = order.filter(|order| self.is_open(node, *order));
         match open {
             Some(order) if flight.wait_for_state && self.waiters.len() < WAITERS => {
                 self.waiters.push(Waiter { node, order, reply: flight.reply, answer });
             }
             _ => {
                 if flight.wait_for_state {
-                    answer["fulfilled"] = open.is_none().into();
+                    // A repeated request whose order is over: how it ended is not kept.
+                    answer["fulfilled"] = if open.is_some() { false.into() } else { Json::Null };
                 }
                 self.answer(&flight.reply, Answer::ok(answer), out);
             }
         }
     }
 
-    /// A report fulfilled an order, and every one before it.
-    pub(crate) fn fulfilled(&mut self, node: NodeId, closed: OrderNumber, out: &mut Step) {
-        let done = |waiter: &mut Waiter| waiter.node == node && waiter.order <= closed;
-        let waiters: Vec<Waiter> = self.waiters.extract_if(.., done).collect();
+    /// Whether the end of an order is still to be told; the house may be ahead of the tables.
+    fn is_open(&self, node: NodeId, order: OrderNumber) -> bool {
+        self.house.orders().get(&node).is_some_and(|open| open.number == order)
+            || self.unsettled.iter().any(|next| {
+                let over = next.outcome.closed.iter().chain(&next.outcome.dropped);
+                over.into_iter().any(|end| *end == (node, order))
+            })
+    }
+
+    /// A report fulfilled an order; or a newer one replaced it, or it expired.
+    pub(crate) fn order_over(
+        &mut self,
+        node: NodeId,
+        order: OrderNumber,
+        fulfilled: bool,
+        out: &mut Step,
+    ) {
+        let over = |waiter: &mut Waiter| waiter.node == node && waiter.order == order;
+        let waiters: Vec<Waiter> = self.waiters.extract_if(.., over).collect();
         for Waiter { reply, mut answer, .. } in waiters {
-            answer["fulfilled"] = true.into();
+            answer["fulfilled"] = fulfilled.into();
             answer["clock"] = self.clock.0.into();
             self.answer(&reply, Answer::ok(answer), out);
         }

@@ -11,6 +11,10 @@ use crate::reply::Reply;
 use crate::step::Step;
 use crate::zones::Flight;
 
+/// Proposals of one zone that are not applied yet. Our own broker never has more than 64 of QoS 1
+/// and 2 on the way; a foreign one, or a flood at QoS 0, may.
+const FLIGHTS: usize = 1024;
+
 impl Gateway {
     pub(crate) fn zone_delivery(
         &mut self,
@@ -94,6 +98,9 @@ impl Gateway {
         op: impl FnOnce(Origin) -> Op,
     ) {
         let Some(owned) = self.zones.get_mut(zone) else { return };
+        if owned.flights.len() >= FLIGHTS {
+            return self.refuse(delivery, &reply, "too many requests at once; try again", out);
+        }
         let (epoch, number) = (owned.epoch, owned.next);
         owned.next += 1;
         let payload = self.entry(op(Origin { epoch, number, id, stamp: stamp(delivery) }));

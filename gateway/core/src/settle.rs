@@ -1,6 +1,6 @@
 //! What follows once an entry is in the tables: the owner's cache, the retained state, the order
 //! to the device, the answer to the requester, and the acknowledgement to the broker, in this
-//! order (DESIGN: flow of a write).
+//! order.
 
 use paxos::Slot;
 use wire::{Answer, Device, NodeId, StateMessage, Zone, ZoneVerb};
@@ -57,8 +57,11 @@ impl Gateway {
         if mine {
             self.answer_proposer(&entry.op, &outcome.verdict, out);
         }
+        for (node, order) in &outcome.dropped {
+            self.order_over(*node, *order, false, out);
+        }
         for (node, order) in &outcome.closed {
-            self.fulfilled(*node, *order, out);
+            self.order_over(*node, *order, true, out);
         }
     }
 

@@ -32,7 +32,7 @@ pub(crate) struct Owned {
     pub(crate) zone: u64,
     /// Number of the next proposal.
     pub(crate) next: u64,
-    /// Proposals that are not applied yet, in order. The zone session's receive maximum bounds it.
+    /// Proposals that are not applied yet, in order; their number is bounded where they are made.
     pub(crate) flights: VecDeque<Flight>,
     /// A proposal was refused, or chosen before one that it follows: propose again from the first.
     pub(crate) gap: bool,

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use gateway_core::command::{Agreed, TimerName};
 use gateway_core::house::{Change, Counters, Presence, SeenKey};
-use wire::{Clock, Device, Epoch, NodeId, RequestId, Seq, State, UnixMillis, Zone};
+use wire::{Clock, Device, Epoch, NodeId, RequestId, Seq, State, UnixMillis, Zone, ZoneVerb};
 
 /// The rows of table `house`.
 pub(super) type HouseValues = BTreeMap<&'static str, String>;
@@ -89,25 +89,24 @@ pub(super) fn parse_timer(text: &str) -> Result<TimerName, String> {
 /// A request that was seen, without its zone. A device's name has no slash, an id may have some.
 pub(super) fn seen(key: &SeenKey) -> String {
     match key {
-        SeenKey::Id(_, device, id) => format!("id/{device}/{id}"),
+        SeenKey::Id(_, device, verb, id) => format!("{verb}/{device}/{id}"),
         SeenKey::Stamp(_, stamp) => format!("stamp/{stamp}"),
     }
 }
 
 /// The opposite of [`seen`].
 pub(super) fn parse_seen(zone: Zone, text: &str) -> Result<SeenKey, String> {
-    let key = match text.split_once('/') {
-        Some(("id", rest)) => rest
-            .split_once('/')
-            .and_then(|(device, id)| Some((Device::new(device).ok()?, RequestId::new(id).ok()?))),
-        Some(("stamp", stamp)) => {
-            let stamp = stamp.parse().map_err(|error| unreadable("seen.key", text, error))?;
-            return Ok(SeenKey::Stamp(zone, stamp));
-        }
-        _ => None,
-    };
-    let (device, id) = key.ok_or_else(|| format!("seen.key is {text:?}"))?;
-    Ok(SeenKey::Id(zone, device, id))
+    let (kind, rest) = text.split_once('/').ok_or_else(|| format!("seen.key is {text:?}"))?;
+    if kind == "stamp" {
+        let stamp = rest.parse().map_err(|error| unreadable("seen.key", text, error))?;
+        return Ok(SeenKey::Stamp(zone, stamp));
+    }
+    let key = rest.split_once('/').and_then(|(device, id)| {
+        let (device, id) = (Device::new(device).ok()?, RequestId::new(id).ok()?);
+        Some((kind.parse::<ZoneVerb>().ok()?, device, id))
+    });
+    let (verb, device, id) = key.ok_or_else(|| format!("seen.key is {text:?}"))?;
+    Ok(SeenKey::Id(zone, device, verb, id))
 }
 
 /// A state's canonical text, which [`State::parse`] reads back as the same state: a text that
@@ -163,13 +162,13 @@ mod tests {
         let device = Device::new("a b").unwrap();
         for id in ["1", "a/b", "/", "x y\n"] {
             let id = RequestId::new(id).unwrap();
-            let key = SeenKey::Id(zone.clone(), device.clone(), id);
+            let key = SeenKey::Id(zone.clone(), device.clone(), ZoneVerb::Set, id);
             assert_eq!(parse_seen(zone.clone(), &seen(&key)), Ok(key));
         }
         let key = SeenKey::Stamp(zone.clone(), Stamp { broker: 1, incarnation: 2, counter: 3 });
         assert_eq!(seen(&key), "stamp/1/2/3");
         assert_eq!(parse_seen(zone.clone(), &seen(&key)), Ok(key));
-        for bad in ["", "id", "id/a", "id//x", "stamp/1/2", "what/1/2/3"] {
+        for bad in ["", "set", "set/a", "set//x", "stamp/1/2", "what/1/2/3"] {
             assert!(parse_seen(zone.clone(), bad).is_err(), "{bad}");
         }
     }

@@ -68,7 +68,7 @@ impl House {
         self.set_timer(name, None, outcome);
         match name {
             TimerName::CloseDoor(node) => self.close_door(entry, node, outcome),
-            TimerName::DropOrder(node) => self.close_order(node, outcome),
+            TimerName::DropOrder(node) => self.drop_order(node, outcome),
         }
     }
 

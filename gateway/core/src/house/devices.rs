@@ -1,6 +1,6 @@
 //! What becomes of reports and orders.
 
-use wire::{Device, Kind, NodeId, OrderNumber, State, Zone};
+use wire::{Device, Kind, NodeId, OrderNumber, State, Zone, ZoneVerb};
 
 use super::seen::Receipt;
 use super::{
@@ -18,7 +18,7 @@ impl House {
         origin: &Origin,
         out: &mut Outcome,
     ) {
-        let key = seen_key(zone, device, origin);
+        let key = seen_key(zone, device, ZoneVerb::Report, origin);
         if self.answered_before(key.as_ref(), out) {
             return;
         }
@@ -51,7 +51,7 @@ impl House {
         origin: &Origin,
         out: &mut Outcome,
     ) {
-        let key = seen_key(zone, device, origin);
+        let key = seen_key(zone, device, ZoneVerb::Set, origin);
         if self.answered_before(key.as_ref(), out) {
             return;
         }
@@ -82,19 +82,24 @@ impl House {
         let register = Register::Desired(state.clone(), number);
         let seq = self.write(entry, node, register, note, out);
         let order = OpenOrder { number, state: state.clone(), clock: entry.clock };
-        self.orders.insert(node, order.clone());
+        let replaced = self.orders.insert(node, order.clone());
+        out.dropped.extend(replaced.map(|order| (node, order.number)));
         out.changes.push(Change::Order(node, Some(order)));
         self.set_timer(TimerName::DropOrder(node), None, out);
         (seq, number)
     }
 
-    /// Removes the open order of a device, fulfilled or not.
-    pub(super) fn close_order(&mut self, node: NodeId, out: &mut Outcome) {
-        if let Some(order) = self.orders.remove(&node) {
-            out.changes.push(Change::Order(node, None));
-            out.closed.push((node, order.number));
-            self.set_timer(TimerName::DropOrder(node), None, out);
-        }
+    /// The open order of a device has expired.
+    pub(super) fn drop_order(&mut self, node: NodeId, out: &mut Outcome) {
+        let order = self.remove_order(node, out);
+        out.dropped.extend(order.map(|order| (node, order.number)));
+    }
+
+    fn remove_order(&mut self, node: NodeId, out: &mut Outcome) -> Option<OpenOrder> {
+        let order = self.orders.remove(&node)?;
+        out.changes.push(Change::Order(node, None));
+        self.set_timer(TimerName::DropOrder(node), None, out);
+        Some(order)
     }
 
     pub(super) fn register(
@@ -139,7 +144,8 @@ impl House {
             None => said.state == open.state,
         };
         if fulfilled {
-            self.close_order(node, out);
+            let order = self.remove_order(node, out);
+            out.closed.extend(order.map(|order| (node, order.number)));
         }
     }
 
@@ -197,9 +203,9 @@ impl House {
     }
 }
 
-fn seen_key(zone: &Zone, device: &Device, origin: &Origin) -> Option<SeenKey> {
+fn seen_key(zone: &Zone, device: &Device, verb: ZoneVerb, origin: &Origin) -> Option<SeenKey> {
     match (&origin.id, origin.stamp) {
-        (Some(id), _) => Some(SeenKey::Id(zone.clone(), device.clone(), id.clone())),
+        (Some(id), _) => Some(SeenKey::Id(zone.clone(), device.clone(), verb, id.clone())),
         (None, Some(stamp)) => Some(SeenKey::Stamp(zone.clone(), stamp)),
         (None, None) => None,
     }

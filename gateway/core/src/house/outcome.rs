@@ -13,8 +13,10 @@ pub struct Outcome {
     pub verdict: Verdict,
     /// The registers that changed, one for each [`Change::Status`], in the same order.
     pub written: Vec<Written>,
-    /// Orders that the entry closed.
+    /// Orders that the entry fulfilled.
     pub closed: Vec<(NodeId, OrderNumber)>,
+    /// Orders that nobody will fulfil any more: replaced by a newer one, or expired.
+    pub dropped: Vec<(NodeId, OrderNumber)>,
     /// Devices that registered with this entry.
     pub registered: Vec<NodeId>,
     /// Zones that got an owner or a new one.

@@ -5,13 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use wire::{Device, NodeId, OrderNumber, RequestId, Seq, Stamp, Zone};
+use wire::{Device, NodeId, OrderNumber, RequestId, Seq, Stamp, Zone, ZoneVerb};
 
 /// By what a request is recognised.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SeenKey {
-    /// The client's name of it, per device.
-    Id(Zone, Device, RequestId),
+    /// The client's name of it, per device and kind of request.
+    Id(Zone, Device, ZoneVerb, RequestId),
     /// The broker's stamp of it.
     Stamp(Zone, Stamp),
 }
