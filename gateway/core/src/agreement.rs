@@ -130,6 +130,9 @@ impl Gateway {
         match event {
             Event::Leading { .. } => {
                 self.leases.began_to_lead(self.now.moment);
+                // Phase 1 told it what it had missed; a leader has nobody to catch up with, and is
+                // not told when it has.
+                self.caught_up = true;
                 self.duties.lease = Moment(0);
                 self.tell(out, format!("Gateway {me} leads."));
                 self.contention_chores(out);
