@@ -1,6 +1,7 @@
 //! The owner's cache: least recently used, written through, counted as the seed counts.
 
 use core::num::NonZeroUsize;
+use std::collections::BTreeSet;
 
 use lru::LruCache;
 use wire::{CacheCounts, CacheUse, NodeId};
@@ -11,6 +12,8 @@ use crate::house::StatusRow;
 #[derive(Debug)]
 pub struct Cache {
     rows: Option<LruCache<NodeId, StatusRow>>,
+    /// Every device that was ever in it. The log knows of writes alone; a query fills it too.
+    cached: BTreeSet<NodeId>,
     counts: CacheCounts,
 }
 
@@ -31,7 +34,8 @@ impl Cache {
     /// A cache for `size` devices; none for 0.
     #[must_use]
     pub fn new(size: usize) -> Self {
-        Self { rows: NonZeroUsize::new(size).map(LruCache::new), counts: CacheCounts::default() }
+        let rows = NonZeroUsize::new(size).map(LruCache::new);
+        Self { rows, cached: BTreeSet::new(), counts: CacheCounts::default() }
     }
 
     /// Whether there is a cache at all.
@@ -49,6 +53,7 @@ impl Cache {
     /// Write-through: the row has just been written to the table.
     pub fn put(&mut self, row: StatusRow) -> Put {
         let Some(rows) = &mut self.rows else { return Put::Off };
+        self.cached.insert(row.node);
         let full = rows.len() == rows.cap().get();
         match rows.push(row.node, row.clone()) {
             Some((node, _)) if node == row.node => Put::Updated,
@@ -57,15 +62,15 @@ impl Cache {
         }
     }
 
-    /// A query: counted, and answered from the cache if it can be. `known` says whether any
-    /// gateway has cached the device before.
+    /// A query: counted, and answered from the cache if it can be. `known` says whether the log
+    /// knows of a gateway that has cached the device before.
     pub fn query(&mut self, node: NodeId, known: bool) -> (CacheUse, Option<StatusRow>) {
         let Some(rows) = &mut self.rows else { return (CacheUse::Off, None) };
         if let Some(row) = rows.get(&node) {
             self.counts.hits += 1;
             return (CacheUse::Hit, Some(row.clone()));
         }
-        if known {
+        if known || self.cached.contains(&node) {
             self.counts.misses += 1;
             (CacheUse::Miss, None)
         } else {
