@@ -2,13 +2,13 @@
 //!
 //! `SEEDS=n` tries more logs than a plain run; a failure names its seed.
 
-use std::collections::BTreeMap;
-
 use gateway_core::command::{Agreed, Entry, Op, Origin, Said, TimerName};
 use gateway_core::house::{Change, House};
 use wire::{Clock, Epoch, GatewayId, Kind, NodeId, OrderNumber, Stamp, State, UnixMillis};
 
+use crate::dice::Dice;
 use crate::home::{id, split, zone};
+use crate::rows::Rows;
 
 #[test]
 fn replicas_that_apply_one_log_are_equal_and_a_restart_forgets_nothing() {
@@ -41,54 +41,6 @@ fn play(seed: u64, entries: usize, often: usize) -> usize {
         }
     }
     forgot
-}
-
-/// A store that keeps the newest row per key.
-#[derive(Default)]
-struct Rows(BTreeMap<String, Change>);
-
-impl Rows {
-    fn keep(&mut self, change: Change) {
-        let key = match &change {
-            Change::House(..) => "house".to_owned(),
-            Change::Gateway(id, _) => format!("gateway {id}"),
-            Change::Zone(zone, _) => format!("zone {zone}"),
-            Change::Device(node, _) => format!("device {node}"),
-            Change::Order(node, _) => format!("order {node}"),
-            Change::Timer(name, _) => format!("timer {name}"),
-            Change::Saw(key, ..) | Change::Forgot(key) => format!("seen {key:?}"),
-            Change::Status { .. } => return,
-        };
-        match change {
-            Change::Order(_, None) | Change::Timer(_, None) | Change::Forgot(_) => {
-                self.0.remove(&key);
-            }
-            other => drop(self.0.insert(key, other)),
-        }
-    }
-
-    fn restore(&self) -> House {
-        let mut house = House::new();
-        self.0.values().for_each(|row| house.restore(row.clone()));
-        house
-    }
-}
-
-/// Splitmix64.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % end
-    }
-
-    fn one_in(&mut self, n: u64) -> bool {
-        self.below(n) == 0
-    }
 }
 
 const PLACES: [&str; 6] = ["a/door", "a/bulb", "b/bulb", "b/motion", "c/thing", "d/door"];

@@ -1,0 +1,191 @@
+//! A broker with Hearth's edge: persistent zone sessions that are taken over, redelivery under the
+//! same stamp, clean query sessions, the site's session, presence and retained states.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use gateway_core::Input;
+use gateway_core::event::{Delivery, Session};
+use wire::{GatewayId, STAMP_PROPERTY, Site, Stamp, Topic, Topics, Zone, ZoneVerb};
+
+/// A gateway in one of its lives.
+pub(crate) type Life = (GatewayId, u64);
+
+/// What a gateway sends on a session.
+#[derive(Debug)]
+pub(crate) enum Request {
+    Open,
+    Close,
+    Publish { topic: String, payload: Vec<u8> },
+    Acknowledge(u64),
+}
+
+/// What the broker does.
+pub(crate) enum Act {
+    /// On a session, to a gateway.
+    Tell(Life, Session, Input),
+    /// To whoever published it.
+    Acknowledge(u64),
+    /// To whoever subscribed.
+    Publish { topic: String, payload: Vec<u8> },
+}
+
+#[derive(Clone)]
+struct Held {
+    stamp: u64,
+    topic: String,
+    payload: Vec<u8>,
+    response: Option<String>,
+}
+
+pub(crate) struct Broker {
+    pub(crate) topics: Topics,
+    holders: BTreeMap<Session, (Life, u64)>,
+    held: BTreeMap<Zone, VecDeque<Held>>,
+    presence: BTreeMap<String, Vec<u8>>,
+    /// Retained states by topic.
+    pub(crate) states: BTreeMap<String, Vec<u8>>,
+    stamps: u64,
+}
+
+impl Broker {
+    pub(crate) fn new() -> Self {
+        Self {
+            topics: Topics::new(Site::new("home").expect("a name")),
+            holders: BTreeMap::new(),
+            held: BTreeMap::new(),
+            presence: BTreeMap::new(),
+            states: BTreeMap::new(),
+            stamps: 0,
+        }
+    }
+
+    pub(crate) fn holder(&self, session: &Session) -> Option<GatewayId> {
+        self.holders.get(session).map(|((id, _), _)| *id)
+    }
+
+    /// What is not acknowledged yet.
+    pub(crate) fn unacknowledged(&self) -> usize {
+        self.held.values().map(VecDeque::len).sum()
+    }
+
+    /// Zones that hold something and have no session.
+    pub(crate) fn waiting(&self) -> Vec<Zone> {
+        let held = self.held.iter().filter(|(_, queue)| !queue.is_empty());
+        let zones = held.map(|(zone, _)| zone.clone());
+        zones.filter(|zone| self.holder(&Session::Zone(zone.clone())).is_none()).collect()
+    }
+
+    /// Someone publishes; gives the stamp.
+    pub(crate) fn publish(
+        &mut self,
+        topic: String,
+        payload: Vec<u8>,
+        response: Option<String>,
+    ) -> (u64, Vec<Act>) {
+        self.stamps += 1;
+        let stamp = self.stamps;
+        let message = Held { stamp, topic, payload, response };
+        let Some(Topic::Device(zone, _, verb)) = self.topics.parse(&message.topic) else {
+            return (stamp, self.hand(Session::Site, &message, false));
+        };
+        let acts = match verb {
+            ZoneVerb::Get => {
+                let mut acts = self.hand(Session::Query(zone), &message, false);
+                acts.extend(self.hand(Session::Site, &message, false));
+                acts
+            }
+            ZoneVerb::Status => {
+                self.presence.insert(message.topic.clone(), message.payload.clone());
+                self.hand(Session::Zone(zone), &message, false)
+            }
+            _ => {
+                let acts = self.hand(Session::Zone(zone.clone()), &message, false);
+                self.held.entry(zone).or_default().push_back(message);
+                acts
+            }
+        };
+        (stamp, acts)
+    }
+
+    /// A gateway sends something on a session that it opened as `generation`.
+    pub(crate) fn take(
+        &mut self,
+        from: Life,
+        session: Session,
+        generation: u64,
+        request: Request,
+    ) -> Vec<Act> {
+        let holds = self.holders.get(&session) == Some(&(from, generation));
+        match request {
+            Request::Open => self.open(from, session, generation),
+            _ if !holds => Vec::new(),
+            Request::Close => {
+                self.holders.remove(&session);
+                Vec::new()
+            }
+            Request::Publish { topic, payload } => {
+                let parsed = self.topics.parse(&topic);
+                if matches!(parsed, Some(Topic::Device(_, _, ZoneVerb::State))) {
+                    self.states.insert(topic.clone(), payload.clone());
+                }
+                vec![Act::Publish { topic, payload }]
+            }
+            Request::Acknowledge(stamp) => self.acknowledge(&session, stamp),
+        }
+    }
+
+    /// A gateway's connections broke.
+    pub(crate) fn lose(&mut self, life: Life) {
+        self.holders.retain(|_, (holder, _)| *holder != life);
+    }
+
+    fn open(&mut self, from: Life, session: Session, generation: u64) -> Vec<Act> {
+        let mut acts = Vec::new();
+        if let Some((old, number)) = self.holders.insert(session.clone(), (from, generation)) {
+            let down = Input::Down { session: session.clone(), generation: number };
+            acts.push(Act::Tell(old, session.clone(), down));
+        }
+        let up = Input::Up { session: session.clone(), generation };
+        acts.push(Act::Tell(from, session.clone(), up));
+        let Session::Zone(zone) = &session else { return acts };
+        let present = self.presence.iter().filter(|(topic, _)| {
+            matches!(self.topics.parse(topic), Some(Topic::Device(of, ..)) if of == *zone)
+        });
+        let mut messages = Vec::new();
+        for (topic, payload) in present {
+            let (topic, payload) = (topic.clone(), payload.clone());
+            messages.push((Held { stamp: 0, topic, payload, response: None }, true));
+        }
+        let held = self.held.get(zone).into_iter().flatten();
+        messages.extend(held.map(|message| (message.clone(), false)));
+        for (message, retain) in messages {
+            acts.extend(self.hand(session.clone(), &message, retain));
+        }
+        acts
+    }
+
+    fn acknowledge(&mut self, session: &Session, stamp: u64) -> Vec<Act> {
+        let Session::Zone(zone) = session else { return Vec::new() };
+        let Some(queue) = self.held.get_mut(zone) else { return Vec::new() };
+        let Some(at) = queue.iter().position(|held| held.stamp == stamp) else { return Vec::new() };
+        queue.remove(at);
+        vec![Act::Acknowledge(stamp)]
+    }
+
+    fn hand(&self, session: Session, message: &Held, retain: bool) -> Vec<Act> {
+        let Some((holder, generation)) = self.holders.get(&session) else { return Vec::new() };
+        let stamp = Stamp { broker: 1, incarnation: 1, counter: message.stamp };
+        let delivery = Delivery {
+            session: session.clone(),
+            generation: *generation,
+            token: message.stamp,
+            topic: message.topic.clone(),
+            payload: message.payload.clone(),
+            retain,
+            response_topic: message.response.clone(),
+            correlation: None,
+            properties: vec![(STAMP_PROPERTY.to_owned(), stamp.to_string())],
+        };
+        vec![Act::Tell(*holder, session, Input::Delivery(delivery))]
+    }
+}

@@ -1,0 +1,148 @@
+//! Zones and their owners when gateways die, are cut off, and return.
+
+use serde_json::json;
+
+use crate::world::World;
+
+const PLACES: [&str; 7] = ["a/x", "b/x", "c/x", "d/x", "e/x", "f/x", "g/x"];
+
+/// Zones a to c at gateway 1, d to f at gateway 2, g at gateway 3.
+fn home(seed: u64) -> World {
+    let mut world = World::new(seed, 3, 0, |_| {});
+    world.furnish(&PLACES);
+    let servers: Vec<_> = "abcdefg".chars().map(|zone| world.server(&zone.to_string())).collect();
+    assert_eq!(servers, [1, 1, 1, 2, 2, 2, 3].map(Some));
+    world
+}
+
+fn other_than(id: u8) -> u8 {
+    if id == 1 { 2 } else { 1 }
+}
+
+fn zone_of(id: u8) -> &'static str {
+    ["a", "d", "g"][usize::from(id) - 1]
+}
+
+#[test]
+fn when_an_owner_dies_its_zones_move_and_what_it_did_not_acknowledge_is_applied_once() {
+    for seed in 0..20 {
+        let mut world = home(seed);
+        let leader = world.leader().expect("someone leads");
+        let owner = other_than(leader);
+        let zone = zone_of(owner);
+        let place = format!("{zone}/x");
+        let stamps: Vec<u64> = (0..10).map(|_| world.report(&place)).collect();
+        // Somewhere between delivery and acknowledgement.
+        let moment = world.now + world.dice.below(12_000);
+        world.until("somewhere between", 20, |world| world.now >= moment);
+        world.kill(owner);
+        world.until("all are acknowledged", 1000, |world| {
+            stamps.iter().all(|stamp| world.is_acknowledged(*stamp))
+        });
+        assert_ne!(world.server(zone), Some(owner));
+        let question = world.get(&place);
+        world.until("the new owner answers", 500, |world| world.answer(&question).is_some());
+        let told = world.answer(&question).map(|answer| answer.get("state").as_u64());
+        assert_eq!(told, Some(world.people.said[&stamps[9]].value), "seed {seed}");
+        world.start(owner);
+        world.assert_settled();
+    }
+}
+
+#[test]
+fn when_a_leader_that_is_an_owner_dies_its_zones_are_served_within_a_second_and_a_half() {
+    let mut worst = 0;
+    for seed in 0..20 {
+        let mut world = home(seed);
+        let leader = world.leader().expect("someone leads");
+        let zone = zone_of(leader);
+        world.kill(leader);
+        let stamp = world.report(&format!("{zone}/x"));
+        let took = world.until("its zones are served", 1500, |w| w.is_acknowledged(stamp));
+        worst = worst.max(took);
+        world.start(leader);
+        world.assert_settled();
+        assert_eq!(world.server(zone), Some(leader), "it gets its zones back");
+    }
+    assert!(worst < 1000, "the slowest of them took {worst} ms");
+}
+
+#[test]
+fn a_hung_owner_is_noticed_by_its_silence_alone() {
+    let mut world = home(3);
+    let owner = other_than(world.leader().expect("someone leads"));
+    for other in [1, 2, 3] {
+        if other != owner {
+            world.part(owner, other);
+        }
+    }
+    // Its heartbeats still come, so nobody takes its zones; it cannot agree on anything.
+    let stamp = world.report(&format!("{}/x", zone_of(owner)));
+    world.run(3000);
+    assert!(!world.is_acknowledged(stamp));
+    assert_eq!(world.server(zone_of(owner)), Some(owner));
+    world.parted.clear();
+    world.until("it is agreed", 2000, |world| world.is_acknowledged(stamp));
+    world.assert_settled();
+}
+
+#[test]
+fn a_gateway_that_is_cut_off_loses_its_zones_and_gets_them_back_when_it_returns() {
+    for id in [1, 2] {
+        let mut world = home(4);
+        world.cut(id);
+        world.until("its zones have moved", 2500, |world| {
+            world.server(zone_of(id)).is_some_and(|server| server != id)
+        });
+        let stamp = world.report(&format!("{}/x", zone_of(id)));
+        world.until("a report is agreed", 500, |world| world.is_acknowledged(stamp));
+        world.heal(id);
+        world.until("it has its zones back", 3000, |w| w.server(zone_of(id)) == Some(id));
+        world.assert_settled();
+    }
+}
+
+#[test]
+fn a_restarted_gateway_gets_a_new_epoch_before_it_opens_anything() {
+    let mut world = home(5);
+    let owner = other_than(world.leader().expect("someone leads"));
+    world.kill(owner);
+    // So soon that nobody has declared it dead.
+    world.start(owner);
+    world.assert_settled();
+    assert_eq!(world.server(zone_of(owner)), Some(owner));
+}
+
+#[test]
+fn six_gateways_serve_on_three_and_lose_any_two() {
+    let mut world = World::new(6, 3, 3, |settings| {
+        settings.agreed.threshold = 1;
+        settings.leaders = vec![wire::GatewayId(6)];
+    });
+    world.furnish(&["livingroom/temp", "landing/motion", "bedroom/bulb"]);
+    world.until("gateway 6 leads", 5000, |world| world.leader() == Some(6));
+    let zones = ["livingroom", "landing", "bedroom"];
+    assert_eq!(zones.map(|zone| world.server(zone)), [1, 2, 3].map(Some));
+    world.kill(6);
+    world.kill(1);
+    let stamp = world.report("livingroom/temp");
+    world.until("another owner and leader", 2000, |world| world.is_acknowledged(stamp));
+    assert!(world.server("livingroom").is_some_and(|server| server == 2 || server == 3));
+    let question = world.set("bedroom/bulb", json!({"wait": "state"}));
+    world.until("orders are obeyed", 500, |world| world.answer(&question).is_some());
+    world.start(1);
+    world.start(6);
+    world.assert_settled();
+}
+
+#[test]
+fn a_standby_serves_when_nobody_else_is_left() {
+    let mut world = World::new(7, 2, 1, |_| {});
+    world.furnish(&["a/x", "b/x", "c/x", "d/x"]);
+    world.kill(1);
+    world.until("gateway 2 serves all", 1500, |world| {
+        ["a", "b", "c", "d"].iter().all(|zone| world.server(zone) == Some(2))
+    });
+    world.start(1);
+    world.assert_settled();
+}

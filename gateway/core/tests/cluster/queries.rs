@@ -1,0 +1,99 @@
+//! Queries: who answers, from what, how it is counted, and when nobody may answer.
+
+use serde_json::json;
+
+use crate::world::World;
+
+fn ask(world: &mut World, place: &str) -> String {
+    let question = world.get(place);
+    world.until("the query is answered", 1000, |world| world.answer(&question).is_some());
+    let answer = world.answer(&question).expect("answered");
+    assert_eq!(answer.failure(), None, "{place}");
+    answer.get("cache").as_str().expect("an answer says what the cache did").to_owned()
+}
+
+#[test]
+fn a_write_fills_the_cache_and_the_least_recently_used_device_leaves() {
+    let mut world = World::new(1, 3, 0, |_| {});
+    world.furnish(&["a/x", "a/y"]);
+    assert_eq!(ask(&mut world, "a/x"), "hit");
+    let stamp = world.report("a/z");
+    world.until("a third device", 200, |world| world.is_acknowledged(stamp));
+    assert_eq!(ask(&mut world, "a/y"), "miss");
+    assert_eq!(ask(&mut world, "a/y"), "hit");
+    assert_eq!(ask(&mut world, "a/z"), "hit");
+}
+
+#[test]
+fn without_a_cache_it_is_off() {
+    let mut world = World::new(1, 3, 0, |settings| settings.cache = 0);
+    world.furnish(&["a/x"]);
+    assert_eq!(ask(&mut world, "a/x"), "off");
+}
+
+#[test]
+fn the_first_query_at_a_new_owner_is_a_miss() {
+    let mut world = World::new(2, 3, 0, |_| {});
+    world.furnish(&["a/x"]);
+    world.kill(1);
+    world.until("the zone moved", 2000, |w| w.server("a").is_some_and(|server| server != 1));
+    assert_eq!(ask(&mut world, "a/x"), "miss");
+    assert_eq!(ask(&mut world, "a/x"), "hit");
+}
+
+#[test]
+fn a_device_that_no_gateway_ever_cached_is_a_cold_miss_once() {
+    let mut world = World::new(3, 3, 0, |settings| {
+        settings.cache = if settings.id.0 == 1 { 0 } else { 1 };
+    });
+    world.furnish(&["a/x", "a/y"]);
+    world.kill(1);
+    world.until("the zone moved", 2000, |w| w.server("a").is_some_and(|server| server != 1));
+    assert_eq!(ask(&mut world, "a/x"), "cold");
+    assert_eq!(ask(&mut world, "a/x"), "hit");
+    assert_eq!(ask(&mut world, "a/y"), "cold");
+    assert_eq!(ask(&mut world, "a/x"), "miss", "this gateway had cached it");
+}
+
+#[test]
+fn an_owner_that_hears_nobody_refuses_once_its_lease_ran_out() {
+    let mut world = World::new(4, 3, 0, |_| {});
+    world.furnish(&["a/x"]);
+    world.part(1, 2);
+    world.part(1, 3);
+    world.run(500);
+    let question = world.get("a/x");
+    world.until("it is refused", 1000, |world| world.answer(&question).is_some());
+    assert!(world.answer(&question).is_some_and(|answer| answer.failure().is_some()));
+    world.parted.clear();
+    world.run(1000);
+    assert_eq!(ask(&mut world, "a/x"), "hit");
+}
+
+#[test]
+fn two_of_three_that_are_dead_leave_one_that_refuses() {
+    let mut world = World::new(5, 3, 0, |_| {});
+    world.furnish(&["a/x"]);
+    world.kill(2);
+    world.kill(3);
+    world.run(1000);
+    let question = world.get("a/x");
+    world.until("it is refused", 1000, |world| world.answer(&question).is_some());
+    let answer = world.answer(&question).and_then(|answer| answer.failure());
+    assert!(answer.is_some_and(|why| why.contains("majority")), "{answer:?}");
+    assert_eq!(world.people.asked[&question].answers.len(), 1);
+}
+
+#[test]
+fn a_query_tells_both_registers() {
+    let mut world = World::new(6, 3, 0, |_| {});
+    world.furnish(&["a/x"]);
+    world.people.devices.entry("a/x".into()).or_default().obeys = false;
+    let order = world.set("a/x", json!({}));
+    world.until("it is agreed", 200, |world| world.answer(&order).is_some());
+    let question = world.get("a/x");
+    world.until("it is answered", 200, |world| world.answer(&question).is_some());
+    let answer = world.answer(&question).expect("answered");
+    assert_eq!(answer.get("desired"), &json!({"state": 11, "order": 1}));
+    assert_eq!(answer.get("state"), &json!(10));
+}
