@@ -45,6 +45,10 @@ pub(crate) struct Broker {
     /// Retained states by topic.
     pub(crate) states: BTreeMap<String, Vec<u8>>,
     stamps: u64,
+    /// A foreign broker may take its time until it throws a holder out: what it holds and may
+    /// answer until then.
+    pub(crate) lingers: bool,
+    lingering: Vec<(Session, Life, u64)>,
 }
 
 impl Broker {
@@ -56,6 +60,8 @@ impl Broker {
             presence: BTreeMap::new(),
             states: BTreeMap::new(),
             stamps: 0,
+            lingers: false,
+            lingering: Vec::new(),
         }
     }
 
@@ -115,7 +121,8 @@ impl Broker {
         generation: u64,
         request: Request,
     ) -> Vec<Act> {
-        let holds = self.holders.get(&session) == Some(&(from, generation));
+        let holds = self.holders.get(&session) == Some(&(from, generation))
+            || self.lingering.contains(&(session.clone(), from, generation));
         match request {
             Request::Open => self.open(from, session, generation),
             _ if !holds => Vec::new(),
@@ -141,7 +148,11 @@ impl Broker {
 
     fn open(&mut self, from: Life, session: Session, generation: u64) -> Vec<Act> {
         let mut acts = Vec::new();
-        if let Some((old, number)) = self.holders.insert(session.clone(), (from, generation)) {
+        let before = self.holders.insert(session.clone(), (from, generation));
+        if self.lingers {
+            let before = before.into_iter();
+            self.lingering.extend(before.map(|(old, number)| (session.clone(), old, number)));
+        } else if let Some((old, number)) = before {
             let down = Input::Down { session: session.clone(), generation: number };
             acts.push(Act::Tell(old, session.clone(), down));
         }
@@ -173,19 +184,24 @@ impl Broker {
     }
 
     fn hand(&self, session: Session, message: &Held, retain: bool) -> Vec<Act> {
-        let Some((holder, generation)) = self.holders.get(&session) else { return Vec::new() };
+        let lingering = self.lingering.iter().filter(|(of, ..)| *of == session);
+        let mut holders: Vec<_> = lingering.map(|(_, life, number)| (*life, *number)).collect();
+        holders.extend(self.holders.get(&session).copied());
         let stamp = Stamp { broker: 1, incarnation: 1, counter: message.stamp };
-        let delivery = Delivery {
-            session: session.clone(),
-            generation: *generation,
-            token: message.stamp,
-            topic: message.topic.clone(),
-            payload: message.payload.clone(),
-            retain,
-            response_topic: message.response.clone(),
-            correlation: None,
-            properties: vec![(STAMP_PROPERTY.to_owned(), stamp.to_string())],
+        let deliver = |(holder, generation)| {
+            let delivery = Delivery {
+                session: session.clone(),
+                generation,
+                token: message.stamp,
+                topic: message.topic.clone(),
+                payload: message.payload.clone(),
+                retain,
+                response_topic: message.response.clone(),
+                correlation: None,
+                properties: vec![(STAMP_PROPERTY.to_owned(), stamp.to_string())],
+            };
+            Act::Tell(holder, session.clone(), Input::Delivery(delivery))
         };
-        vec![Act::Tell(*holder, session, Input::Delivery(delivery))]
+        holders.into_iter().map(deliver).collect()
     }
 }

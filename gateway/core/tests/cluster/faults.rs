@@ -57,6 +57,13 @@ impl World {
         self.parted.insert((GatewayId(a.min(b)), GatewayId(a.max(b))));
     }
 
+    /// Its own connection dies, that of Paxos too, and the broker says so; its zones' sessions live.
+    pub(crate) fn mute(&mut self, id: u8) {
+        self.muted.insert(GatewayId(id));
+        let life = self.nodes[&GatewayId(id)].life();
+        self.will(life);
+    }
+
     pub(crate) fn notice(&mut self, id: GatewayId, cut: u64) {
         let node = self.nodes.get_mut(&id).expect("a gateway of this world");
         if node.cut != Some(cut) {

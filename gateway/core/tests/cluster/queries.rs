@@ -85,6 +85,27 @@ fn two_of_three_that_are_dead_leave_one_that_refuses() {
 }
 
 #[test]
+fn where_no_takeover_fences_it_off_an_old_owners_lease_is_waited_out() {
+    for seed in 0..3 {
+        let mut world = World::new(seed, 3, 0, |settings| settings.own_broker = false);
+        world.furnish(&["a/x", "b/x", "c/x", "d/x"]);
+        world.broker.lingers = true;
+        let (owner, place) = if world.leader() == Some(1) { (2, "d/x") } else { (1, "a/x") };
+        world.mute(owner);
+        for _ in 0..150 {
+            // Both the old and the new owner are asked, and neither may tell what is outdated.
+            world.get(place);
+            world.report(place);
+            world.run(10);
+        }
+        let server = world.server(&place[..1]);
+        assert!(server.is_some_and(|server| server != owner), "its zone has moved");
+        let acknowledged = world.people.devices[place].acknowledged;
+        assert!(acknowledged > 100, "the new owner works: {acknowledged}");
+    }
+}
+
+#[test]
 fn a_query_tells_both_registers() {
     let mut world = World::new(6, 3, 0, |_| {});
     world.furnish(&["a/x"]);

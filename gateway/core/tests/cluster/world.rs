@@ -30,6 +30,8 @@ pub(crate) struct World {
     pub(crate) loss: u64,
     /// Pairs of gateways that do not hear each other.
     pub(crate) parted: BTreeSet<(GatewayId, GatewayId)>,
+    /// Gateways whose own connection is dead while the sessions of their zones live.
+    pub(crate) muted: BTreeSet<GatewayId>,
     queue: BTreeMap<(u64, u64), Event>,
     serial: u64,
     traced: bool,
@@ -76,6 +78,7 @@ impl World {
             delay: 2 * MS,
             loss: 0,
             parted: BTreeSet::new(),
+            muted: BTreeSet::new(),
             queue: BTreeMap::new(),
             serial: 0,
             traced: std::env::var_os("TRACE").is_some(),
@@ -266,7 +269,7 @@ impl World {
     }
 
     fn hears(&self, from: GatewayId, to: GatewayId) -> bool {
-        let cut = |id| self.nodes[&id].cut.is_some();
+        let cut = |id| self.nodes[&id].cut.is_some() || self.muted.contains(&id);
         !cut(from) && !cut(to) && !self.parted.contains(&(from.min(to), from.max(to)))
     }
 
@@ -279,7 +282,8 @@ impl World {
     }
 
     fn carry_out(&mut self, life: Life, effect: Effect) {
-        let (id, cut) = (life.0, self.nodes[&life.0].cut.is_some());
+        let id = life.0;
+        let cut = self.nodes[&id].cut.is_some() || self.muted.contains(&id);
         match effect {
             Effect::Send { to, message } => {
                 let lost = self.dice.below(100) < self.loss;
