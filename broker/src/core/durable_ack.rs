@@ -72,6 +72,15 @@ pub(super) enum Place {
     Wait,
 }
 
+/// Whether gateways take this name for a zone (they check it in `wire`). What is sent to another would wait for an
+/// owner for ever.
+fn can_be_zone(name: &str) -> bool {
+    !name.is_empty()
+        && name.len() <= 128
+        && !name.starts_with('$')
+        && !name.contains(|c: char| c.is_control() || matches!(c, '+' | '#'))
+}
+
 impl Zones {
     pub(super) fn new(settings: &Settings) -> Self {
         let site = &settings.site;
@@ -104,13 +113,13 @@ impl Zones {
         let mut levels = topic.strip_prefix(&self.root)?.split('/');
         let (zone, device, verb) = (levels.next()?, levels.next()?, levels.next()?);
         let fits = levels.next().is_none() && matches!(verb, "report" | "set");
-        (fits && !zone.is_empty() && !device.is_empty()).then_some(zone)
+        (fits && can_be_zone(zone) && !device.is_empty()).then_some(zone)
     }
 
     /// The zone whose session has this client id.
     pub(super) fn zone_of_client<'c>(&self, client: &'c str) -> Option<&'c str> {
         let zone = client.strip_prefix(&self.gateway)?.strip_prefix("zone-")?;
-        (self.enabled && !zone.is_empty()).then_some(zone)
+        (self.enabled && can_be_zone(zone)).then_some(zone)
     }
 
     /// Whether a filter is one of the two that a zone's session has for its own zone; the router need not know it.

@@ -220,3 +220,17 @@ fn a_full_zone_refuses_new_clients_and_stops_reading_old_ones() {
     }
     device.ping();
 }
+
+#[test]
+fn a_zone_that_no_gateway_would_take_holds_nobody_up() {
+    let broker = start();
+    let mut leader = broker.v5("hearth-home-site").connect();
+    leader.subscribe("hearth/home/broker/waiting", 0);
+    let mut device = broker.v4("device").connect();
+    for name in ["$kitchen".to_owned(), "k".repeat(129), "kit\tchen".to_owned()] {
+        device.publish(&format!("home/{name}/plug/report"), "ON", 2);
+        device.expect(0x40);
+    }
+    device.publish(REPORT, "ON", 2);
+    assert_eq!(leader.got().payload, "kitchen", "only a zone that can be is announced");
+}
