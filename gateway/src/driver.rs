@@ -12,6 +12,7 @@ use wire::{GatewayId, Heartbeat, Liveness, Topic, Topics};
 
 use crate::clock::Clock;
 use crate::error::Error;
+use crate::fit::fitting;
 use crate::inbox::{AT_ONCE, Arrival, From};
 use crate::peers::Peers;
 use crate::sessions::{Change, Sessions};
@@ -109,7 +110,7 @@ impl Driver {
             Effect::Close { session } => self.sessions.close(&session),
             Effect::Publish { session, topic, payload, at_least_once, retain, correlation } => {
                 let qos = if at_least_once { Qos::AtLeastOnce } else { Qos::AtMostOnce };
-                let mut publish = Publish::new(topic, payload).qos(qos).retain(retain);
+                let mut publish = Publish::new(topic, fitting(payload)).qos(qos).retain(retain);
                 publish.correlation = correlation.map(Into::into);
                 match session {
                     Session::Own => self.peers.publish(publish),

@@ -17,8 +17,9 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Row};
 
-/// The version of the file (`PRAGMA user_version`) that this module understands.
-const VERSION: i64 = 1;
+/// The newest version of the file (`PRAGMA user_version`) that this module understands. What it
+/// reads of an older one is the same.
+const VERSION: i64 = 2;
 
 /// Tables that belong to one replica; every other table is replicated, also one that a later
 /// version adds, so that nothing is left out of a comparison by oversight.
@@ -207,7 +208,7 @@ fn read_tables(path: &Path) -> Result<Replica, Cause> {
     connection.busy_timeout(Duration::from_secs(5))?;
     let connection = connection.transaction()?;
     let version = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if version != VERSION {
+    if !(1..=VERSION).contains(&version) {
         return Err(Cause::Version(version));
     }
     let (site, gateway, incarnation, applied) = connection.query_row(

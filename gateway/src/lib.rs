@@ -9,6 +9,7 @@
 mod clock;
 mod driver;
 mod error;
+mod fit;
 mod inbox;
 pub mod inspect;
 mod peers;
@@ -55,6 +56,7 @@ pub async fn run(
         clock::wall_clock(),
         LOG_WINDOW,
     )?;
+    store.vote_with(&settings.voters.iter().copied().collect())?;
     let incarnation = recovered.incarnation;
     tokio::select! {
         () = &mut shutdown => return Ok(()),

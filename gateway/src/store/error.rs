@@ -59,6 +59,15 @@ pub enum StoreError {
         /// The site and the gateway that asked for it.
         wanted: (Site, GatewayId),
     },
+    /// The file was written among other voters.
+    OtherVoters {
+        /// The file.
+        path: PathBuf,
+        /// Who voted when it was made.
+        found: String,
+        /// Who votes by the settings.
+        wanted: String,
+    },
     /// A newer version of Hearth wrote the file.
     Newer {
         /// The file.
@@ -150,8 +159,9 @@ impl fmt::Display for StoreError {
             Self::Corrupt { path, detail } => write!(
                 f,
                 "{} is damaged: {detail}; replace this gateway by one with a new number, which \
-                 fetches everything from the others (under the old number, an empty or older \
-                 file would have forgotten what this gateway voted for)",
+                 fetches everything from the others: add it to the voters of all, then remove this \
+                 one (under the old number, an empty or older file would have forgotten what this \
+                 gateway voted for)",
                 path.display()
             ),
             Self::Foreign { path } => write!(
@@ -169,6 +179,14 @@ impl fmt::Display for StoreError {
                 found.0,
                 wanted.1,
                 wanted.0.as_str()
+            ),
+            Self::OtherVoters { path, found, wanted } => write!(
+                f,
+                "{} was last used when gateways {found} voted, and the settings name {wanted}; a \
+                 majority of so different voters may agree on something else: start every gateway \
+                 with --voters {found}, and add or remove one at a time, always on all gateways \
+                 before the next",
+                path.display()
             ),
             Self::Newer { path, found, known } => write!(
                 f,
@@ -211,6 +229,7 @@ impl std::error::Error for StoreError {
             | Self::Corrupt { .. }
             | Self::Foreign { .. }
             | Self::OtherReplica { .. }
+            | Self::OtherVoters { .. }
             | Self::Newer { .. }
             | Self::Inconsistent { .. }
             | Self::Stopped { .. } => None,

@@ -23,6 +23,7 @@ mod write;
 pub use error::StoreError;
 pub use thread::{Refused, StoreThread, spawn};
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -111,6 +112,14 @@ impl Store {
             _lock: lock,
         };
         Ok((store, recovered))
+    }
+
+    /// Takes note of who votes; one voter may come or go at a time.
+    ///
+    /// # Errors
+    /// When more than one differs from the last time, or the file cannot be written.
+    pub fn vote_with(&self, voters: &BTreeSet<GatewayId>) -> Result<(), StoreError> {
+        open::vote_with(&self.connection, &self.path, voters)
     }
 
     /// Writes everything in one transaction, returns once that is on disk, and gives the rows of

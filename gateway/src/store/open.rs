@@ -1,5 +1,6 @@
 //! Opens a replica's file, and refuses every file that is not sound and this replica's own.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,7 +14,11 @@ use super::StoreError;
 use super::read::unsigned;
 
 /// From each version of the file (`PRAGMA user_version`) to the next.
-const MIGRATIONS: [&str; 1] = [include_str!("../schema.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../schema.sql"),
+    // Empty until a gateway that knows its voters opens the file.
+    "ALTER TABLE replica ADD COLUMN voters TEXT NOT NULL DEFAULT ''",
+];
 
 /// Statements that a busy replica prepares: those of the log, of every table, and of the reads.
 const STATEMENTS: usize = 48;
@@ -136,6 +141,29 @@ fn own(
     }
     let wanted = (site.clone(), gateway);
     Err(StoreError::OtherReplica { path: path.to_owned(), found, wanted })
+}
+
+/// Writes down who votes with this replica. Two groups that differ by one voter share a voter in
+/// any two majorities; others may agree on different things in one slot, and never find out.
+pub(super) fn vote_with(
+    connection: &Connection,
+    path: &Path,
+    voters: &BTreeSet<GatewayId>,
+) -> Result<(), StoreError> {
+    let failed = |cause| StoreError::of(path, cause);
+    let query = "SELECT voters FROM replica";
+    let found: String = connection.query_row(query, [], |row| row.get(0)).map_err(failed)?;
+    let names: BTreeSet<String> = voters.iter().map(ToString::to_string).collect();
+    let before: BTreeSet<String> =
+        found.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
+    let wanted = voters.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+    if !before.is_empty() && before.symmetric_difference(&names).count() > 1 {
+        return Err(StoreError::OtherVoters { path: path.to_owned(), found, wanted });
+    }
+    if before != names {
+        connection.execute("UPDATE replica SET voters = ?1", [wanted]).map_err(failed)?;
+    }
+    Ok(())
 }
 
 /// Every life has a higher number than the one before, also when the clock was set back.

@@ -35,7 +35,7 @@ fn the_file_is_opened_as_durable_as_promised() {
         }
     };
     let found = ["journal_mode", "synchronous", "foreign_keys", "user_version"].map(pragma);
-    assert_eq!(found, ["wal", "2", "1", "1"]);
+    assert_eq!(found, ["wal", "2", "1", "2"]);
 }
 
 #[test]
@@ -138,6 +138,34 @@ fn the_file_of_another_replica_is_refused() {
 }
 
 #[test]
+fn one_voter_comes_or_goes_at_a_time() {
+    let folder = TempDir::new().unwrap();
+    let vote =
+        |voters: &[u8]| open(&folder).0.vote_with(&voters.iter().map(|n| GatewayId(*n)).collect());
+    assert!(vote(&[1, 2, 3]).is_ok());
+    assert!(vote(&[3, 1, 2]).is_ok(), "the order means nothing");
+    for others in [&[1][..], &[1, 2, 4], &[1, 2, 3, 4, 5]] {
+        let error = vote(others).expect_err("refused");
+        assert!(matches!(error, StoreError::OtherVoters { .. }), "{error:?}");
+        assert!(error.to_string().contains("--voters 1,2,3,"), "{error}");
+    }
+    for next in [&[1, 2, 3, 4][..], &[1, 2, 4], &[1, 2]] {
+        assert!(vote(next).is_ok(), "{next:?}");
+    }
+}
+
+#[test]
+fn a_file_of_the_first_version_takes_the_voters_that_it_meets() {
+    let folder = TempDir::new().unwrap();
+    drop(open(&folder));
+    let first = "ALTER TABLE replica DROP COLUMN voters; PRAGMA user_version = 1";
+    Connection::open(file(&folder)).unwrap().execute_batch(first).unwrap();
+    let voters = [GatewayId(1)].into();
+    assert!(open(&folder).0.vote_with(&voters).is_ok());
+    assert!(open(&folder).0.vote_with(&[GatewayId(2)].into()).is_err(), "it is kept");
+}
+
+#[test]
 fn a_newer_file_and_a_foreign_one_are_refused_and_left_alone() {
     let folder = TempDir::new().unwrap();
     drop(open(&folder));
@@ -150,7 +178,7 @@ fn a_newer_file_and_a_foreign_one_are_refused_and_left_alone() {
     version(99);
     let before = std::fs::read(file(&folder)).unwrap();
     let error = refusal(try_open(&folder, 1));
-    assert!(matches!(error, StoreError::Newer { found: 99, known: 1, .. }), "{error:?}");
+    assert!(matches!(error, StoreError::Newer { found: 99, known: 2, .. }), "{error:?}");
     assert!(error.to_string().contains("version 99"), "{error}");
     assert!(std::fs::read(file(&folder)).unwrap() == before, "it was changed");
     for foreign in [0, -1] {
