@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use hearth_config::{BrokerUrl, Settings};
 use serde_json::json;
+use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -64,6 +65,7 @@ pub(crate) async fn up(globals: &Globals, args: UpArgs) -> Outcome {
     let mut settings = globals.settings(flags.into_iter().flatten().collect())?;
     let bind = settings.broker.bind.clone();
     settings.client.broker = here(&bind)?;
+    free(&bind).await?;
     let mut blueprint = Blueprint::new(globals, settings);
     blueprint.story = args.story;
     let story = Story::new(false);
@@ -142,6 +144,19 @@ fn here(bind: &str) -> Outcome<BrokerUrl> {
     BrokerUrl::parse(&local).ok_or_else(what)
 }
 
+/// Whether the broker will get its port. On a port that is taken everyone else would join whoever
+/// listens there, and that may be another home.
+async fn free(bind: &str) -> Outcome {
+    let found = TcpListener::bind(bind).await;
+    let why = |error| {
+        Failure::failed(format!(
+            "the broker cannot listen on {bind}: {error}; is a home running there already? Stop \
+             it, or choose another --bind"
+        ))
+    };
+    found.map(drop).map_err(why)
+}
+
 /// Processes that are started again when they die.
 struct Crew {
     keepers: JoinSet<()>,
@@ -208,5 +223,15 @@ mod tests {
         assert_eq!(here("10.0.0.5:1883").as_deref(), Some("mqtt://10.0.0.5:1883"));
         assert_eq!(here("[::]:1883").as_deref(), Some("mqtt://[::1]:1883"));
         assert_eq!(here("127.0.0.1:0"), None);
+    }
+
+    #[tokio::test]
+    async fn a_port_that_is_taken_is_no_place_for_a_home() {
+        let taken = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let bind = taken.local_addr().expect("an address").to_string();
+        let why = free(&bind).await.expect_err("taken").to_string();
+        assert!(why.contains(&bind) && why.contains("--bind"), "{why}");
+        drop(taken);
+        assert!(free(&bind).await.is_ok());
     }
 }
