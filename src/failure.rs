@@ -29,6 +29,11 @@ impl Failure {
         Self { exit: 3, text: text.to_string() }
     }
 
+    /// The same; what a missing answer leaves open is said too.
+    pub(crate) fn unanswered(self, open: &str) -> Self {
+        if self.exit == 3 { Self { text: format!("{}; {open}", self.text), ..self } } else { self }
+    }
+
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(self.exit)
     }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use serde_json::json;
-use wire::{State, ZoneVerb};
+use wire::{Answer, State, ZoneVerb};
 
 use crate::cli::Globals;
 use crate::client::Client;
@@ -44,14 +44,55 @@ pub(crate) async fn set(globals: &Globals, args: SetArgs) -> Outcome {
         request["expires"] = json!(seconds);
     }
     let client = Client::connect(&globals.settings(vec![])?).await?;
-    let answer = client.device(&args.place, ZoneVerb::Set, request, client.patience()).await?;
+    let asked = client.device(&args.place, ZoneVerb::Set, request, client.patience());
+    let answer = asked.await.map_err(|failure| failure.unanswered(MAYBE))?;
     client.close().await;
     if globals.json {
         out!("{}", answer.to_json());
-    } else if args.wait {
-        out!("{} is {}", args.place, shown(&state.to_json()));
-    } else {
+    } else if !args.wait {
         out!("{} is told {}, order {}", args.place, args.state, answer.get("order"));
     }
+    if args.wait {
+        done(&args.place, &answer)?;
+    }
+    if args.wait && !globals.json {
+        out!("{} is {}", args.place, shown(&state.to_json()));
+    }
     Ok(())
+}
+
+/// The answer is missing, not the order.
+const MAYBE: &str = "the order may be agreed all the same, and waits for the device then";
+
+/// Whether the order that was waited for was carried out.
+fn done(place: &Place, answer: &Answer) -> Outcome {
+    let order = answer.get("order");
+    match answer.get("fulfilled").as_bool() {
+        Some(true) => Ok(()),
+        Some(false) => Err(Failure::failed(format!(
+            "{place} has not done it: order {order} expired, or a newer one replaced it"
+        ))),
+        None => Err(Failure::failed(format!(
+            "order {order} is over; hearth get {place} tells whether it was done"
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_that_expired_is_not_reported_as_done() {
+        let place: Place = "attic/fan".parse().expect("a place");
+        let answer = |fulfilled: &str| {
+            let json = format!(r#"{{"status":"ok","order":7,"fulfilled":{fulfilled}}}"#);
+            Answer::parse(json.as_bytes()).expect("an answer")
+        };
+        assert!(done(&place, &answer("true")).is_ok());
+        for (other, why) in [("false", "expired"), ("null", "hearth get attic/fan")] {
+            let failure = done(&place, &answer(other)).expect_err("not done").to_string();
+            assert!(failure.contains(why) && failure.contains('7'), "{failure}");
+        }
+    }
 }
