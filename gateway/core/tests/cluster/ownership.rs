@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::world::World;
+use crate::world::{MS, World};
 
 const PLACES: [&str; 7] = ["a/x", "b/x", "c/x", "d/x", "e/x", "f/x", "g/x"];
 
@@ -111,6 +111,30 @@ fn a_restarted_gateway_gets_a_new_epoch_before_it_opens_anything() {
     world.start(owner);
     world.assert_settled();
     assert_eq!(world.server(zone_of(owner)), Some(owner));
+}
+
+#[test]
+fn a_gateway_that_comes_to_lead_while_it_catches_up_joins() {
+    for seed in 0..30 {
+        let mut world = World::new(seed, 3, 0, |settings| {
+            settings.leaders = vec![wire::GatewayId(3)];
+        });
+        world.furnish(&["a/x"]);
+        world.delay = 20 * MS;
+        world.kill(3);
+        for _ in 0..40 {
+            world.report("a/x");
+            world.run(20);
+        }
+        // Whoever is left, one is late, is preferred, and learns in an election what it missed.
+        world.kill(1);
+        world.kill(2);
+        world.start(3);
+        world.start(2);
+        world.until("they lead and join", 3000, |world| world.joined().len() > 1);
+        world.start(1);
+        world.assert_settled();
+    }
 }
 
 #[test]
