@@ -40,6 +40,8 @@ pub(crate) struct Thing {
     pub(crate) obeys: bool,
     pub(crate) online: bool,
     pub(crate) commands: Vec<u64>,
+    /// Commands that came while it was away.
+    pub(crate) missed: u64,
     /// Its highest value whose report was acknowledged.
     pub(crate) acknowledged: u64,
     /// Its highest order that was answered.
@@ -48,7 +50,14 @@ pub(crate) struct Thing {
 
 impl Default for Thing {
     fn default() -> Self {
-        Self { obeys: true, online: true, commands: Vec::new(), acknowledged: 0, ordered: 0 }
+        Self {
+            obeys: true,
+            online: true,
+            commands: Vec::new(),
+            missed: 0,
+            acknowledged: 0,
+            ordered: 0,
+        }
     }
 }
 
@@ -137,6 +146,7 @@ impl World {
     fn commanded(&mut self, place: &str, command: &Json) {
         let order = command["order"].as_u64().expect("an order has a number");
         let device = self.people.devices.entry(place.to_owned()).or_default();
+        device.missed += u64::from(!device.online);
         if device.online && device.commands.last().is_none_or(|last| *last < order) {
             device.commands.push(order);
             if device.obeys {

@@ -6,7 +6,7 @@ use wire::GatewayId;
 use crate::world::World;
 
 impl World {
-    /// Who leads, in everyone's opinion.
+    /// Who leads: the holder of the site's session.
     pub(crate) fn leader(&self) -> Option<u8> {
         self.broker.holder(&Session::Site).map(|id| id.0)
     }
