@@ -2,6 +2,8 @@
 //!
 //! `UPDATE=1 cargo test -p wire` writes them anew.
 
+#![allow(clippy::unwrap_used, reason = "a helper that fails is the test's result")]
+
 use std::path::PathBuf;
 
 use serde_json::{Value as Json, json};

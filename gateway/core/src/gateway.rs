@@ -10,6 +10,7 @@ use crate::answers::Waiter;
 use crate::api::Asked;
 use crate::cache::Cache;
 use crate::chores::Duties;
+use crate::command::{DecodeError, Entry};
 use crate::contend::Contention;
 use crate::event::{Delivery, Effect, Input, Now, Session, Stored};
 use crate::house::{House, StatusRow};
@@ -163,6 +164,12 @@ impl Gateway {
         let Some(message) = self.contention_hears(from, message) else { return };
         match message {
             PeerMessage::Paxos(message) => {
+                if let Some(error) = damage(&message) {
+                    let id = self.settings.id;
+                    let words =
+                        format!("Gateway {id} drops what gateway {from} proposes: {error}.");
+                    return self.tell(out, words);
+                }
                 self.watch_round(&message);
                 let from = ReplicaId(from.0);
                 self.agree(paxos::Input::Message { from, message }, out);
@@ -242,6 +249,23 @@ impl Gateway {
         // The highest bit keeps it apart from the epochs, which number the sessions of zones.
         let incarnation = self.settings.incarnation & ((1 << 52) - 1);
         SessionId(1 << 63 | u64::from(self.settings.id.0) << 52 | incarnation)
+    }
+}
+
+/// Why this gateway could not apply what a message wants agreed. What is accepted once must be
+/// applied, so it is looked at before.
+fn damage(message: &paxos::Message) -> Option<DecodeError> {
+    use paxos::Message as M;
+    let readable = |requests: &[paxos::Request]| {
+        requests.iter().find_map(|request| Entry::decode(&request.payload).err())
+    };
+    match message {
+        M::Accept { value, .. } => readable(value.requests()),
+        M::Propose { requests } => readable(requests),
+        M::Promise { entries, .. } | M::Suffix { entries, .. } => {
+            entries.iter().find_map(|entry| readable(entry.value.requests()))
+        }
+        _ => None,
     }
 }
 
