@@ -29,8 +29,9 @@ use layer::Layer;
 /// The defaults, as people read them.
 pub const DEFAULT: &str = include_str!("../default.toml");
 
-/// Variables of the environment that begin with `HEARTH_` and are no settings.
-const NOT_SETTINGS: [&str; 2] = ["HEARTH_CONFIG", "HEARTH_LOG"];
+/// Settings that are not in a section. Any other variable without a section is not meant for us:
+/// container engines make some of their own, such as `HEARTH_PORT`, for a service called hearth.
+const WITHOUT_SECTION: [&str; 2] = ["site", "device"];
 
 /// Where settings come from, besides the defaults.
 #[derive(Clone, Debug, Default)]
@@ -78,8 +79,8 @@ impl Sources {
         }
         for (name, value) in &self.environment {
             let Some(rest) = name.strip_prefix("HEARTH_") else { continue };
-            if !NOT_SETTINGS.contains(&name.as_str()) {
-                let key = rest.to_ascii_lowercase().replace("__", ".");
+            let key = rest.to_ascii_lowercase().replace("__", ".");
+            if key.contains('.') || WITHOUT_SECTION.contains(&key.as_str()) {
                 layers.push(Layer::from_text(&key, value, Origin::Variable(name.clone()))?);
             }
         }

@@ -68,6 +68,7 @@ fn a_later_place_wins() {
             ("HEARTH_GATEWAY__CACHE".into(), "2".into()),
             ("HEARTH_GATEWAY__VOTERS".into(), "1, 2,3".into()),
             ("HEARTH_LOG".into(), "debug".into()),
+            ("HEARTH_PORT_1883_TCP".into(), "tcp://10.0.0.1:1883".into()),
             ("PATH".into(), "/bin".into()),
         ],
         flags: vec![Flag { flag: "--cache", key: "gateway.cache", value: "3".into() }],
