@@ -43,14 +43,19 @@ fn six_gateways_agree_and_a_failed_round_is_tried_again() {
     ballots_tell_of_the_rival(&data);
 }
 
-/// In the six files every slot holds one value; the rival's value was accepted under a ballot of
-/// its own, and the leader's came after it, in a slot of its own, under a higher one.
+/// In the six files every slot holds one value. The rival's ballot is above the leader's, and what
+/// was agreed since, its own value and the one whose round had failed, stands in two slots.
 fn ballots_tell_of_the_rival(data: &std::path::Path) {
     let mut values: BTreeMap<u64, BTreeSet<Vec<u8>>> = BTreeMap::new();
     let mut ballots = BTreeSet::new();
+    let mut since = BTreeMap::new();
     for id in 1..=6 {
         for entry in inspect::read(&inspect::file(data, id)).unwrap().log {
             ballots.insert((entry.ballot.round, entry.ballot.gateway));
+            // A no-op is two bytes, version and kind.
+            if entry.ballot.gateway == 2 && entry.value.len() > 2 {
+                since.insert(entry.slot, entry.value.clone());
+            }
             values.entry(entry.slot).or_default().insert(entry.value);
         }
     }
@@ -58,5 +63,7 @@ fn ballots_tell_of_the_rival(data: &std::path::Path) {
     assert!(twice.is_empty(), "slots with two values: {twice:?}");
     let rival = ballots.iter().find(|(_, gateway)| *gateway == 2);
     let (round, _) = rival.unwrap_or_else(|| panic!("no ballot of gateway 2 in {ballots:?}"));
-    assert!(ballots.iter().any(|(later, gateway)| *gateway == 6 && later > round), "{ballots:?}");
+    assert!(ballots.iter().any(|(before, gateway)| *gateway == 6 && before < round), "{ballots:?}");
+    let contended = since.values().filter(|value| !value.is_empty()).collect::<BTreeSet<_>>();
+    assert!(contended.len() >= 2, "values in slots of their own: {since:?}");
 }
