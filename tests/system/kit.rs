@@ -14,6 +14,9 @@ use tempfile::TempDir;
 /// busy with other tests may be many times slower than usual.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
+/// After which a marker that has not come back is published again.
+const AGAIN: Duration = Duration::from_millis(200);
+
 /// The program under test.
 pub(crate) fn hearth() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hearth"));
@@ -250,7 +253,10 @@ impl Listener {
         'subscribed: loop {
             assert!(began.elapsed() < PATIENCE, "mosquitto_sub does not subscribe");
             home.publish(&marker, "here", &[]);
-            while let Ok(line) = listener.lines.recv_timeout(Duration::from_millis(200)) {
+            // A busy topic never falls silent, so the wait for the marker ends by itself too.
+            let published = Instant::now();
+            while published.elapsed() < AGAIN {
+                let Ok(line) = listener.lines.recv_timeout(AGAIN) else { break };
                 if line.starts_with(&marker) {
                     break 'subscribed;
                 }
