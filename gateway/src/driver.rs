@@ -3,7 +3,7 @@
 
 use std::future::Future;
 
-use gateway_core::event::{Delivery, Effect, Input, Session, Stored};
+use gateway_core::event::{Effect, Input, Session, Stored};
 use gateway_core::peer::PeerMessage;
 use gateway_core::{Gateway, Step};
 use link::{Publish, Qos};
@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::fit::fitting;
 use crate::inbox::{AT_ONCE, Arrival, From};
 use crate::peers::Peers;
-use crate::sessions::{Change, Sessions};
+use crate::sessions::{Change, Sessions, delivery};
 use crate::store::{Refused, StoreError, StoreThread};
 use crate::voice::Voice;
 
@@ -168,17 +168,7 @@ impl Driver {
                 Ok(Ok(zone)) => self.step(Input::Waiting(zone)),
                 _ => Ok(()),
             },
-            _ => self.step(Input::Delivery(Delivery {
-                session: Session::Own,
-                generation: 0,
-                token: 0,
-                topic: message.topic,
-                payload: message.payload.to_vec(),
-                retain: message.retain,
-                response_topic: message.response_topic,
-                correlation: message.correlation.map(|data| data.to_vec()),
-                properties: message.properties,
-            })),
+            _ => self.step(Input::Delivery(delivery(Session::Own, 0, 0, message))),
         }
     }
 

@@ -124,23 +124,13 @@ impl Sessions {
                 self.open.remove(session);
                 Some(Change::Down)
             }
-            link::Event::Message(message) => {
+            link::Event::Message(mut message) => {
                 self.next_token += 1;
                 let token = self.next_token;
                 if message.qos != Qos::AtMostOnce {
-                    open.acks.insert(token, message.ack);
+                    open.acks.insert(token, std::mem::replace(&mut message.ack, Ack::none()));
                 }
-                Some(Change::Delivered(Delivery {
-                    session: session.clone(),
-                    generation,
-                    token,
-                    topic: message.topic,
-                    payload: message.payload.to_vec(),
-                    retain: message.retain,
-                    response_topic: message.response_topic,
-                    correlation: message.correlation.map(|data| data.to_vec()),
-                    properties: message.properties,
-                }))
+                Some(Change::Delivered(delivery(session.clone(), generation, token, message)))
             }
         }
     }
@@ -180,5 +170,25 @@ impl Sessions {
                 site
             }
         }
+    }
+}
+
+/// A message of a link, as the core takes it.
+pub(crate) fn delivery(
+    session: Session,
+    generation: u64,
+    token: u64,
+    message: link::Delivery,
+) -> Delivery {
+    Delivery {
+        session,
+        generation,
+        token,
+        topic: message.topic,
+        payload: message.payload.to_vec(),
+        retain: message.retain,
+        response_topic: message.response_topic,
+        correlation: message.correlation.map(|data| data.to_vec()),
+        properties: message.properties,
     }
 }

@@ -53,12 +53,16 @@ fn when_the_owner_hangs_another_answers_and_the_old_one_never_does_again() {
     for _ in 0..20 {
         home.publish("home/hallway/doorSensor/get", "", &["-V", "mqttv311"]);
     }
-    for _ in 0..10 {
-        let (_, answer) = answers.next("/response");
+    // A query at QoS 0 is lost while the zone changes hands, so it is asked until answered.
+    home.until("it has joined again", |home| {
+        let answer = home.answer("home/hallway/doorSensor/get", "");
+        assert!(answer["state"] == 7.5 || answer["status"] == "error", "{answer}");
+        home.owner("hallway") == Some(owner)
+    });
+    for (_, answer) in answers.received() {
         let answer: Json = serde_json::from_str(&answer).unwrap();
         assert!(answer["state"] == 7.5 || answer["status"] == "error", "{answer}");
     }
-    home.until("it has joined again", |home| home.owner("hallway") == Some(owner));
 }
 
 #[test]

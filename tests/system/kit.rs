@@ -282,6 +282,12 @@ impl Listener {
         self.next_where(topic_ends, |_| true)
     }
 
+    /// Everything that has come by now.
+    pub(crate) fn received(&mut self) -> Vec<(String, String)> {
+        let lines = self.lines.try_iter();
+        lines.filter_map(|l| l.split_once(' ').map(|(t, p)| (t.to_owned(), p.to_owned()))).collect()
+    }
+
     pub(crate) fn next_where(
         &mut self,
         topic_ends: &str,

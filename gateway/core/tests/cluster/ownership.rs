@@ -68,7 +68,7 @@ fn when_a_leader_that_is_an_owner_dies_its_zones_are_served_within_a_second_and_
 }
 
 #[test]
-fn a_hung_owner_is_noticed_by_its_silence_alone() {
+fn an_owner_whose_paxos_link_is_dead_keeps_its_zones_and_loses_nothing() {
     let mut world = home(3);
     let owner = other_than(world.leader().expect("someone leads"));
     for other in [1, 2, 3] {
