@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 /// Crate, its folder, and which of ours it may depend on.
 const IMPORTS: &[(&str, &[&str])] = &[
     ("paxos", &[]),
+    ("paxos/bench", &[]),
     ("broker", &[]),
     ("config", &[]),
     ("devices/wire", &[]),

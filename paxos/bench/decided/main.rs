@@ -1,0 +1,121 @@
+//! Decided entries a second: three replicas in one thread, nothing lost, storage in memory, assertions on.
+//!
+//! A client keeps some entries in flight at the leader; an entry counts once all three replicas have it as
+//! decided. The crate `omnipaxos` gets the same entries, the same queues and the same turns, in alternating
+//! rounds of the same run. It is asked only for the index up to which all is decided, and not for the entries;
+//! ours hands every replica its entries.
+//!
+//! `cargo bench -p paxos-bench`, with two optional arguments: how many rounds, and entries in thousands a round.
+
+mod omni;
+mod ours;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use paxos::{Request, SessionId};
+
+const IN_FLIGHT: [usize; 5] = [1, 16, 64, 256, 1024];
+
+/// How entries travel.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Travel {
+    /// Those that wait together go in one message.
+    Together,
+    /// Each goes in a message, and ours in a slot, of its own.
+    Alone,
+}
+
+/// Three replicas with a leader, and the queues between them.
+trait Group {
+    /// Gives the leader one message's worth of entries.
+    fn propose(&mut self, requests: Vec<Request>);
+    /// Lets each replica handle all that waits for it and send what follows.
+    fn turn(&mut self);
+    /// How many entries the leader knows to be decided.
+    fn decided_at_leader(&self) -> usize;
+    /// How many entries every replica knows to be decided.
+    fn decided(&self) -> usize;
+    /// How many messages went from one replica to another.
+    fn messages(&self) -> usize;
+}
+
+struct Outcome {
+    rate: f64,
+    messages: f64,
+}
+
+fn main() {
+    // Cargo adds `--bench`.
+    let mut arguments = std::env::args().skip(1).filter_map(|word| word.parse::<usize>().ok());
+    let rounds = arguments.next().unwrap_or(5);
+    let entries = arguments.next().unwrap_or(400) * 1000;
+    println!("{entries} entries of 64 bytes a round, median of {rounds} rounds, three replicas");
+    for (travel, title) in [
+        (Travel::Together, "entries that wait together share a message"),
+        (Travel::Alone, "every entry in a message and a slot of its own"),
+    ] {
+        println!("\n{title}");
+        println!("in flight      ours/s  omnipaxos/s  ratio  messages an entry: ours  omnipaxos");
+        for in_flight in IN_FLIGHT {
+            compare(travel, in_flight, entries, rounds);
+        }
+    }
+}
+
+fn compare(travel: Travel, in_flight: usize, entries: usize, rounds: usize) {
+    let (mut ours, mut omni, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    let mut messages = (0.0, 0.0);
+    for _ in 0..rounds {
+        let us = run(&mut ours::Ours::new(travel, in_flight), travel, in_flight, entries);
+        let them = run(&mut omni::Omni::new(travel), travel, in_flight, entries);
+        ours.push(us.rate);
+        omni.push(them.rate);
+        ratios.push(us.rate / them.rate);
+        messages = (us.messages, them.messages);
+    }
+    println!(
+        "{in_flight:>9} {:>11.0} {:>12.0} {:>6.2} {:>24.3} {:>10.3}",
+        median(ours),
+        median(omni),
+        median(ratios),
+        messages.0,
+        messages.1
+    );
+}
+
+/// Gets `entries` decided, `in_flight` of them at a time.
+fn run(group: &mut impl Group, travel: Travel, in_flight: usize, entries: usize) -> Outcome {
+    let payload: Arc<[u8]> = Arc::from([7; 64]);
+    let mut proposed = 0;
+    let sent_before = group.messages();
+    let began = Instant::now();
+    while group.decided() < entries {
+        let room = in_flight - (proposed - group.decided_at_leader());
+        let next = proposed..(proposed + room).min(entries);
+        proposed = next.end;
+        let mut requests = next.map(|number| Request {
+            session: SessionId(1),
+            number: number as u64 + 1,
+            payload: payload.clone(),
+        });
+        match travel {
+            Travel::Together => group.propose(requests.collect()),
+            Travel::Alone => requests.by_ref().for_each(|request| group.propose(vec![request])),
+        }
+        group.turn();
+    }
+    let spent = began.elapsed();
+    assert_eq!(group.decided(), entries, "more was decided than proposed");
+    let messages = (group.messages() - sent_before) as f64;
+    Outcome { rate: per_second(entries, spent), messages: messages / entries as f64 }
+}
+
+fn per_second(count: usize, spent: Duration) -> f64 {
+    count as f64 / spent.as_secs_f64()
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
