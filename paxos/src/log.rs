@@ -6,7 +6,7 @@
 //! -----------+----------------+-----------------------------> slots
 //! ```
 
-use alloc::collections::BTreeMap;
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use crate::config::Config;
@@ -16,7 +16,9 @@ use crate::record::Recovered;
 
 #[derive(Debug)]
 pub(crate) struct Log {
-    entries: BTreeMap<Slot, (Ballot, Value)>,
+    /// One place per slot from `floor` on, empty where nothing was accepted. Acceptors leave slots far above
+    /// `chosen` for later, so that there are at most two log windows and one leader's window of places.
+    places: VecDeque<Option<(Ballot, Value)>>,
     /// The lowest slot about which memory tells everything.
     floor: Slot,
     /// The chosen prefix. From `floor` to here every slot is present, with its chosen value.
@@ -26,17 +28,16 @@ pub(crate) struct Log {
 impl Log {
     /// The log up to what the state machine holds; the rest of the chosen prefix is still to be reported.
     pub(crate) fn recover(recovered: &Recovered) -> Self {
-        let entries: BTreeMap<_, _> = recovered
-            .accepted
-            .iter()
-            .map(|entry| (entry.slot, (entry.ballot, entry.value.clone())))
-            .collect();
         let mut floor = recovered.applied.next();
-        while floor.0 > 1 && entries.contains_key(&Slot(floor.0 - 1)) {
-            floor = Slot(floor.0 - 1);
+        for entry in recovered.accepted.iter().rev() {
+            if entry.slot.next() == floor {
+                floor = entry.slot;
+            }
         }
-        let mut log = Self { entries, floor: Slot(1), chosen: recovered.applied };
-        log.raise_floor(floor);
+        let mut log = Self { places: VecDeque::new(), floor, chosen: recovered.applied };
+        for entry in recovered.accepted.iter().filter(|entry| entry.slot >= floor) {
+            *log.place(entry.slot) = Some((entry.ballot, entry.value.clone()));
+        }
         log
     }
 
@@ -49,33 +50,46 @@ impl Log {
     }
 
     pub(crate) fn get(&self, slot: Slot) -> Option<&(Ballot, Value)> {
-        self.entries.get(&slot)
+        self.places.get(self.index(slot)?)?.as_ref()
+    }
+
+    /// Where a slot's place is, if memory reaches down to it.
+    fn index(&self, slot: Slot) -> Option<usize> {
+        usize::try_from(slot.0.checked_sub(self.floor.0)?).ok()
+    }
+
+    fn place(&mut self, slot: Slot) -> &mut Option<(Ballot, Value)> {
+        let index = self.index(slot);
+        let Some(index) = index else {
+            panic!("slot {slot} is below {}, where memory begins", self.floor);
+        };
+        if index >= self.places.len() {
+            self.places.resize(index + 1, None);
+        }
+        &mut self.places[index]
     }
 
     /// Accepts or learns a value in a slot that is not known to be chosen.
     pub(crate) fn put(&mut self, slot: Slot, ballot: Ballot, value: Value) {
         assert!(slot > self.chosen, "slot {slot} is chosen and cannot change");
-        if let Some((held, same)) = self.entries.get(&slot) {
+        let place = self.place(slot);
+        if let Some((held, same)) = place {
             assert!(*held <= ballot, "slot {slot} would go back from {held} to {ballot}");
             assert!(
                 *held < ballot || *same == value,
                 "two values in slot {slot} at ballot {ballot}"
             );
         }
-        self.entries.insert(slot, (ballot, value));
+        *place = Some((ballot, value));
     }
 
     /// Extends the chosen prefix by one slot, which must be present, and lets go of what is out of the window.
     pub(crate) fn choose_next(&mut self, config: &Config) -> Entry {
         let slot = self.chosen.next();
-        let entry = self.entries.get(&slot).map(|(ballot, value)| Entry {
-            slot,
-            ballot: *ballot,
-            value: value.clone(),
-        });
-        let Some(entry) = entry else {
+        let Some((ballot, value)) = self.get(slot) else {
             panic!("slot {slot} is chosen, but its value is missing");
         };
+        let entry = Entry { slot, ballot: *ballot, value: value.clone() };
         self.chosen = slot;
         let keep = Slot(slot.0.saturating_sub(config.log_window) + 1);
         if keep > self.floor {
@@ -93,13 +107,10 @@ impl Log {
 
     fn raise_floor(&mut self, floor: Slot) {
         assert!(floor <= self.chosen.next(), "only chosen slots may be forgotten");
-        self.floor = floor;
-        while let Some(entry) = self.entries.first_entry() {
-            if *entry.key() >= floor {
-                break;
-            }
-            entry.remove();
+        while self.floor < floor && self.places.pop_front().is_some() {
+            self.floor = self.floor.next();
         }
+        self.floor = self.floor.max(floor);
     }
 
     /// Every accepted entry from `from` on, as far as one message holds, and the last slot this speaks for.
@@ -118,16 +129,17 @@ impl Log {
 
     fn chunk(&self, from: Slot, to: Slot, config: &Config) -> (Vec<Entry>, bool) {
         let (mut entries, mut bytes) = (Vec::new(), 0);
-        if from > to {
-            return (entries, false);
-        }
-        for (slot, (ballot, value)) in self.entries.range(from..=to) {
+        let places = self.places.iter().skip(self.index(from).unwrap_or(0));
+        for (slot, place) in (from.0..=to.0).map(Slot).zip(places) {
+            let Some((ballot, value)) = place else {
+                continue;
+            };
             bytes += value.bytes();
             let full = entries.len() >= config.chunk_entries || bytes > config.chunk_bytes;
             if full && !entries.is_empty() {
                 return (entries, true);
             }
-            entries.push(Entry { slot: *slot, ballot: *ballot, value: value.clone() });
+            entries.push(Entry { slot, ballot: *ballot, value: value.clone() });
         }
         (entries, false)
     }
@@ -170,6 +182,22 @@ mod tests {
         }
         assert_eq!((log.floor(), log.chosen()), (Slot(5), Slot(7)));
         assert!(log.get(Slot(4)).is_none() && log.get(Slot(10)).is_some());
+    }
+
+    #[test]
+    fn memory_begins_above_the_last_hole_below_what_is_applied() {
+        let entry = |slot| Entry { slot: Slot(slot), ballot: BALLOT, value: Value::NoOp };
+        let accepted = [1, 3, 4, 7].map(entry).into();
+        let recovered = Recovered { accepted, applied: Slot(4), ..Recovered::empty() };
+        let mut log = Log::recover(&recovered);
+        assert_eq!((log.floor(), log.chosen()), (Slot(3), Slot(4)));
+        let held = (0..9).map(Slot).filter(|slot| log.get(*slot).is_some());
+        assert_eq!(held.collect::<Vec<_>>(), [3, 4, 7].map(Slot));
+        log.install(Slot(5));
+        assert!(log.get(Slot(4)).is_none() && log.get(Slot(7)).is_some());
+        log.install(Slot(20));
+        assert_eq!((log.floor(), log.chosen()), (Slot(21), Slot(20)));
+        assert_eq!(log.report(Slot(21), &small()), (Vec::new(), Slot(u64::MAX)));
     }
 
     #[test]

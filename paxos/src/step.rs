@@ -88,13 +88,13 @@ pub struct Step {
 impl Step {
     /// Adds what a later input asked for, so that one write serves both.
     pub fn absorb(&mut self, later: Self) {
-        self.records.extend(later.records);
-        self.immediate.extend(later.immediate);
-        self.durable.extend(later.durable);
-        self.chosen.extend(later.chosen);
-        self.events.extend(later.events);
-        self.confirmed.extend(later.confirmed);
-        self.fetch.extend(later.fetch);
+        append(&mut self.records, later.records);
+        append(&mut self.immediate, later.immediate);
+        append(&mut self.durable, later.durable);
+        append(&mut self.chosen, later.chosen);
+        append(&mut self.events, later.events);
+        append(&mut self.confirmed, later.confirmed);
+        append(&mut self.fetch, later.fetch);
     }
 
     /// A message that rests on nothing unwritten.
@@ -169,6 +169,15 @@ impl Step {
     ) -> Result<(R, Durable), E> {
         let written = write(&self.records)?;
         Ok((written, Durable { messages: self.durable }))
+    }
+}
+
+/// Most of a step is often empty: then nothing has to be copied.
+fn append<T>(to: &mut Vec<T>, mut later: Vec<T>) {
+    if to.is_empty() {
+        *to = later;
+    } else {
+        to.append(&mut later);
     }
 }
 

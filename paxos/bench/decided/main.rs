@@ -5,7 +5,8 @@
 //! rounds of the same run. It is asked only for the index up to which all is decided, and not for the entries;
 //! ours hands every replica its entries.
 //!
-//! `cargo bench -p paxos-bench`, with two optional arguments: how many rounds, and entries in thousands a round.
+//! `cargo bench -p paxos-bench`, with optional arguments: how many rounds, how many thousand entries a round, and
+//! the word `ours` to leave the other crate out, for a profiler.
 
 mod omni;
 mod ours;
@@ -46,10 +47,11 @@ struct Outcome {
 }
 
 fn main() {
+    let alone = std::env::args().any(|word| word == "ours");
     // Cargo adds `--bench`.
-    let mut arguments = std::env::args().skip(1).filter_map(|word| word.parse::<usize>().ok());
-    let rounds = arguments.next().unwrap_or(5);
-    let entries = arguments.next().unwrap_or(400) * 1000;
+    let mut numbers = std::env::args().skip(1).filter_map(|word| word.parse::<usize>().ok());
+    let rounds = numbers.next().unwrap_or(5);
+    let entries = numbers.next().unwrap_or(400) * 1000;
     println!("{entries} entries of 64 bytes a round, median of {rounds} rounds, three replicas");
     for (travel, title) in [
         (Travel::Together, "entries that wait together share a message"),
@@ -58,17 +60,18 @@ fn main() {
         println!("\n{title}");
         println!("in flight      ours/s  omnipaxos/s  ratio  messages an entry: ours  omnipaxos");
         for in_flight in IN_FLIGHT {
-            compare(travel, in_flight, entries, rounds);
+            compare(travel, in_flight, entries, rounds, alone);
         }
     }
 }
 
-fn compare(travel: Travel, in_flight: usize, entries: usize, rounds: usize) {
+fn compare(travel: Travel, in_flight: usize, entries: usize, rounds: usize, alone: bool) {
     let (mut ours, mut omni, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     let mut messages = (0.0, 0.0);
     for _ in 0..rounds {
         let us = run(&mut ours::Ours::new(travel, in_flight), travel, in_flight, entries);
-        let them = run(&mut omni::Omni::new(travel), travel, in_flight, entries);
+        let peer = || run(&mut omni::Omni::new(travel), travel, in_flight, entries);
+        let them = if alone { Outcome { rate: f64::NAN, messages: f64::NAN } } else { peer() };
         ours.push(us.rate);
         omni.push(them.rate);
         ratios.push(us.rate / them.rate);
