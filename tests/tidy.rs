@@ -17,6 +17,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("gateway/core", &["paxos", "wire"]),
     ("gateway", &["gateway-core", "link", "paxos", "wire"]),
     ("linear", &[]),
+    ("sim", &["gateway-core", "paxos", "wire"]),
 ];
 
 /// What is ours, by package name.
@@ -26,6 +27,7 @@ const OURS: &[&str] = &[
     "gateway",
     "gateway-core",
     "hearth-config",
+    "hearth-sim",
     "linear",
     "link",
     "paxos",

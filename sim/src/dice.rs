@@ -1,8 +1,9 @@
 //! One stream of randomness per seed.
 
-pub(crate) struct Rng(u64);
+/// `SplitMix64`: small, fast, and the same on every machine.
+pub(crate) struct Dice(u64);
 
-impl Rng {
+impl Dice {
     pub(crate) const fn new(seed: u64) -> Self {
         Self(seed)
     }
@@ -20,12 +21,23 @@ impl Rng {
         low + self.next() % (high - low + 1)
     }
 
+    /// In `low..=high`, where every order of magnitude is as likely as the next: mostly short, at times very long.
+    pub(crate) fn tail(&mut self, low: u64, high: u64) -> u64 {
+        let (least, most) = (low.max(1).ilog2(), high.max(1).ilog2());
+        let magnitude = self.between(u64::from(least), u64::from(most));
+        self.between(1 << magnitude, (2 << magnitude) - 1).clamp(low, high)
+    }
+
     pub(crate) const fn below(&mut self, limit: usize) -> usize {
         (self.next() % limit as u64) as usize
     }
 
     /// True in `percent` of 100 cases.
     pub(crate) const fn chance(&mut self, percent: u64) -> bool {
-        self.next() % 100 < percent
+        percent > 0 && self.next() % 100 < percent
+    }
+
+    pub(crate) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[self.below(from.len())]
     }
 }

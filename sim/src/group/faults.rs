@@ -1,0 +1,228 @@
+//! What goes wrong.
+
+use paxos::Input;
+
+use super::world::{Due, World};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    Crash,
+    CrashLeader,
+    PowerCut,
+    Pause,
+    Suspend,
+    FullDisk,
+    Split,
+    Isolate,
+    IsolateLeader,
+    OneWay,
+    Chain,
+    Star,
+    BrokerRestart,
+    Stale,
+    Suspicion,
+    Campaign,
+}
+
+impl Fault {
+    pub(crate) const ALL: [Self; 16] = [
+        Self::Crash,
+        Self::CrashLeader,
+        Self::PowerCut,
+        Self::Pause,
+        Self::Suspend,
+        Self::FullDisk,
+        Self::Split,
+        Self::Isolate,
+        Self::IsolateLeader,
+        Self::OneWay,
+        Self::Chain,
+        Self::Star,
+        Self::BrokerRestart,
+        Self::Stale,
+        Self::Suspicion,
+        Self::Campaign,
+    ];
+}
+
+impl World {
+    pub(crate) fn next_fault(&mut self) {
+        if self.calm.is_some() {
+            return;
+        }
+        let next = self.dice.between(1, 2 * self.plan.fault_every);
+        self.after(next, Due::Fault);
+        // Cuts do not last: one way or another the others go on in between.
+        if self.plan.faults.is_empty() || self.dice.chance(15) {
+            return self.mend();
+        }
+        let fault = self.dice.pick(&self.plan.faults);
+        self.strike(fault);
+    }
+
+    fn strike(&mut self, fault: Fault) {
+        let node = self.dice.below(self.nodes.len());
+        match fault {
+            Fault::Crash => self.crash(node),
+            Fault::CrashLeader => {
+                let leader = self.leader_or(node);
+                self.crash(leader);
+            }
+            Fault::PowerCut => self.cut_power(),
+            Fault::Pause => self.pause(node, 0),
+            Fault::Suspend => {
+                let leap = self.dice.tail(1000, 3_600_000_000);
+                self.pause(node, leap);
+            }
+            Fault::FullDisk => self.fill_disk(node),
+            Fault::Split => self.split(),
+            Fault::Isolate => self.isolate(node),
+            Fault::IsolateLeader => {
+                let leader = self.leader_or(node);
+                self.isolate(leader);
+            }
+            Fault::OneWay => self.cut_one_way(node),
+            Fault::Chain => self.chain(),
+            Fault::Star => {
+                self.star(node);
+                self.cuts();
+            }
+            Fault::BrokerRestart => self.restart_broker(),
+            Fault::Stale => self.stale_deliveries(),
+            Fault::Suspicion => {
+                let suspect = self.dice.below(self.nodes.len());
+                self.suspect(node, suspect);
+            }
+            Fault::Campaign => {
+                self.note(node, "told to campaign", String::new);
+                self.input(node, Input::Campaign);
+            }
+        }
+    }
+
+    fn leader_or(&self, node: usize) -> usize {
+        self.nodes.iter().position(super::node::Node::leads).unwrap_or(node)
+    }
+
+    fn cut_power(&mut self) {
+        self.summary.power_cuts += 1;
+        for node in 0..self.nodes.len() {
+            self.crash(node);
+        }
+    }
+
+    /// The process stands still; with a leap its clock goes on meanwhile, as when a machine is suspended.
+    fn pause(&mut self, node: usize, leap: u64) {
+        let length = self.dice.tail(10_000, 30_000_000);
+        self.note(node, "pause", || format!("{length} us, its clock leaps {leap} us"));
+        self.summary.pauses += 1;
+        self.summary.leaps += u64::from(leap > 0);
+        let it = &mut self.nodes[node];
+        it.paused_until = self.now + length;
+        it.clock.leapt += leap;
+        it.wake = u64::MAX;
+        self.arm(node);
+    }
+
+    fn fill_disk(&mut self, node: usize) {
+        let length = self.dice.tail(1000, 500_000);
+        self.note(node, "disk full", || format!("for {length} us"));
+        self.nodes[node].full_until = self.now + length;
+    }
+
+    fn cuts(&mut self) {
+        self.summary.partitions += 1;
+        let cut = format!("{:?}", self.cut);
+        self.note_all("cut", || cut);
+    }
+
+    fn mend(&mut self) {
+        self.cut.clear();
+        self.note_all("mended", String::new);
+    }
+
+    /// Two sides that hear nothing of each other.
+    fn split(&mut self) {
+        let count = self.nodes.len();
+        let side = self.dice.next();
+        self.cut.clear();
+        for a in 0..count {
+            for b in 0..count {
+                if (side >> a & 1) != (side >> b & 1) {
+                    self.cut.insert((a, b));
+                }
+            }
+        }
+        self.cuts();
+    }
+
+    fn isolate(&mut self, node: usize) {
+        let (hears, speaks) = (self.dice.chance(50), self.dice.chance(50));
+        for other in 0..self.nodes.len() {
+            if !speaks {
+                self.cut.insert((node, other));
+            }
+            if !hears {
+                self.cut.insert((other, node));
+            }
+        }
+        self.cuts();
+    }
+
+    fn cut_one_way(&mut self, node: usize) {
+        let other = self.dice.below(self.nodes.len());
+        self.cut.insert((node, other));
+        self.cuts();
+    }
+
+    /// Everyone hears his neighbours only.
+    fn chain(&mut self) {
+        self.cut.clear();
+        let count = self.nodes.len();
+        for a in 0..count {
+            let far = (0..count).filter(|b| a.abs_diff(*b) > 1);
+            self.cut.extend(far.map(|b| (a, b)));
+        }
+        self.cuts();
+    }
+
+    /// Everyone hears the hub only.
+    pub(crate) fn star(&mut self, hub: usize) {
+        let count = self.nodes.len();
+        self.cut.clear();
+        for a in (0..count).filter(|a| *a != hub) {
+            let far = (0..count).filter(|b| a != *b && *b != hub);
+            self.cut.extend(far.map(|b| (a, b)));
+        }
+    }
+
+    /// Everything that was broken is repaired, and what was held up arrives.
+    pub(crate) fn heal(&mut self) {
+        self.note_all("all faults end", String::new);
+        self.calm = Some(self.now);
+        self.cut.clear();
+        let held = self.queue.take_later(self.now, |due| {
+            matches!(
+                due,
+                Due::Deliver { .. } | Due::Own { .. } | Due::Written { .. } | Due::Wake { .. }
+            )
+        });
+        for due in held {
+            let delay = match due {
+                Due::Deliver { .. } => self.usual_delay(),
+                Due::Written { .. } => {
+                    self.dice.between(self.plan.disk.write.0, self.plan.disk.write.1)
+                }
+                _ => 0,
+            };
+            self.after(delay, due);
+        }
+        for node in 0..self.nodes.len() {
+            let it = &mut self.nodes[node];
+            it.paused_until = 0;
+            it.full_until = 0;
+            it.offline_until = 0;
+            self.start(node);
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! Hearth's simulator. A run is one seed: it draws a world and everything that goes wrong in it, plays it on one
+//! thread in virtual time, and checks every claim after every event. The same seed is the same run, every time.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | `group` | a Paxos group: replicas with disks and clocks, a broker between them, clients |
+//! | [`fleet`] | ranges of seeds on all cores |
+//!
+//! What it is not: it knows no sockets, files or SQLite, so it says nothing about the shells around the cores.
+
+pub mod fleet;
+
+mod dice;
+mod group;
+mod summary;
+mod trace;
+mod verdict;
+
+pub use summary::Summary;
+pub use trace::Trace;
+pub use verdict::Violation;
+
+/// How to run a seed; none of it changes what happens.
+#[derive(Default)]
+pub struct Options {
+    /// Leave out the checks of single messages, to see what the outcome alone proves.
+    pub blind: bool,
+    /// Who wants to read what happens.
+    pub trace: Trace,
+}
+
+/// Plays one seed of a Paxos group.
+///
+/// # Errors
+/// The claim that was broken, or the replica's own assertion that failed.
+pub fn run_group(seed: u64, options: Options) -> Result<Summary, Violation> {
+    verdict::judge(seed, || group::run(seed, options))
+}

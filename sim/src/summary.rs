@@ -1,0 +1,87 @@
+//! What really happened in the runs: a simulator whose faults do not occur proves nothing.
+
+use std::fmt;
+
+macro_rules! counters {
+    ($($(#[doc = $doc:literal])+ $name:ident: $words:literal,)+) => {
+        /// Counters, added up over seeds.
+        #[derive(Clone, Debug, Default, PartialEq, Eq)]
+        pub struct Summary {
+            $($(#[doc = $doc])+ pub $name: u64,)+
+            /// The longest time from the end of all faults until a new proposal was chosen, in virtual microseconds.
+            pub longest_commit: u64,
+            /// The longest time from the end of all faults until all replicas were equal, in virtual microseconds.
+            pub longest_recovery: u64,
+        }
+
+        impl Summary {
+            /// Adds what another run counted.
+            pub fn add(&mut self, other: &Self) {
+                $(self.$name += other.$name;)+
+                self.longest_commit = self.longest_commit.max(other.longest_commit);
+                self.longest_recovery = self.longest_recovery.max(other.longest_recovery);
+            }
+
+            /// The counters with their names in words.
+            pub fn rows(&self) -> Vec<(&'static str, u64)> {
+                vec![$(($words, self.$name),)+]
+            }
+        }
+    };
+}
+
+counters! {
+    /// Runs that ended well.
+    seeds: "seeds",
+    /// Inputs that replicas took.
+    inputs: "inputs",
+    /// Slots that were decided.
+    decided: "decided slots",
+    /// Leaderships that began.
+    leader_changes: "leader changes",
+    /// Processes that died.
+    crashes: "crashes",
+    /// Times when all died at once.
+    power_cuts: "power cuts",
+    /// Processes that came back.
+    restarts: "restarts",
+    /// Writes of which a crash left nothing or a part.
+    lost_writes: "lost writes",
+    /// Writes whose last record was there in part.
+    torn_writes: "torn writes",
+    /// Writes and syncs that failed.
+    failed_writes: "failed writes",
+    /// Writes that took a second or more.
+    slow_writes: "slow writes",
+    /// Processes that stood still.
+    pauses: "pauses",
+    /// Clocks that leapt forward.
+    leaps: "clock leaps",
+    /// Networks cut in whatever way.
+    partitions: "partitions",
+    /// Brokers that died with all they carried.
+    broker_restarts: "broker restarts",
+    /// Messages lost at random or by a cut.
+    drops: "lost messages",
+    /// Messages delivered twice.
+    duplicates: "repeated messages",
+    /// Messages delivered long after they were sent.
+    stale: "stale messages",
+    /// States copied from another replica.
+    snapshots: "snapshots",
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (words, count) in self.rows() {
+            write!(f, "{count} {words}, ")?;
+        }
+        let ms = |micros: u64| micros / 1000;
+        write!(
+            f,
+            "at most {} ms to the first new entry and {} ms to equal replicas after the faults",
+            ms(self.longest_commit),
+            ms(self.longest_recovery)
+        )
+    }
+}
