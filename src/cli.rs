@@ -7,7 +7,7 @@ use hearth_config::{Flag, Settings, Sources};
 
 use crate::failure::{Failure, Outcome};
 use crate::{
-    bench, broker, device, dump, gateway, get, health, history, log, run, set, up, user, watch,
+    bench, broker, device, dump, gateway, get, health, history, log, run, set, sim, up, user, watch,
 };
 
 const EXIT_CODES: &str = "\
@@ -100,6 +100,8 @@ pub(crate) enum Command {
     Device(device::DeviceArgs),
     /// Act as the user of the simulated devices
     User(user::UserArgs),
+    /// Play many seeds of a simulated group, in which everything goes wrong, and check every claim
+    Sim(sim::SimArgs),
     /// Measure failover and throughput
     Bench(bench::BenchArgs),
 }
