@@ -40,6 +40,9 @@ pub(crate) struct GatewayArgs {
     /// Devices that fill a gateway [default: 3]
     #[arg(long, value_name = "N")]
     threshold: Option<u32>,
+    /// Applied slots of the log that are kept for gateways that were away [default: 65536]
+    #[arg(long, value_name = "N")]
+    log_keep: Option<u64>,
     /// Milliseconds after which a door closes; 0 at once, -1 never [default: 5000]
     #[arg(long, value_name = "MS", allow_negative_numbers = true)]
     door_closes_after: Option<i64>,
@@ -60,6 +63,7 @@ pub(crate) async fn gateway(globals: &Globals, args: GatewayArgs) -> Outcome {
         flag("--serving", "gateway.serving", args.serving),
         flag("--leaders", "gateway.leaders", args.leaders),
         flag("--threshold", "gateway.threshold", args.threshold),
+        flag("--log-keep", "gateway.log_keep", args.log_keep),
         flag("--door-closes-after", "gateway.door_closes_after_ms", args.door_closes_after),
         flag("--rounds", "gateway.rounds", args.rounds.then_some(true)),
     ];
@@ -83,6 +87,7 @@ fn checked(settings: hearth_config::Settings, story: bool) -> Outcome<Settings> 
         door_closes_after: gateway.door_closes_after,
         cache: gateway.cache,
         data_dir: gateway.data_dir,
+        log_keep: gateway.log_keep,
         broker: names::address(&client.broker),
         own_broker: gateway.own_broker,
         story,

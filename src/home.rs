@@ -101,6 +101,7 @@ impl Blueprint {
             .variable("HEARTH_GATEWAY__PATIENCE", gateway.patience)
             .variable("HEARTH_GATEWAY__DATA_DIR", gateway.data_dir.display())
             .variable("HEARTH_GATEWAY__DOOR_CLOSES_AFTER_MS", door)
+            .variable("HEARTH_GATEWAY__LOG_KEEP", gateway.log_keep)
             .variable("HEARTH_GATEWAY__OWN_BROKER", gateway.own_broker)
             .variable("HEARTH_GATEWAY__ROUNDS", gateway.rounds);
         match &self.config {

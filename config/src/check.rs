@@ -120,6 +120,7 @@ impl Check<'_> {
         let threshold = self.within("gateway.threshold", raw.threshold, 1, u32::MAX.into())?;
         let patience = self.within("gateway.patience", raw.patience, 1, 100)?;
         let cache = self.within("gateway.cache", raw.cache, 0, 1_000_000)?;
+        let log_keep = self.within("gateway.log_keep", raw.log_keep, 16, 1_000_000_000)?;
         if raw.data_dir.is_empty() {
             return Err(self.wrong("gateway.data_dir", "\"\"", "the path of a folder"));
         }
@@ -132,6 +133,7 @@ impl Check<'_> {
             patience: patience as u32,
             cache: cache as usize,
             data_dir: raw.data_dir.into(),
+            log_keep: log_keep.unsigned_abs(),
             door_closes_after: u64::try_from(door).ok().map(Duration::from_millis),
             own_broker: raw.own_broker,
             rounds: raw.rounds,

@@ -16,7 +16,7 @@ pub(crate) enum Shape {
 }
 
 /// Every key. A test holds this list and `default.toml` together.
-pub(crate) const KEYS: [(&str, Shape); 35] = [
+pub(crate) const KEYS: [(&str, Shape); 36] = [
     ("site", Shape::Text),
     ("broker.bind", Shape::Text),
     ("broker.id", Shape::Whole),
@@ -50,6 +50,7 @@ pub(crate) const KEYS: [(&str, Shape); 35] = [
     ("gateway.cache", Shape::Whole),
     ("gateway.data_dir", Shape::Text),
     ("gateway.door_closes_after_ms", Shape::Whole),
+    ("gateway.log_keep", Shape::Whole),
     ("gateway.own_broker", Shape::Switch),
     ("gateway.rounds", Shape::Switch),
 ];

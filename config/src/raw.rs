@@ -57,6 +57,7 @@ pub(crate) struct RawGateway {
     pub(crate) patience: i64,
     pub(crate) cache: i64,
     pub(crate) data_dir: String,
+    pub(crate) log_keep: i64,
     pub(crate) door_closes_after_ms: i64,
     pub(crate) own_broker: bool,
     pub(crate) rounds: bool,

@@ -86,6 +86,8 @@ pub struct Gateway {
     pub cache: usize,
     /// Folder of the replicas' files.
     pub data_dir: PathBuf,
+    /// Applied slots of the log that are kept; at least 16.
+    pub log_keep: u64,
     /// How long a door stays open; none for ever.
     pub door_closes_after: Option<Duration>,
     /// Whether the broker is Hearth's own.

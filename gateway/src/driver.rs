@@ -16,14 +16,14 @@ use crate::fit::fitting;
 use crate::inbox::{AT_ONCE, Arrival, From};
 use crate::peers::Peers;
 use crate::sessions::{Change, Sessions, delivery};
-use crate::store::{Refused, StoreError, StoreThread};
+use crate::store::{Outcome, Refused, SnapshotThread, StoreThread};
 use crate::voice::Voice;
 
 /// Results of the store that wait for the driver: it takes them before anything else, so there
 /// are seldom two.
 pub(crate) const RESULTS: usize = 4;
 
-pub(crate) type Results = mpsc::Receiver<Result<Vec<Stored>, StoreError>>;
+pub(crate) type Results = mpsc::Receiver<Outcome>;
 
 pub(crate) struct Driver {
     pub(crate) id: GatewayId,
@@ -34,6 +34,7 @@ pub(crate) struct Driver {
     pub(crate) peers: Peers,
     pub(crate) sessions: Sessions,
     pub(crate) store: StoreThread,
+    pub(crate) snapshots: SnapshotThread,
     pub(crate) voice: Voice,
     /// What the store has no room for yet; later steps are absorbed into it.
     pub(crate) waiting: Step,
@@ -120,6 +121,7 @@ impl Driver {
             Effect::Acknowledge { session, generation, token } => {
                 self.sessions.acknowledge(&session, generation, token);
             }
+            Effect::Snapshot(task) => self.snapshots.submit(task),
             Effect::Say(words) => self.voice.say(&words),
             Effect::Stop(why) => return Err(Error::Invariant(why)),
         }

@@ -36,9 +36,6 @@ use crate::sessions::Sessions;
 use crate::store::Store;
 use crate::voice::Voice;
 
-/// Chosen entries that Paxos keeps in memory for late replicas; older ones come from the file.
-const LOG_WINDOW: u64 = 4096;
-
 /// Runs the gateway until `shutdown` completes. Without a broker it waits for one.
 ///
 /// # Errors
@@ -49,13 +46,14 @@ pub async fn run(
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), Error> {
     tokio::pin!(shutdown);
-    let (store, recovered) = Store::open(
+    let (mut store, recovered) = Store::open(
         &settings.data_dir,
         &settings.site,
         settings.id,
         clock::wall_clock(),
-        LOG_WINDOW,
+        core_settings(&settings, 0).log_window(),
     )?;
+    store.keep_log(settings.log_keep);
     store.vote_with(&settings.voters.iter().copied().collect())?;
     let incarnation = recovered.incarnation;
     tokio::select! {
@@ -74,6 +72,7 @@ pub async fn run(
         clock,
         peers: Peers::open(&settings, incarnation, &inbox),
         sessions: Sessions::new(&settings, inbox),
+        snapshots: store::spawn_snapshots(&store, results.clone())?,
         store: store::spawn(store, results)?,
         voice: if settings.story { Voice::Story } else { Voice::Log(settings.id) },
         waiting: Step::default(),
@@ -98,6 +97,7 @@ fn core_settings(settings: &Settings, incarnation: u64) -> gateway_core::Setting
         own_broker: settings.own_broker,
         story: settings.story,
         rounds: settings.rounds,
+        log_keep: settings.log_keep,
         timing: Timing::default().times(settings.patience),
     }
 }

@@ -30,6 +30,8 @@ pub struct Settings {
     pub cache: usize,
     /// Folder of the replica's SQLite file, `gateway-<id>.db`; made if missing.
     pub data_dir: PathBuf,
+    /// Applied slots that the log keeps for gateways that were away; they get a snapshot beyond.
+    pub log_keep: u64,
     /// The broker.
     pub broker: Address,
     /// Whether the broker is Hearth's own: it stamps deliveries and holds unknown zones.

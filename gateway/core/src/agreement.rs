@@ -150,6 +150,9 @@ impl Gateway {
                 self.caught_up = true;
                 self.tell(out, format!("Gateway {me} has caught up."));
             }
+            Event::SnapshotNeeded { from, missing } => {
+                self.snapshot_needed(GatewayId(from.0), *missing, out);
+            }
             Event::Refused(requests) => self.refused(requests.iter().map(|id| id.session)),
             Event::RoundStarted { slot, .. } => self.round_started(*slot, out),
             Event::RoundFailed { slot, .. } => self.round_failed(*slot, out),

@@ -252,6 +252,10 @@ impl Gateway {
     fn tell_own_stats(&self) -> Json {
         let me: GatewayId = self.settings.id;
         let counts = self.cache.counts();
+        let snapshot = self
+            .snapshots
+            .progress()
+            .map(|(id, held)| json!({"slot": id.slot.0, "bytes": id.bytes, "held": held}));
         let devices =
             self.house.devices_at(me).map(|(node, row)| (row.name.to_string(), json!(node)));
         json!({
@@ -263,6 +267,7 @@ impl Gateway {
                 "hits": counts.hits, "misses": counts.misses, "cold_misses": counts.cold_misses,
                 "size": self.settings.cache,
             },
+            "snapshot": snapshot,
             "zones": self.zones.keys().collect::<Vec<_>>(),
             "devices": devices.collect::<serde_json::Map<_, _>>(),
             "seconds": self.uptime(),

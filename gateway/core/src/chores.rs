@@ -62,6 +62,7 @@ impl Gateway {
         self.peer_chores(out);
         self.zone_chores(out);
         self.query_chores(out);
+        self.snapshot_chores(out);
         self.contention_chores(out);
         self.site_chores(out);
         if self.leads() {

@@ -4,6 +4,7 @@ use wire::{GatewayId, Heartbeat, NodeId, Seq, UnixMillis, Zone};
 
 use crate::house::StatusRow;
 use crate::peer::PeerMessage;
+use crate::snapshots::{Report, Task};
 
 /// The time of an input, by both clocks: durations are measured on the one that never jumps, and
 /// only what people read comes from the other.
@@ -142,6 +143,8 @@ pub enum Effect {
         /// The delivery's token.
         token: u64,
     },
+    /// Work on the files of snapshots, beside the store; [`Stored::Snapshot`] follows.
+    Snapshot(Task),
     /// Tell people.
     Say(String),
     /// A broken invariant: stop this replica, with the reason.
@@ -179,6 +182,10 @@ pub enum Stored {
     Messages(Vec<paxos::Outgoing>),
     /// Everything up to this slot is written, and the rows before this tell how it is now.
     Applied(paxos::Slot),
+    /// The snapshot up to this slot took the place of everything; what follows is on top of it.
+    Installed(paxos::Slot),
+    /// What became of [`Effect::Snapshot`].
+    Snapshot(Report),
     /// Changes were written: the rows of [`Change::Status`](crate::house::Change), in order.
     Rows(Vec<StatusRow>),
     /// For [`Read::Status`].

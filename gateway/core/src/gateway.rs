@@ -20,6 +20,7 @@ use crate::peers::Peers;
 use crate::queries::Queries;
 use crate::settings::Settings;
 use crate::settle::Unsettled;
+use crate::snapshots::Snapshots;
 use crate::step::Step;
 use crate::story::Rounds;
 use crate::zones::{Owned, SiteSession};
@@ -68,6 +69,7 @@ pub struct Gateway {
     /// Numbers this gateway's own proposals, those of no zone.
     pub(crate) own_number: u64,
     pub(crate) rounds: Rounds,
+    pub(crate) snapshots: Snapshots,
     pub(crate) caught_up: bool,
 }
 
@@ -109,6 +111,7 @@ impl Gateway {
             rows: VecDeque::new(),
             own_number: 0,
             rounds: Rounds::default(),
+            snapshots: Snapshots::default(),
             caught_up: true,
             house,
             settings,
@@ -182,6 +185,10 @@ impl Gateway {
             PeerMessage::EpochAnswer { zone, epoch, holds } => {
                 self.epoch_answered(&zone, epoch, holds, out);
             }
+            PeerMessage::SnapshotRequest { above, part } => {
+                self.snapshot_asked(from, above, part, out);
+            }
+            PeerMessage::SnapshotAnswer(answer) => self.snapshot_answered(from, answer, out),
         }
     }
 
@@ -217,7 +224,11 @@ impl Gateway {
                     }
                 }
             }
+            // Of entries that the snapshot has swallowed.
+            Stored::Rows(_) if self.snapshots.is_installing() => {}
             Stored::Rows(rows) => self.rows.extend(rows),
+            Stored::Installed(slot) => self.installed(slot, out),
+            Stored::Snapshot(report) => self.snapshot_report(report, out),
             Stored::Applied(slot) => self.settle(slot, out),
             Stored::Status(row, ticket) => self.loaded(row, ticket, out),
             Stored::Zone(zone, rows) => self.republish(&zone, rows, out),
@@ -278,6 +289,7 @@ fn paxos_config(settings: &Settings) -> Result<paxos::Config, paxos::ConfigError
     config.heartbeat = timing.leader_beat;
     config.election_min = timing.election_min;
     config.election_max = timing.election_max;
+    config.log_window = settings.log_window();
     config.seed = settings.incarnation ^ u64::from(settings.id.0) << 56;
     config.validate()
 }

@@ -20,6 +20,7 @@ pub mod event;
 pub mod house;
 pub mod peer;
 pub mod settings;
+pub mod snapshots;
 pub mod step;
 
 mod agreement;

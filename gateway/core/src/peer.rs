@@ -1,7 +1,7 @@
 //! What gateways say to each other on the Paxos topics, as compact binary.
 //!
 //! ```text
-//! byte 0   version, 1
+//! byte 0   version, 2
 //! byte 1   sender
 //! rest     the message (postcard)
 //! ```
@@ -11,7 +11,9 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 use wire::{Epoch, GatewayId, PaxosLeg, Zone};
 
-const VERSION: u8 = 1;
+use crate::snapshots::{SnapshotAnswer, SnapshotId};
+
+const VERSION: u8 = 2;
 
 /// One message between gateways.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +50,15 @@ pub enum PeerMessage {
         /// Whether it is the current one.
         holds: bool,
     },
+    /// No log reaches back to me: may I have your state?
+    SnapshotRequest {
+        /// What I have: only what is newer helps.
+        above: paxos::Slot,
+        /// The snapshot that I have a part of, and how much; none for whichever you have.
+        part: Option<(SnapshotId, u64)>,
+    },
+    /// The answer to that.
+    SnapshotAnswer(SnapshotAnswer),
 }
 
 /// Why bytes are no message.
@@ -80,11 +91,13 @@ impl PeerMessage {
             )
             | Self::Pong(_)
             | Self::LeaseGrant { .. }
-            | Self::EpochAnswer { .. } => PaxosLeg::Response,
+            | Self::EpochAnswer { .. }
+            | Self::SnapshotAnswer(_) => PaxosLeg::Response,
             Self::Paxos(_)
             | Self::Ping(_)
             | Self::LeaseRequest { .. }
-            | Self::EpochQuery { .. } => PaxosLeg::Request,
+            | Self::EpochQuery { .. }
+            | Self::SnapshotRequest { .. } => PaxosLeg::Request,
         }
     }
 

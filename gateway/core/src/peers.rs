@@ -63,6 +63,11 @@ impl Peers {
         }
     }
 
+    /// Everyone else.
+    pub(crate) fn others(&self) -> impl Iterator<Item = GatewayId> {
+        self.peers.keys().copied()
+    }
+
     pub(crate) fn is_suspected(&self, id: GatewayId) -> bool {
         self.peers.get(&id).is_some_and(|peer| peer.suspicion.is_some())
     }

@@ -32,8 +32,22 @@ pub struct Settings {
     pub story: bool,
     /// Whether to tell of every round of Paxos too.
     pub rounds: bool,
+    /// Applied slots that the log keeps on disk for replicas that were away; older ones are
+    /// trimmed, and who needs them gets a snapshot.
+    pub log_keep: u64,
     /// Periods and timeouts.
     pub timing: Timing,
+}
+
+/// Chosen slots that Paxos keeps in memory for late replicas; older ones come from the disk.
+const LOG_WINDOW: u64 = 4096;
+
+impl Settings {
+    /// Chosen slots that Paxos keeps in memory: none that the disk has trimmed.
+    #[must_use]
+    pub fn log_window(&self) -> u64 {
+        LOG_WINDOW.min(self.log_keep)
+    }
 }
 
 /// Periods and timeouts, and what must hold between them.

@@ -2,6 +2,7 @@
 
 use crate::event::{Effect, Read, Stored};
 use crate::house::Change;
+use crate::snapshots::SnapshotId;
 
 /// What inputs asked for: effects that rest on no write, and what is to be written and read.
 ///
@@ -11,6 +12,8 @@ use crate::house::Change;
 pub struct Step {
     pub(crate) effects: Vec<Effect>,
     pub(crate) paxos: paxos::Step,
+    /// All changes come after it.
+    pub(crate) install: Option<SnapshotId>,
     pub(crate) changes: Vec<Change>,
     pub(crate) applied: Option<paxos::Slot>,
     pub(crate) reads: Vec<Read>,
@@ -21,6 +24,9 @@ pub struct Step {
 pub struct Write<'a> {
     /// Paxos' records.
     pub records: &'a [paxos::Record],
+    /// The snapshot that takes the place of all tables before the changes; with it,
+    /// [`paxos::Record::Installed`] is among the records.
+    pub install: Option<SnapshotId>,
     /// Rows of the tables.
     pub changes: &'a [Change],
     /// The slot up to which the tables are applied with these changes.
@@ -40,6 +46,11 @@ impl Step {
     pub fn absorb(&mut self, later: Self) {
         self.effects.extend(later.effects);
         self.paxos.absorb(later.paxos);
+        if later.install.is_some() {
+            // A snapshot has all that was changed before it.
+            self.install = later.install;
+            self.changes.clear();
+        }
         self.changes.extend(later.changes);
         self.applied = later.applied.or(self.applied);
         self.reads.extend(later.reads);
@@ -49,6 +60,7 @@ impl Step {
     #[must_use]
     pub fn needs_store(&self) -> bool {
         !self.paxos.is_empty()
+            || self.install.is_some()
             || !self.changes.is_empty()
             || self.applied.is_some()
             || !self.reads.is_empty()
@@ -64,13 +76,14 @@ impl Step {
         self,
         write: impl FnOnce(Write<'_>) -> Result<Vec<Stored>, E>,
     ) -> Result<Vec<Stored>, E> {
-        let Self { paxos, changes, applied, reads, .. } = self;
+        let Self { paxos, install, changes, applied, reads, .. } = self;
         let (stored, durable) = paxos.persist(|records| {
-            write(Write { records, changes: &changes, applied, reads: &reads })
+            write(Write { records, install, changes: &changes, applied, reads: &reads })
         })?;
         let rows = stored.iter().take_while(|part| matches!(part, Stored::Rows(_))).count();
         let mut stored = stored.into_iter();
         let mut all = vec![Stored::Messages(durable.into_messages())];
+        all.extend(install.map(|id| Stored::Installed(id.slot)));
         all.extend(stored.by_ref().take(rows));
         all.extend(applied.map(Stored::Applied));
         all.extend(stored);

@@ -94,10 +94,25 @@ impl Owned {
 impl Gateway {
     /// Makes the sessions follow the house after a zone got an owner.
     pub(crate) fn reconcile(&mut self, zone: &Zone, out: &mut Step) {
-        let Some(row) = self.house.zones().get(zone).copied() else { return };
+        if self.follow_owner(zone, out) {
+            self.open_query(zone, out);
+        }
+    }
+
+    /// Takes a zone back that the house of a snapshot gives to this gateway. The log may have
+    /// taken it away since, so the leader is asked first.
+    pub(crate) fn reclaim(&mut self, zone: &Zone, out: &mut Step) {
+        if self.follow_owner(zone, out) {
+            self.ask_epoch(zone, out);
+        }
+    }
+
+    /// Drops a zone whose epoch is over, and says whether a new one begins here.
+    fn follow_owner(&mut self, zone: &Zone, out: &mut Step) -> bool {
+        let Some(row) = self.house.zones().get(zone).copied() else { return false };
         let held = self.zones.get(zone).map(|owned| owned.epoch);
         if held == Some(row.epoch) {
-            return;
+            return false;
         }
         if held.is_some() {
             self.drop_zone(zone, out);
@@ -108,10 +123,11 @@ impl Gateway {
             self.house.gateways().get(&self.settings.id).is_some_and(|member| {
                 member.alive && member.incarnation == self.settings.incarnation
             });
-        if row.owner == self.settings.id && joined {
+        let mine = row.owner == self.settings.id && joined;
+        if mine {
             self.zones.insert(zone.clone(), Owned::new(row.epoch, row.next));
-            self.open_query(zone, out);
         }
+        mine
     }
 
     pub(crate) fn is_current(&self, session: &Session, generation: u64) -> bool {
@@ -273,7 +289,7 @@ impl Gateway {
         out.effects.push(Effect::Close { session: Session::Zone(zone.clone()) });
     }
 
-    fn drop_zone(&mut self, zone: &Zone, out: &mut Step) {
+    pub(crate) fn drop_zone(&mut self, zone: &Zone, out: &mut Step) {
         self.close_sessions(zone, out);
         self.zones.remove(zone);
         self.queries.forget(zone);

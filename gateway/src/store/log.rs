@@ -41,6 +41,21 @@ pub(super) fn accept(
         .map(drop)
 }
 
+/// The lowest slot that the log holds; none when it is empty.
+pub(super) fn first(connection: &Connection) -> rusqlite::Result<Option<Slot>> {
+    let slot = |row: &Row<'_>| row.get::<_, Option<i64>>(0);
+    let first = connection.query_row("SELECT min(slot) FROM log", [], slot)?;
+    Ok(first.map(|slot| Slot(slot.cast_unsigned())))
+}
+
+/// Deletes the log up to a slot.
+pub(super) fn trim(connection: &Connection, to: Slot) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("DELETE FROM log WHERE slot <= ?1")?
+        .execute([to.0.cast_signed()])
+        .map(drop)
+}
+
 /// The promise, and how far everything is chosen.
 pub(super) fn acceptor(connection: &Connection) -> rusqlite::Result<(Ballot, Slot)> {
     let sql = "SELECT promised_round, promised_gateway, chosen FROM acceptor";

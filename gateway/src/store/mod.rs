@@ -16,11 +16,13 @@ mod log;
 mod open;
 mod read;
 mod recover;
+mod snapshot;
 mod text;
 mod thread;
 mod write;
 
 pub use error::StoreError;
+pub use snapshot::{SnapshotThread, Snapshots, spawn as spawn_snapshots};
 pub use thread::{Refused, StoreThread, spawn};
 
 use std::collections::BTreeSet;
@@ -30,14 +32,23 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use gateway_core::Write;
 use gateway_core::event::Stored;
-use gateway_core::house::{Change, House, StatusRow};
+use gateway_core::house::{House, StatusRow};
+use gateway_core::snapshots::SnapshotId;
 use paxos::{Record, Slot};
 use rusqlite::{Connection, TransactionBehavior};
 use wire::{GatewayId, Site, UnixMillis};
 
 use crate::inspect;
 use lock::Lock;
+use snapshot::Shared;
 use text::HouseValues;
+
+/// What one commit, or one task of the snapshots, gives the driver.
+pub type Outcome = Result<Vec<Stored>, StoreError>;
+
+/// Slots that one commit trims at most. It writes fewer as a rule, so the log never grows past its
+/// bound, and an old file that was never trimmed comes there without a long commit.
+const TRIM: u64 = 256;
 
 /// A replica's file, open for writing.
 #[derive(Debug)]
@@ -53,6 +64,9 @@ pub struct Store {
     wal_pages: Arc<AtomicUsize>,
     /// Length of the write-ahead log below which a checkpoint is not worth trying again.
     retry_at: usize,
+    /// The lowest slot that the log may hold.
+    log_from: Slot,
+    snapshots: Snapshots,
     failed: bool,
     _lock: Lock,
 }
@@ -99,7 +113,8 @@ impl Store {
             open::open(&path, site, gateway, now)?;
         let recovered = recover(&connection, incarnation, log_window)
             .map_err(|cause| StoreError::of(&path, cause))?;
-        let chosen = recovered.paxos.chosen;
+        let (chosen, applied) = (recovered.paxos.chosen, recovered.applied);
+        let first = log::first(&connection).map_err(|cause| StoreError::of(&path, cause))?;
         let store = Self {
             connection,
             path,
@@ -108,6 +123,14 @@ impl Store {
             house: HouseValues::new(),
             wal_pages,
             retry_at: 0,
+            log_from: first.unwrap_or(applied.next()),
+            snapshots: Snapshots {
+                folder: data_dir.to_owned(),
+                gateway,
+                site: site.clone(),
+                log_keep: u64::MAX,
+                shared: Arc::new(Shared::new(applied)),
+            },
             failed: false,
             _lock: lock,
         };
@@ -120,6 +143,16 @@ impl Store {
     /// When more than one differs from the last time, or the file cannot be written.
     pub fn vote_with(&self, voters: &BTreeSet<GatewayId>) -> Result<(), StoreError> {
         open::vote_with(&self.connection, &self.path, voters)
+    }
+
+    /// From now on trims the log: so many applied slots stay. Without it, all stay.
+    pub fn keep_log(&mut self, slots: u64) {
+        self.snapshots.log_keep = slots;
+    }
+
+    /// Where its snapshots are, and the lowest slot that its log may hold.
+    fn snapshots(&self) -> (Snapshots, Slot) {
+        (self.snapshots.clone(), self.log_from)
     }
 
     /// Writes everything in one transaction, returns once that is on disk, and gives the rows of
@@ -144,7 +177,11 @@ impl Store {
 
     fn write_and_read(&mut self, write: &Write<'_>) -> rusqlite::Result<Vec<Stored>> {
         self.chosen = write.records.iter().filter_map(chosen).fold(self.chosen, Slot::max);
-        let rows = if needs_transaction(write) { self.transact(write)? } else { Vec::new() };
+        let rows = match &write.install {
+            Some(id) => self.install(id, write)?,
+            None if needs_transaction(write) => self.transact(write)?,
+            None => Vec::new(),
+        };
         let rows = (!rows.is_empty()).then_some(Stored::Rows(rows)).map(Ok);
         let reads = write.reads.iter();
         let reads = reads.map(|read| read::answer(&self.connection, read, self.chosen));
@@ -161,17 +198,33 @@ impl Store {
         if installed.is_some() && write.applied < installed {
             return Some(format!("a snapshot is installed and not applied, {installed:?}"));
         }
-        let whole = write.changes.iter().any(|change| matches!(change, Change::House(..)));
-        (installed.is_some() && !whole).then(|| format!("a snapshot is empty, {installed:?}"))
+        let handed = write.install.map(|id| id.slot);
+        (installed != handed)
+            .then(|| format!("Paxos installs {installed:?}, and the snapshot is of {handed:?}"))
+    }
+
+    /// A transaction with a snapshot in it. Afterwards its pages are moved into the file at once:
+    /// the write-ahead log has grown by all of it, and would stay that long.
+    fn install(&mut self, id: &SnapshotId, write: &Write<'_>) -> rusqlite::Result<Vec<StatusRow>> {
+        snapshot::attach(&self.connection, &self.snapshots, id)?;
+        let rows = self.transact(write)?;
+        snapshot::detach(&self.connection)?;
+        let moved = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        moved.map(|()| rows)
     }
 
     fn transact(&mut self, write: &Write<'_>) -> rusqlite::Result<Vec<StatusRow>> {
-        let transaction =
-            self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        // Immediate would lock a snapshot that is attached, too.
+        let behavior = match write.install {
+            Some(_) => TransactionBehavior::Deferred,
+            None => TransactionBehavior::Immediate,
+        };
+        let transaction = self.connection.transaction_with_behavior(behavior)?;
         write::records(&transaction, write.records)?;
-        if write.records.iter().any(|record| installed(record).is_some()) {
-            write::clear(&transaction)?;
+        if let Some(id) = &write.install {
+            snapshot::install(&transaction)?;
             self.house.clear();
+            self.log_from = self.log_from.max(id.slot.next());
         }
         if self.chosen > self.chosen_on_disk {
             log::choose(&transaction, self.chosen)?;
@@ -179,8 +232,18 @@ impl Store {
         let rows = write::changes(&transaction, write.changes, &mut self.house)?;
         if let Some(slot) = write.applied {
             write::applied(&transaction, slot)?;
+            let old = Slot(slot.0.saturating_sub(self.snapshots.log_keep));
+            let to = old.min(self.snapshots.shared.pinned());
+            if to >= self.log_from {
+                let to = to.min(Slot(self.log_from.0 + TRIM - 1));
+                log::trim(&transaction, to)?;
+                self.log_from = to.next();
+            }
         }
         transaction.commit()?;
+        if let Some(slot) = write.applied {
+            self.snapshots.shared.set_applied(slot);
+        }
         self.chosen_on_disk = self.chosen;
         Ok(rows)
     }

@@ -20,6 +20,12 @@ const MIGRATIONS: [&str; 2] = [
     "ALTER TABLE replica ADD COLUMN voters TEXT NOT NULL DEFAULT ''",
 ];
 
+/// The version of every file that this program writes.
+pub(super) const VERSION: u64 = MIGRATIONS.len() as u64;
+
+/// Only a person's tool can hold a lock on the file; five seconds outlast a copy or a query.
+pub(super) const BUSY: Duration = Duration::from_secs(5);
+
 /// Statements that a busy replica prepares: those of the log, of every table, and of the reads.
 const STATEMENTS: usize = 48;
 
@@ -60,8 +66,7 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
-    // Only a person's tool can hold a lock on the file; five seconds outlast a copy or a query.
-    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.busy_timeout(BUSY)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(connection)
 }
@@ -106,21 +111,37 @@ fn prepare(connection: &mut Connection) -> rusqlite::Result<Arc<AtomicUsize>> {
     Ok(pages)
 }
 
+/// Makes the tables of a new file, all of them empty.
+pub(super) fn lay_out(connection: &mut Connection) -> rusqlite::Result<()> {
+    upgrade(connection, 0, |_| Ok(()))
+}
+
 fn migrate(
     connection: &mut Connection,
     version: i64,
     (site, gateway): (&Site, GatewayId),
 ) -> rusqlite::Result<()> {
+    upgrade(connection, version, |transaction| {
+        let replica = "INSERT INTO replica (id, site, gateway, incarnation, applied)
+            VALUES (1, ?1, ?2, 0, 0)";
+        transaction.execute(replica, (site.as_str(), gateway.0))?;
+        let acceptor = "INSERT INTO acceptor (id, promised_round, promised_gateway, chosen)
+            VALUES (1, 0, 0, 0)";
+        transaction.execute(acceptor, []).map(drop)
+    })
+}
+
+/// Brings a file to the newest version; `begin` writes the first rows of a new one.
+fn upgrade(
+    connection: &mut Connection,
+    version: i64,
+    begin: impl Fn(&Connection) -> rusqlite::Result<()>,
+) -> rusqlite::Result<()> {
     for (to, sql) in (1..).zip(MIGRATIONS).skip_while(|(to, _)| *to <= version) {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         transaction.execute_batch(sql)?;
         if version == 0 && to == 1 {
-            let replica = "INSERT INTO replica (id, site, gateway, incarnation, applied)
-                VALUES (1, ?1, ?2, 0, 0)";
-            transaction.execute(replica, (site.as_str(), gateway.0))?;
-            let acceptor = "INSERT INTO acceptor (id, promised_round, promised_gateway, chosen)
-                VALUES (1, 0, 0, 0)";
-            transaction.execute(acceptor, [])?;
+            begin(&transaction)?;
         }
         transaction.pragma_update(None, "user_version", to)?;
         transaction.commit()?;

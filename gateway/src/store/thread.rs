@@ -11,10 +11,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use gateway_core::Step;
-use gateway_core::event::Stored;
 use tokio::sync::mpsc as outbox;
 
-use super::{Checkpoint, Store, StoreError};
+use super::{Checkpoint, Outcome, Store, StoreError};
 
 /// Steps that may wait. The core makes a step in some ten microseconds and a commit takes some
 /// milliseconds, so a busy driver fills this in one commit, and then its own step grows instead,
@@ -28,8 +27,6 @@ const IDLE: Duration = Duration::from_millis(50);
 /// How often a driver that is behind with its results is looked at again. It has several
 /// milliseconds of work before it then, so this delays nothing.
 const BEHIND: Duration = Duration::from_millis(1);
-
-type Outcome = Result<Vec<Stored>, StoreError>;
 
 /// The store's thread. Dropping it waits until everything that was submitted is written.
 #[derive(Debug)]

@@ -20,25 +20,10 @@ pub(super) fn records(connection: &Connection, records: &[Record]) -> rusqlite::
                 log::accept(connection, *slot, *ballot, value)?;
             }
             Record::Chosen(_) => {}
-            Record::Installed(slot) => forget(connection, *slot)?,
+            Record::Installed(slot) => log::trim(connection, *slot)?,
         }
     }
     Ok(())
-}
-
-/// Deletes the log up to a slot.
-fn forget(connection: &Connection, slot: Slot) -> rusqlite::Result<()> {
-    execute(connection, "DELETE FROM log WHERE slot <= ?1", [slot.0.cast_signed()])
-}
-
-/// Empties the replicated tables. The snapshot that takes their place comes as changes, those of
-/// the registers as their whole history.
-pub(super) fn clear(connection: &Connection) -> rusqlite::Result<()> {
-    connection.execute_batch(
-        "DELETE FROM house; DELETE FROM gateways; DELETE FROM seen; DELETE FROM timers;
-         DELETE FROM orders; DELETE FROM history; DELETE FROM status; DELETE FROM devices;
-         DELETE FROM zones;",
-    )
 }
 
 /// Writes the changes and gives the rows of [`Change::Status`], in order. `house` is what table

@@ -30,6 +30,8 @@ fn play(seed: u64) {
         if seed % 7 == 6 { (3, 2) } else { (3 - (seed % 3 == 2) as u8, (seed % 3 == 2) as u8) };
     let mut world = World::new(seed, serving, standbys, |settings| {
         settings.cache = [0, 1, 2, 8][(seed % 4) as usize];
+        // In every second home whoever is away for a moment needs a snapshot.
+        settings.log_keep = [65_536, 24][(seed % 2) as usize];
     });
     world.delay = [1, 3, 10][(seed % 3) as usize] * MS;
     world.loss = [0, 0, 3, 10][(seed % 4) as usize];

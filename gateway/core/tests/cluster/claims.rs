@@ -26,6 +26,14 @@ pub(crate) struct Watch {
     thrown_out: BTreeMap<(GatewayId, Zone), (Epoch, u64)>,
 }
 
+impl Watch {
+    /// A gateway has lost its disk.
+    pub(crate) fn forget(&mut self, id: GatewayId) {
+        self.looked.remove(&id);
+        self.last.retain(|(of, ..), _| *of != id);
+    }
+}
+
 pub(crate) fn after_a_step(world: &mut World, id: GatewayId) {
     let Some(core) = &world.nodes[&id].core else { return };
     let seen = (world.nodes[&id].life(), core.applied());

@@ -20,5 +20,7 @@ mod queries;
 #[path = "../kit/rows.rs"]
 mod rows;
 mod settled;
+mod shelf;
+mod snapshots;
 mod store;
 mod world;

@@ -31,8 +31,8 @@ pub(crate) struct Node {
 impl Node {
     pub(crate) fn new(settings: Settings) -> Self {
         Self {
+            store: Store::new(settings.log_keep),
             settings,
-            store: Store::default(),
             core: None,
             unwritten: VecDeque::new(),
             busy_until: 0,

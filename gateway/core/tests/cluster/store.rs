@@ -11,21 +11,30 @@ use paxos::{Ballot, Record, Recovered, Slot};
 use wire::{Desired, NodeId};
 
 use crate::rows::Rows;
+use crate::shelf::{Shelf, Tables};
 
 #[derive(Clone, Default)]
 pub(crate) struct Store {
     promised: Option<Ballot>,
     accepted: BTreeMap<Slot, paxos::Entry>,
-    /// Counters of the stamps in each accepted slot.
+    /// Counters of the stamps in each accepted slot, also of those that are in the tables only.
     stamps: BTreeMap<Slot, Vec<u64>>,
     chosen: Slot,
     pub(crate) applied: Slot,
     rows: Rows,
     pub(crate) status: BTreeMap<NodeId, StatusRow>,
     pub(crate) history: Vec<HistoryRow>,
+    /// Applied slots that the log keeps.
+    pub(crate) keep: u64,
+    pub(crate) shelf: Shelf,
 }
 
 impl Store {
+    /// An empty disk whose log keeps so many applied slots.
+    pub(crate) fn new(keep: u64) -> Self {
+        Self { keep, ..Self::default() }
+    }
+
     /// Writes a step and gives what rested on it.
     pub(crate) fn persist(&mut self, step: Step) -> Vec<Stored> {
         let stored: Result<_, Infallible> = step.persist(|write| Ok(self.write(&write)));
@@ -50,8 +59,16 @@ impl Store {
 
     fn write(&mut self, write: &Write<'_>) -> Vec<Stored> {
         write.records.iter().for_each(|record| self.record(record));
+        let installed = write.records.iter().any(|record| matches!(record, Record::Installed(_)));
+        assert_eq!(installed, write.install.is_some(), "a snapshot and its record come together");
+        if let Some(id) = write.install {
+            let (sound, tables) = self.shelf.sound.clone().expect("a snapshot is here");
+            assert_eq!(sound, id);
+            self.install(tables);
+        }
         let changed = write.changes.iter().filter_map(|change| self.change(change)).collect();
         self.applied = write.applied.unwrap_or(self.applied);
+        self.trim();
         let mut stored = vec![Stored::Rows(changed)];
         stored.extend(write.reads.iter().map(|read| self.read(read)));
         stored
@@ -68,8 +85,38 @@ impl Store {
                 self.accepted.insert(slot, paxos::Entry { slot, ballot, value });
             }
             Record::Chosen(slot) => self.chosen = *slot,
-            Record::Installed(_) => unreachable!("nobody trims a log here"),
+            Record::Installed(slot) => {
+                self.accepted = self.accepted.split_off(&slot.next());
+                self.chosen = *slot;
+            }
         }
+    }
+
+    fn trim(&mut self) {
+        let old = Slot(self.applied.0.saturating_sub(self.keep)).min(self.shelf.pinned());
+        self.accepted = self.accepted.split_off(&old.next());
+    }
+
+    /// The lowest slot of the log.
+    pub(crate) fn log_from(&self) -> Slot {
+        self.accepted.first_key_value().map_or(self.applied.next(), |(slot, _)| *slot)
+    }
+
+    pub(crate) fn tables(&self) -> Tables {
+        let stamps = self.stamps.range(..=self.applied).map(|(slot, all)| (*slot, all.clone()));
+        Tables {
+            rows: self.rows.clone(),
+            status: self.status.clone(),
+            history: self.history.clone(),
+            stamps: stamps.collect(),
+        }
+    }
+
+    fn install(&mut self, tables: Tables) {
+        let Tables { rows, status, history, stamps } = tables;
+        assert!(history.starts_with(&self.history), "a snapshot takes nothing back");
+        (self.rows, self.status, self.history) = (rows, status, history);
+        self.stamps.extend(stamps);
     }
 
     fn change(&mut self, change: &Change) -> Option<StatusRow> {
@@ -123,7 +170,9 @@ impl Store {
             Read::History { ticket, .. } => Stored::History(self.history.clone(), *ticket),
             Read::Log(fetch) => {
                 let entries = self.accepted.range(fetch.from..=self.chosen).take(fetch.limit);
-                let entries = entries.map(|(_, entry)| entry.clone()).collect();
+                // Nothing, if the log is trimmed there.
+                let whole = entries.zip(fetch.from.0..).take_while(|((at, _), slot)| at.0 == *slot);
+                let entries = whole.map(|((_, entry), _)| entry.clone()).collect();
                 Stored::Log { to: fetch.to, entries }
             }
         }

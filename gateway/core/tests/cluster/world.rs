@@ -6,6 +6,7 @@ use std::time::Duration;
 use gateway_core::command::Agreed;
 use gateway_core::event::{Effect, Session};
 use gateway_core::peer::PeerMessage;
+use gateway_core::snapshots::SnapshotId;
 use gateway_core::{Input, Settings, Timing};
 use wire::{GatewayId, Site};
 
@@ -14,6 +15,7 @@ use crate::claims::{self, Watch};
 use crate::dice::Dice;
 use crate::node::Node;
 use crate::people::People;
+use crate::shelf::Tables;
 
 pub(crate) const MS: u64 = 1000;
 
@@ -24,6 +26,8 @@ pub(crate) struct World {
     pub(crate) broker: Broker,
     pub(crate) people: People,
     pub(crate) watch: Watch,
+    /// Every snapshot that was made.
+    pub(crate) library: BTreeMap<SnapshotId, Tables>,
     /// Longest delay of a message, in microseconds.
     pub(crate) delay: u64,
     /// Messages between gateways that get lost, in percent.
@@ -75,6 +79,7 @@ impl World {
             broker: Broker::new(),
             people: People::default(),
             watch: Watch::default(),
+            library: BTreeMap::new(),
             delay: 2 * MS,
             loss: 0,
             parted: BTreeSet::new(),
@@ -204,6 +209,7 @@ impl World {
             return;
         }
         let Some(step) = node.unwritten.pop_front() else { return };
+        node.store.shelf.tidy(self.now);
         let stored = node.store.persist(step);
         claims::after_a_write(self, life.0);
         for part in stored {
@@ -314,6 +320,7 @@ impl World {
                 self.on(life, session, generation, Request::Acknowledge(token));
             }
             Effect::Stop(why) => panic!("gateway {id} stops: {why}"),
+            Effect::Snapshot(task) => self.work_on_snapshots(life, task),
             Effect::Say(words) => self.trace(|| format!("{id}: {words}")),
             Effect::Beat(_) => {}
         }
@@ -358,6 +365,7 @@ fn settings(id: GatewayId, voters: BTreeSet<GatewayId>, serves: bool) -> Setting
         own_broker: true,
         story: false,
         rounds: false,
+        log_keep: 65_536,
         timing: Timing { silence: Duration::from_millis(500), ..Timing::default() },
     }
 }

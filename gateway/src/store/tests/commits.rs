@@ -329,33 +329,6 @@ fn what_contradicts_the_file_stops_the_store() {
 }
 
 #[test]
-fn a_snapshot_takes_the_place_of_everything() {
-    let (folder, other) = (TempDir::new().unwrap(), TempDir::new().unwrap());
-    let mut ahead = tell(&folder);
-    let mut late = Replica::new(&other);
-    let strangers = [join(3, true), register("cellar", "pump", Kind::Outlet)];
-    for (time, op) in (1..).zip(strangers) {
-        late.apply(&entry(time, op)).unwrap();
-    }
-    let empty = [Record::Installed(Slot(13))];
-    let mut snapshot = House::new();
-    let changes: Vec<_> = story().iter().flat_map(|entry| snapshot.apply(entry).changes).collect();
-    let write = Write { records: &empty, changes: &changes, applied: Some(Slot(13)), ..NOTHING };
-    late.store.commit(write).unwrap();
-    let Stored::Everything(one, _) = ahead.read(Read::Everything(1)) else { panic!() };
-    let Stored::Everything(two, _) = late.read(Read::Everything(1)) else { panic!() };
-    assert_eq!(one, two);
-    drop(late.store);
-    let (mut store, recovered) = open(&other);
-    assert_eq!(recovered.house, ahead.house);
-    assert_eq!((recovered.paxos.chosen, recovered.applied), (Slot(13), Slot(13)));
-    assert_eq!(recovered.paxos.accepted, []);
-    let write = Write { records: &empty, applied: Some(Slot(13)), ..NOTHING };
-    let error = store.commit(write).expect_err("a snapshot without rows");
-    assert!(matches!(&error, StoreError::Inconsistent { .. }), "{error}");
-}
-
-#[test]
 fn replicas_that_applied_the_same_have_the_same_tables() {
     let (one, other) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let first = tell(&one);

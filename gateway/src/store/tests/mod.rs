@@ -2,6 +2,7 @@
 
 mod commits;
 mod files;
+mod snapshots;
 mod speed;
 mod steps;
 
@@ -18,7 +19,8 @@ use wire::{
 
 use super::{Recovered, Store, StoreError};
 
-const NOTHING: Write<'_> = Write { records: &[], changes: &[], applied: None, reads: &[] };
+const NOTHING: Write<'_> =
+    Write { records: &[], install: None, changes: &[], applied: None, reads: &[] };
 const BALLOT: Ballot = Ballot { round: 3, replica: ReplicaId(2) };
 
 fn site() -> Site {

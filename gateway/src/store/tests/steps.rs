@@ -19,6 +19,7 @@ fn settings(incarnation: u64) -> Settings {
         own_broker: true,
         story: false,
         rounds: false,
+        log_keep: 65_536,
         timing: Timing::default(),
     }
 }

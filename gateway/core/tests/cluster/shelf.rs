@@ -1,0 +1,164 @@
+//! Snapshots on a replica's disk, and the work on them that a process does beside its store.
+//!
+//! Bytes travel as they would: each is known by its place, so that a piece that is missing or comes
+//! twice is found out. What they stand for is looked up by the snapshot's name.
+
+use std::collections::BTreeMap;
+
+use gateway_core::Input;
+use gateway_core::event::{HistoryRow, Stored};
+use gateway_core::house::StatusRow;
+use gateway_core::snapshots::{Chunk, Report, SnapshotAnswer, SnapshotId, Task};
+use paxos::Slot;
+use wire::{GatewayId, NodeId};
+
+use crate::broker::Life;
+use crate::rows::Rows;
+use crate::world::{Event, MS, World};
+
+/// Everything in the tables at one slot.
+#[derive(Clone, Default)]
+pub(crate) struct Tables {
+    pub(crate) rows: Rows,
+    pub(crate) status: BTreeMap<NodeId, StatusRow>,
+    pub(crate) history: Vec<HistoryRow>,
+    /// Counters of the stamps that are in the log up to there, for the claims.
+    pub(crate) stamps: BTreeMap<Slot, Vec<u64>>,
+}
+
+#[derive(Clone, Default)]
+pub(crate) struct Shelf {
+    out: Option<Out>,
+    received: Option<(SnapshotId, Vec<u8>)>,
+    /// What was received and found to be whole.
+    pub(crate) sound: Option<(SnapshotId, Tables)>,
+    /// The next one that is received is no good.
+    pub(crate) spoilt: bool,
+    /// How many were made here.
+    pub(crate) made: u64,
+}
+
+#[derive(Clone)]
+struct Out {
+    id: SnapshotId,
+    /// It is being made until then.
+    ready: u64,
+    asked: u64,
+}
+
+const BYTES: u64 = 2000;
+const CHUNK: u64 = 100;
+const MAKING: u64 = 700 * MS;
+const KEPT: u64 = 5000 * MS;
+
+impl Shelf {
+    /// The log is not trimmed above this.
+    pub(crate) fn pinned(&self) -> Slot {
+        self.out.as_ref().map_or(Slot(u64::MAX), |out| out.id.slot)
+    }
+
+    pub(crate) fn received(&self) -> Option<(SnapshotId, u64)> {
+        self.received.as_ref().map(|(id, bytes)| (*id, bytes.len() as u64))
+    }
+
+    pub(crate) fn tidy(&mut self, now: u64) {
+        self.out.take_if(|out| now >= out.asked + KEPT);
+    }
+
+    fn take(&mut self, chunk: &Chunk) {
+        let known = self.received.as_ref().is_some_and(|(id, _)| *id == chunk.id);
+        if !known && chunk.offset == 0 {
+            self.received = Some((chunk.id, Vec::new()));
+        }
+        if let Some((_, bytes)) = self.received.as_mut().filter(|(id, _)| *id == chunk.id)
+            && bytes.len() as u64 == chunk.offset
+            && check(&chunk.bytes) == chunk.check
+        {
+            bytes.extend(&chunk.bytes);
+        }
+    }
+}
+
+impl World {
+    /// What the process does beside its store, and when it is done.
+    pub(crate) fn work_on_snapshots(&mut self, life: Life, task: Task) {
+        let report = match task {
+            Task::Give { to, part } => {
+                let answer = self.give(life.0, part);
+                Report::Given { to, answer }
+            }
+            Task::Resume => Report::Held(self.shelf(life.0).received()),
+            Task::Take(mut chunk) => {
+                if self.dice.below(100) < self.loss {
+                    chunk.bytes[0] ^= 1;
+                }
+                let shelf = self.shelf(life.0);
+                shelf.take(&chunk);
+                Report::Held(shelf.received())
+            }
+            Task::Check(id) => self.check(life.0, id),
+            Task::Discard => {
+                let shelf = self.shelf(life.0);
+                (shelf.received, shelf.sound) = (None, None);
+                return;
+            }
+        };
+        let done = self.now + 1 + self.dice.below(2 * MS);
+        self.at(done, Event::Input(life, Input::Stored(Stored::Snapshot(report))));
+    }
+
+    pub(crate) fn shelf(&mut self, id: GatewayId) -> &mut Shelf {
+        &mut self.nodes.get_mut(&id).expect("a gateway of this world").store.shelf
+    }
+
+    fn give(&mut self, id: GatewayId, part: Option<(SnapshotId, u64)>) -> SnapshotAnswer {
+        let now = self.now;
+        let store = &mut self.nodes.get_mut(&id).expect("a gateway of this world").store;
+        store.shelf.tidy(now);
+        let Some(out) = &mut store.shelf.out else {
+            if part.is_some() {
+                return SnapshotAnswer::Gone;
+            }
+            let id = SnapshotId { slot: store.applied, bytes: BYTES, hash: [id.0; 32] };
+            store.shelf.out = Some(Out { id, ready: now + MAKING, asked: now + MAKING });
+            store.shelf.made += 1;
+            self.library.insert(id, store.tables());
+            return SnapshotAnswer::NotReady;
+        };
+        if now < out.ready {
+            return SnapshotAnswer::NotReady;
+        }
+        let (id, offset) = part.unwrap_or((out.id, 0));
+        if id != out.id {
+            return SnapshotAnswer::Gone;
+        }
+        out.asked = now;
+        let bytes: Vec<u8> = (offset..id.bytes.min(offset + CHUNK)).map(byte).collect();
+        let check = check(&bytes);
+        SnapshotAnswer::Chunk(Chunk { id, offset, bytes, check })
+    }
+
+    fn check(&mut self, gateway: GatewayId, id: SnapshotId) -> Report {
+        let tables = self.library[&id].clone();
+        let shelf = self.shelf(gateway);
+        if core::mem::take(&mut shelf.spoilt) {
+            shelf.received = None;
+            return Report::Failed("on purpose".into());
+        }
+        let (held, bytes) = shelf.received.as_ref().expect("something was received");
+        assert!(*held == id && bytes.len() as u64 == id.bytes, "{id:?} is not whole");
+        assert!(bytes.iter().zip(0..).all(|(found, at)| *found == byte(at)), "{id:?} is damaged");
+        let house = tables.rows.restore();
+        shelf.sound = Some((id, tables));
+        Report::Sound(id, Box::new(house))
+    }
+}
+
+/// What stands at a place of every snapshot.
+fn byte(at: u64) -> u8 {
+    (at % 251) as u8
+}
+
+fn check(bytes: &[u8]) -> u64 {
+    bytes.iter().map(|byte| u64::from(*byte)).sum()
+}
