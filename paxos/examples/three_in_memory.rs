@@ -21,8 +21,8 @@ struct Node {
 fn main() {
     let ids = [1, 2, 3].map(ReplicaId);
     let node = |id: ReplicaId| {
-        let mut config = Config::new(id, ids);
-        config.priority.insert(ReplicaId(3), 1);
+        let mut config = Config::new(id, [1, 2, 3]);
+        config.priority.insert(3, 1);
         Node { replica: Replica::new(config, Recovered::empty(), Moment(0)), disk: Vec::new() }
     };
     let mut nodes = ids.map(node);

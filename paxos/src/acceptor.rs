@@ -7,7 +7,7 @@ use crate::message::{Message, Value};
 use crate::record::Record;
 use crate::step::Step;
 
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Acceptor {
     promised: Ballot,
 }
@@ -111,7 +111,7 @@ mod tests {
         (
             Acceptor::new(Ballot::ZERO),
             Log::recover(&Recovered::empty()),
-            Config::new(ReplicaId(1), [1, 2, 3].map(ReplicaId)),
+            Config::new(ReplicaId(1), 1..=3),
             Step::default(),
         )
     }

@@ -1,16 +1,20 @@
 //! Catch-up: a late replica asks for what is chosen, one message at a time, so that it is never flooded and the
 //! leader never waits for it.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
-use crate::config::Config;
+use crate::config::{Config, Group};
 use crate::event::Event;
 use crate::id::{Moment, ReplicaId, Slot};
 use crate::message::Message;
 use crate::step::Step;
+use crate::voters::Voters;
 
-#[derive(Debug, Default)]
+/// Peers whose progress is remembered: a whole group before a change, and one after.
+const KNOWN: usize = 2 * Voters::MOST;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct CatchUp {
     /// The chosen prefix of each peer, as far as it said.
     known: BTreeMap<ReplicaId, Slot>,
@@ -20,6 +24,8 @@ pub(crate) struct CatchUp {
     tries: usize,
     /// It was reported that something is missing.
     reported: bool,
+    /// How often a replica without a vote has asked.
+    polled: usize,
 }
 
 impl CatchUp {
@@ -33,6 +39,9 @@ impl CatchUp {
         now: Moment,
         config: &Config,
     ) {
+        if self.known.len() >= KNOWN && !self.known.contains_key(&peer) {
+            self.forget_the_latest();
+        }
         let known = self.known.entry(peer).or_default();
         *known = (*known).max(theirs);
         if *known <= own || self.due.is_some() {
@@ -41,6 +50,11 @@ impl CatchUp {
         let lag = known.above(own);
         let wait = lag <= config.window * 2;
         self.due = Some(if wait { now + config.heartbeat } else { now });
+    }
+
+    fn forget_the_latest(&mut self) {
+        let latest = self.known.iter().min_by_key(|(_, chosen)| **chosen).map(|(peer, _)| *peer);
+        latest.and_then(|peer| self.known.remove(&peer));
     }
 
     pub(crate) const fn due(&self) -> Option<Moment> {
@@ -88,6 +102,20 @@ impl CatchUp {
         self.due = Some(now);
     }
 
+    /// A replica without a vote that hears from no leader asks everyone it knows of in turn whether anything is new.
+    pub(crate) fn poll(&mut self, own: Slot, group: &Group, step: &mut Step) {
+        let founders = group.config.founders.iter().map(|number| ReplicaId::new(*number, 0));
+        let all = self.known.keys().copied().chain(group.voters.iter()).chain(founders);
+        let all: BTreeSet<u8> = all.map(ReplicaId::number).collect();
+        let others = all.into_iter().filter(|number| *number != group.config.id.number());
+        let others: Vec<u8> = others.collect();
+        let turn = self.polled.checked_rem(others.len());
+        self.polled = self.polled.wrapping_add(1);
+        if let Some(number) = turn.and_then(|turn| others.get(turn)) {
+            step.send(ReplicaId::new(*number, 0), Message::CatchUp { from: own.next() });
+        }
+    }
+
     /// Stops asking once nothing that is known to be chosen is missing.
     pub(crate) fn settle(&mut self, own: Slot, step: &mut Step) {
         if self.due.is_some() && self.known.values().all(|chosen| *chosen <= own) {
@@ -106,7 +134,7 @@ mod tests {
 
     #[test]
     fn unanswered_questions_go_round_and_end_when_nothing_is_missing() {
-        let config = Config::new(ReplicaId(1), [1, 2, 3].map(ReplicaId));
+        let config = Config::new(ReplicaId(1), 1..=3);
         let (mut catch_up, mut step) = (CatchUp::default(), Step::default());
         let leader = Some(ReplicaId(3));
         catch_up.hear(ReplicaId(2), Slot(100), Slot(0), Moment(0), &config);

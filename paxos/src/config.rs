@@ -5,16 +5,19 @@ use core::fmt;
 use core::time::Duration;
 
 use crate::id::ReplicaId;
+use crate::voters::Voters;
 
-/// A replica's settings. All replicas of a group share everything but `id` and `seed`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A replica's settings. All replicas of a group share everything but `id` and `seed`. Who votes is no setting: the
+/// log says it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Config {
-    /// Who this replica is; one of `voters`.
+    /// Who this replica is.
     pub id: ReplicaId,
-    /// The group: 1 to 7 replicas.
-    pub voters: BTreeSet<ReplicaId>,
-    /// Who should lead: the higher the likelier. Absent means 0; equal priorities are left as they are.
-    pub priority: BTreeMap<ReplicaId, u8>,
+    /// The numbers of those who found a new group, 1 to 7 of them. Whoever is not among them, or finds that the
+    /// group exists, asks them for it.
+    pub founders: BTreeSet<u8>,
+    /// Who should lead, by number: the higher the likelier. Absent means 0; equal priorities are left as they are.
+    pub priority: BTreeMap<u8, u8>,
     /// Between two heartbeats of a leader; at least 1 ms.
     pub heartbeat: Duration,
     /// A leader that was heard within this is alive; at least twice `heartbeat`.
@@ -44,10 +47,8 @@ pub struct Config {
 /// What is wrong with a [`Config`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConfigError {
-    /// There must be 1 to 7 voters.
-    Voters(usize),
-    /// `id` is not a voter.
-    NotAVoter(ReplicaId),
+    /// There must be 1 to 7 founders.
+    Founders(usize),
     /// `heartbeat` or `resend` is below 1 ms.
     TooFast,
     /// `election_min` must be at least twice `heartbeat`, and `election_max` above `election_min`.
@@ -60,10 +61,10 @@ pub enum ConfigError {
 
 impl Config {
     /// Settings for a local network: heartbeats every 50 ms, elections after 300 to 600 ms of silence.
-    pub fn new(id: ReplicaId, voters: impl IntoIterator<Item = ReplicaId>) -> Self {
+    pub fn new(id: ReplicaId, founders: impl IntoIterator<Item = u8>) -> Self {
         Self {
             id,
-            voters: voters.into_iter().collect(),
+            founders: founders.into_iter().collect(),
             priority: BTreeMap::new(),
             heartbeat: Duration::from_millis(50),
             election_min: Duration::from_millis(300),
@@ -76,7 +77,7 @@ impl Config {
             log_window: 4096,
             chunk_entries: 64,
             chunk_bytes: 512 * 1024,
-            seed: u64::from(id.0),
+            seed: id.0,
         }
     }
 
@@ -85,11 +86,8 @@ impl Config {
     /// # Errors
     /// The first bound that does not hold.
     pub fn validate(self) -> Result<Self, ConfigError> {
-        if !(1..=7).contains(&self.voters.len()) {
-            return Err(ConfigError::Voters(self.voters.len()));
-        }
-        if !self.voters.contains(&self.id) {
-            return Err(ConfigError::NotAVoter(self.id));
+        if !(1..=Voters::MOST).contains(&self.founders.len()) {
+            return Err(ConfigError::Founders(self.founders.len()));
         }
         let least = Duration::from_millis(1);
         if self.heartbeat < least || self.resend < least {
@@ -115,34 +113,42 @@ impl Config {
         Ok(self)
     }
 
-    /// How many voters make a majority.
-    pub fn majority(&self) -> usize {
-        self.voters.len() / 2 + 1
-    }
-
-    /// Everyone but this replica.
-    pub fn peers(&self) -> impl Iterator<Item = ReplicaId> + '_ {
-        self.voters.iter().copied().filter(|peer| *peer != self.id)
-    }
-
-    /// A voter's priority.
+    /// A replica's priority.
     pub fn priority_of(&self, replica: ReplicaId) -> u8 {
-        self.priority.get(&replica).copied().unwrap_or(0)
+        self.priority.get(&replica.number()).copied().unwrap_or(0)
+    }
+}
+
+/// The settings, and who votes in the slot after the chosen prefix.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Group {
+    pub(crate) config: Config,
+    pub(crate) voters: Voters,
+}
+
+impl Group {
+    /// Every voter but this replica.
+    pub(crate) fn peers(&self) -> impl Iterator<Item = ReplicaId> + '_ {
+        self.voters.iter().filter(|peer| *peer != self.config.id)
+    }
+
+    /// Whether this replica has a vote.
+    pub(crate) fn votes(&self) -> bool {
+        self.voters.contains(self.config.id)
     }
 
     /// How many voters, `gone` not counted, should try to lead before this replica.
     pub(crate) fn rank(&self, gone: Option<ReplicaId>) -> u32 {
-        let own = (self.priority_of(self.id), self.id);
+        let order = |id: ReplicaId| (self.config.priority_of(id), id.number());
         let before = self.peers().filter(|peer| Some(*peer) != gone);
-        before.filter(|peer| (self.priority_of(*peer), *peer) > own).count() as u32
+        before.filter(|peer| order(*peer) > order(self.config.id)).count() as u32
     }
 }
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Voters(count) => write!(f, "a group has 1 to 7 voters, not {count}"),
-            Self::NotAVoter(id) => write!(f, "replica {id} is not among the voters"),
+            Self::Founders(count) => write!(f, "a group has 1 to 7 founders, not {count}"),
             Self::TooFast => write!(f, "heartbeat and resend must be at least 1 ms"),
             Self::ElectionTimeouts => write!(
                 f,
@@ -160,33 +166,26 @@ impl core::error::Error for ConfigError {}
 mod tests {
     use super::*;
 
-    fn group(count: u8) -> Config {
-        Config::new(ReplicaId(1), (1..=count).map(ReplicaId))
-    }
-
-    #[test]
-    fn majorities_of_even_groups_are_more_than_half() {
-        let majorities: alloc::vec::Vec<_> = (1..=7).map(|n| group(n).majority()).collect();
-        assert_eq!(majorities, [1, 2, 2, 3, 3, 4, 4]);
+    fn config(founders: u8) -> Config {
+        Config::new(ReplicaId(1), 1..=founders)
     }
 
     #[test]
     fn bad_bounds_are_named() {
-        assert_eq!(group(0).validate(), Err(ConfigError::Voters(0)));
-        assert_eq!(group(8).validate(), Err(ConfigError::Voters(8)));
-        let mut config = group(3);
+        assert_eq!(config(0).validate(), Err(ConfigError::Founders(0)));
+        assert_eq!(config(8).validate(), Err(ConfigError::Founders(8)));
+        let mut config = config(3);
         config.window = 0;
         assert_eq!(config.validate(), Err(ConfigError::Zero("window")));
-        let mut config = group(3);
-        config.id = ReplicaId(9);
-        assert_eq!(config.validate(), Err(ConfigError::NotAVoter(ReplicaId(9))));
     }
 
     #[test]
     fn the_higher_priority_ranks_first_and_the_gone_are_not_waited_for() {
-        let mut config = group(3);
-        config.priority.insert(ReplicaId(3), 9);
-        assert_eq!(config.rank(None), 2);
-        assert_eq!(config.rank(Some(ReplicaId(3))), 1);
+        let mut config = config(3);
+        config.priority.insert(3, 9);
+        let voters = Voters::new([1, 2, 3].map(ReplicaId)).unwrap_or_default();
+        let group = Group { config, voters };
+        assert_eq!(group.rank(None), 2);
+        assert_eq!(group.rank(Some(ReplicaId(3))), 1);
     }
 }

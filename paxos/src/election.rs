@@ -6,16 +6,16 @@
 
 use core::time::Duration;
 
-use crate::config::Config;
+use crate::config::{Config, Group};
 use crate::event::Event;
 use crate::id::{Ballot, Moment, ReplicaId, Slot};
 use crate::log::Log;
 use crate::message::{Message, Opinion};
-use crate::quorum::Votes;
 use crate::random::Random;
 use crate::step::Step;
+use crate::voters::Votes;
 
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Election {
     /// The ballot of the leader that is followed.
     leader: Option<Ballot>,
@@ -35,7 +35,7 @@ pub(crate) struct Election {
 }
 
 impl Election {
-    pub(crate) fn new(now: Moment, config: &Config, random: &mut Random) -> Self {
+    pub(crate) fn new(now: Moment, group: &Group, random: &mut Random) -> Self {
         let mut election = Self {
             leader: None,
             heard: None,
@@ -46,7 +46,7 @@ impl Election {
             votes: None,
             failures: 0,
         };
-        election.rearm(now, config, random);
+        election.rearm(now, group, random);
         election
     }
 
@@ -69,17 +69,19 @@ impl Election {
     /// The silence to wait for: the interval from `election_min` to `election_max` is shared out by rank, so
     /// that the preferred replica asks first and two seldom ask at once. Nobody waits for the leader whose
     /// silence this measures.
-    fn timeout(&self, config: &Config, random: &mut Random) -> Duration {
-        let share = (config.election_max - config.election_min) / config.voters.len() as u32;
+    fn timeout(&self, group: &Group, random: &mut Random) -> Duration {
+        let config = &group.config;
+        let voters = group.voters.len().max(1) as u32;
+        let share = (config.election_max - config.election_min) / voters;
         let back_off = config.election_max * (self.failures.min(4) / 2);
         config.election_min
-            + share * config.rank(self.heard.map(|(replica, _)| replica))
+            + share * group.rank(self.heard.map(|(replica, _)| replica))
             + random.up_to(share)
             + random.up_to(back_off)
     }
 
-    pub(crate) fn rearm(&mut self, now: Moment, config: &Config, random: &mut Random) {
-        self.timer = now + self.timeout(config, random);
+    pub(crate) fn rearm(&mut self, now: Moment, group: &Group, random: &mut Random) {
+        self.timer = now + self.timeout(group, random);
     }
 
     /// A leader of `ballot` was heard. True if it was not followed before.
@@ -87,7 +89,7 @@ impl Election {
         &mut self,
         ballot: Ballot,
         now: Moment,
-        config: &Config,
+        group: &Group,
         random: &mut Random,
     ) -> bool {
         self.see(ballot);
@@ -95,7 +97,7 @@ impl Election {
         self.suspected = false;
         self.votes = self.votes.filter(|(_, asked)| *asked == Some(ballot));
         self.failures = 0;
-        self.rearm(now, config, random);
+        self.rearm(now, group, random);
         self.leader.replace(ballot) != Some(ballot)
     }
 
@@ -104,7 +106,7 @@ impl Election {
         &mut self,
         ballot: Ballot,
         now: Moment,
-        config: &Config,
+        group: &Group,
         random: &mut Random,
     ) {
         if self.leader != Some(ballot) {
@@ -112,7 +114,7 @@ impl Election {
             self.suspected = false;
             self.heard = Some((ballot.replica, now));
             self.votes = None;
-            self.rearm(now, config, random);
+            self.rearm(now, group, random);
         }
     }
 
@@ -121,14 +123,14 @@ impl Election {
         &mut self,
         failed: bool,
         now: Moment,
-        config: &Config,
+        group: &Group,
         random: &mut Random,
     ) {
         self.leader = None;
         self.heard = None;
         self.votes = None;
         self.failures += u32::from(failed);
-        self.rearm(now, config, random);
+        self.rearm(now, group, random);
     }
 
     /// This replica leads.
@@ -146,21 +148,22 @@ impl Election {
         &mut self,
         suspect: ReplicaId,
         now: Moment,
-        config: &Config,
+        group: &Group,
         random: &mut Random,
     ) {
-        if self.heard.is_none_or(|(replica, _)| replica != suspect) {
+        let heard = self.heard.map(|(replica, _)| replica);
+        let Some(suspect) = heard.filter(|replica| replica.number() == suspect.number()) else {
             return;
-        }
+        };
         self.suspected = true;
-        let share = config.heartbeat / 4;
-        let delay = share * config.rank(Some(suspect)) + random.up_to(share);
+        let share = group.config.heartbeat / 4;
+        let delay = share * group.rank(Some(suspect)) + random.up_to(share);
         self.timer = self.timer.min(now + delay);
     }
 
     /// A higher ballot exists, but maybe nobody leads it: ask soon.
-    pub(crate) fn hurry(&mut self, now: Moment, config: &Config, random: &mut Random) {
-        let delay = random.up_to(config.heartbeat);
+    pub(crate) fn hurry(&mut self, now: Moment, group: &Group, random: &mut Random) {
+        let delay = random.up_to(group.config.heartbeat);
         self.timer = self.timer.min(now + delay);
     }
 
@@ -171,27 +174,27 @@ impl Election {
         chosen: Slot,
         replacing: Option<Ballot>,
         now: Moment,
-        config: &Config,
+        group: &Group,
         random: &mut Random,
         step: &mut Step,
     ) -> bool {
         // A leader that was heard a moment ago may well live: it is followed until the votes are in.
-        if self.silent(now, config) {
+        if self.silent(now, &group.config) {
             self.leader = None;
         }
         self.attempt += 1;
         let attempt = self.attempt;
         step.events.push(Event::Asking { attempt });
         let mut votes = Votes::default();
-        votes.insert(config.id);
+        votes.insert(group.config.id, &group.voters);
         self.votes = Some((votes, replacing));
-        for peer in config.peers() {
+        for peer in group.peers() {
             let ask = Message::PreVote { attempt, chosen, replacing };
             step.send(peer, ask);
         }
-        self.rearm(now, config, random);
+        self.rearm(now, group, random);
         self.failures += 1;
-        votes.is_majority(config)
+        votes.is_majority(&group.voters)
     }
 
     fn silent(&self, now: Moment, config: &Config) -> bool {
@@ -205,11 +208,15 @@ impl Election {
         (chosen, replacing): (Slot, Option<Ballot>),
         log: &Log,
         now: Moment,
-        config: &Config,
+        group: &Group,
     ) -> Opinion {
+        // Whoever knows more than this replica may know that it votes by now.
+        if !group.voters.contains(candidate) && chosen <= log.chosen() {
+            return Opinion::Stranger;
+        }
         let wanted = replacing.is_some() && replacing == self.leader;
-        let leads = self.leader().filter(|leader| *leader == config.id);
-        let heard = self.heard.filter(|_| !self.suspected && !self.silent(now, config));
+        let leads = self.leader().filter(|leader| *leader == group.config.id);
+        let heard = self.heard.filter(|_| !self.suspected && !self.silent(now, &group.config));
         let alive = leads.or(heard.map(|(leader, _)| leader));
         match alive.filter(|leader| !wanted && *leader != candidate) {
             Some(leader) => Opinion::LeaderAlive(leader),
@@ -219,16 +226,31 @@ impl Election {
     }
 
     /// Counts a granted pre-vote. True once there is a majority, and only then.
-    pub(crate) fn granted(&mut self, by: ReplicaId, attempt: u64, config: &Config) -> bool {
+    pub(crate) fn granted(&mut self, by: ReplicaId, attempt: u64, group: &Group) -> bool {
         let current = attempt == self.attempt;
         let Some((votes, _)) = self.votes.as_mut().filter(|_| current) else {
             return false;
         };
-        votes.insert(by);
-        votes.is_majority(config)
+        votes.insert(by, &group.voters);
+        votes.is_majority(&group.voters)
     }
 
-    /// A voter says that too much is missing here.
+    /// Others vote now: what was counted does not count.
+    pub(crate) fn regroup(&mut self, now: Moment, group: &Group, random: &mut Random) {
+        self.votes = None;
+        if self.timer != Moment::NEVER {
+            self.rearm(now, group, random);
+        }
+    }
+
+    /// A replica without a vote: when to look for someone who knows more.
+    pub(crate) fn observe(&mut self, now: Moment, config: &Config) {
+        self.leader = None;
+        self.votes = None;
+        self.timer = now + config.resend;
+    }
+
+    /// A voter says that too much is missing here, or that this replica has no vote.
     pub(crate) fn abandon(&mut self, attempt: u64) {
         if attempt == self.attempt {
             self.votes = None;
@@ -240,42 +262,45 @@ impl Election {
 mod tests {
     use super::*;
     use crate::record::Recovered;
+    use crate::voters::Voters;
 
     const MS: Duration = Duration::from_millis(1);
 
-    fn setup() -> (Election, Config, Random, Log) {
-        let config = Config::new(ReplicaId(1), [1, 2, 3].map(ReplicaId));
+    fn setup() -> (Election, Group, Random, Log) {
+        let config = Config::new(ReplicaId(1), 1..=3);
+        let voters = Voters::new([1, 2, 3].map(ReplicaId)).unwrap_or_default();
+        let group = Group { config, voters };
         let mut random = Random::new(7);
-        let election = Election::new(Moment(0), &config, &mut random);
-        (election, config, random, Log::recover(&Recovered::empty()))
+        let election = Election::new(Moment(0), &group, &mut random);
+        (election, group, random, Log::recover(&Recovered::empty()))
     }
 
     const LEADER: Ballot = Ballot { round: 1, replica: ReplicaId(2) };
 
     #[test]
     fn a_live_leader_is_defended_until_it_is_suspected_or_silent() {
-        let (mut election, config, mut random, log) = setup();
+        let (mut election, group, mut random, log) = setup();
         let ask = |election: &Election, now| {
-            election.opinion(ReplicaId(3), (Slot::ZERO, None), &log, now, &config)
+            election.opinion(ReplicaId(3), (Slot::ZERO, None), &log, now, &group)
         };
         assert_eq!(ask(&election, Moment(0)), Opinion::Granted);
-        assert!(election.follow(LEADER, Moment(0), &config, &mut random));
+        assert!(election.follow(LEADER, Moment(0), &group, &mut random));
         assert_eq!(ask(&election, Moment(1)), Opinion::LeaderAlive(ReplicaId(2)));
-        assert_eq!(ask(&election, Moment(0) + config.election_min), Opinion::Granted);
-        election.suspect(ReplicaId(3), Moment(1), &config, &mut random);
+        assert_eq!(ask(&election, Moment(0) + group.config.election_min), Opinion::Granted);
+        election.suspect(ReplicaId(3), Moment(1), &group, &mut random);
         assert_eq!(ask(&election, Moment(2)), Opinion::LeaderAlive(ReplicaId(2)));
-        election.suspect(ReplicaId(2), Moment(1), &config, &mut random);
+        election.suspect(ReplicaId(2), Moment(1), &group, &mut random);
         assert_eq!(ask(&election, Moment(2)), Opinion::Granted);
-        assert!(election.timer <= Moment(1) + config.heartbeat);
+        assert!(election.timer <= Moment(1) + group.config.heartbeat);
     }
 
     #[test]
     fn a_leaders_wish_opens_the_way_for_its_own_ballot_only() {
-        let (mut election, config, mut random, log) = setup();
-        election.follow(LEADER, Moment(0), &config, &mut random);
+        let (mut election, group, mut random, log) = setup();
+        election.follow(LEADER, Moment(0), &group, &mut random);
         let ask = |replacing| {
             let candidate = (Slot::ZERO, Some(replacing));
-            election.opinion(ReplicaId(3), candidate, &log, Moment(1), &config)
+            election.opinion(ReplicaId(3), candidate, &log, Moment(1), &group)
         };
         assert_eq!(ask(LEADER), Opinion::Granted);
         let alive = Opinion::LeaderAlive(ReplicaId(2));
@@ -284,10 +309,10 @@ mod tests {
 
     #[test]
     fn timeouts_stay_in_their_share() {
-        let (mut election, mut config, mut random, _) = setup();
-        config.priority.insert(ReplicaId(1), 9);
+        let (mut election, mut group, mut random, _) = setup();
+        group.config.priority.insert(1, 9);
         for _ in 0..100 {
-            election.rearm(Moment(0), &config, &mut random);
+            election.rearm(Moment(0), &group, &mut random);
             assert!(
                 election.timer >= Moment(0) + MS * 300 && election.timer <= Moment(0) + MS * 400
             );
@@ -296,12 +321,12 @@ mod tests {
 
     #[test]
     fn answers_to_an_older_attempt_do_not_count() {
-        let (mut election, config, mut random, _) = setup();
+        let (mut election, group, mut random, _) = setup();
         let mut step = Step::default();
         for _ in 0..2 {
-            assert!(!election.ask(Slot::ZERO, None, Moment(0), &config, &mut random, &mut step));
+            assert!(!election.ask(Slot::ZERO, None, Moment(0), &group, &mut random, &mut step));
         }
-        assert!(!election.granted(ReplicaId(2), 1, &config));
-        assert!(election.granted(ReplicaId(2), 2, &config));
+        assert!(!election.granted(ReplicaId(2), 1, &group));
+        assert!(election.granted(ReplicaId(2), 2, &group));
     }
 }

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::id::{Ballot, ReplicaId, RequestId, Slot};
+use crate::voters::Voters;
 
 /// What happened, for people; nothing depends on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,6 +91,35 @@ pub enum Event {
     },
     /// These were not proposed: there is no leader, or a queue is full.
     Refused(Vec<RequestId>),
+    /// The group exists: these founded it.
+    Founded(Voters),
+    /// Blank, and waiting for these founders, of whom nothing was heard.
+    Awaiting(Vec<u8>),
+    /// From the slot after this one on, these vote.
+    Voting {
+        /// The slot that says so.
+        slot: Slot,
+        /// Who votes.
+        voters: Voters,
+    },
+    /// These were not proposed as voters.
+    VotersRefused {
+        /// Who was to vote.
+        voters: Voters,
+        /// Why not.
+        why: NoChange,
+    },
+}
+
+/// Why a group of voters was not proposed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoChange {
+    /// This replica does not lead.
+    NotLeading,
+    /// Another change is under way, or the leader has only just begun.
+    Busy,
+    /// A new one, or a majority of them, is not alive and up to date: they could not choose anything.
+    NotReady,
 }
 
 /// Why a leadership or a candidacy ended.
@@ -105,6 +135,8 @@ pub enum SteppedDown {
     NoMajority,
     /// A snapshot replaced the log.
     Installed,
+    /// It has no vote any more.
+    Removed,
 }
 
 impl fmt::Display for Event {
@@ -137,6 +169,10 @@ impl fmt::Display for Event {
                 let mut each = requests.iter();
                 each.try_for_each(|id| write!(f, " {}#{}", id.session, id.number))
             }
+            Self::Founded(voters) => write!(f, "founded by {voters}"),
+            Self::Awaiting(numbers) => write!(f, "waits for founders {numbers:?}"),
+            Self::Voting { slot, voters } => write!(f, "slot {slot}: {voters} vote from here on"),
+            Self::VotersRefused { voters, why } => write!(f, "voters {voters} refused: {why}"),
         }
     }
 }
@@ -149,6 +185,17 @@ impl fmt::Display for SteppedDown {
             Self::TooFarBehind => write!(f, "too far behind"),
             Self::NoMajority => write!(f, "no majority promised in time"),
             Self::Installed => write!(f, "a snapshot replaced the log"),
+            Self::Removed => write!(f, "it has no vote any more"),
+        }
+    }
+}
+
+impl fmt::Display for NoChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotLeading => write!(f, "this replica does not lead"),
+            Self::Busy => write!(f, "another change is under way"),
+            Self::NotReady => write!(f, "a new one, or a majority of them, is not alive and up to date"),
         }
     }
 }

@@ -34,14 +34,33 @@ impl fmt::Display for Moment {
     }
 }
 
-/// A replica's number, unique in its group and never given to another disk.
+/// A replica: one disk in all its lives. The low byte is the number that people use and messages are addressed
+/// by; the rest tells disks apart. Whoever lost its disk, or got back an old one, is another replica with the
+/// same number: it has no vote until the log gives it one, for nobody knows what it had promised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct ReplicaId(pub u8);
+pub struct ReplicaId(pub u64);
+
+impl ReplicaId {
+    /// The replica `number` on a disk; of `disk` the lower 56 bits count.
+    pub const fn new(number: u8, disk: u64) -> Self {
+        Self(disk << 8 | number as u64)
+    }
+
+    /// The number that people use.
+    pub const fn number(self) -> u8 {
+        self.0.to_le_bytes()[0]
+    }
+
+    /// What tells its disk from others.
+    pub const fn disk(self) -> u64 {
+        self.0 >> 8
+    }
+}
 
 impl fmt::Display for ReplicaId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)
+        write!(f, "{}", self.number())
     }
 }
 

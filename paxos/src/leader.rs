@@ -1,22 +1,24 @@
 //! Phase 2: a leader gets values accepted, many slots at a time, and keeps its majority.
 
+mod members;
+
 use alloc::collections::{BTreeMap, VecDeque};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::time::Duration;
 
 use crate::acceptor::Acceptor;
-use crate::config::Config;
+use crate::config::Group;
 use crate::event::Event;
 use crate::id::{Ballot, Moment, ReplicaId, Slot};
 use crate::learner::choose_next;
 use crate::log::Log;
 use crate::message::{Message, Value};
 use crate::pending::Pending;
-use crate::quorum::Votes;
 use crate::step::Step;
+use crate::voters::{Voters, Votes};
 
 /// One slot on its way to being chosen.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Round {
     value: Value,
     votes: Votes,
@@ -25,7 +27,7 @@ struct Round {
 }
 
 /// What the leader knows of a follower.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Peer {
     /// When it last answered in this ballot.
     heard: Moment,
@@ -35,7 +37,7 @@ struct Peer {
     chosen: Slot,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Leader {
     pub(crate) ballot: Ballot,
     since: Moment,
@@ -48,6 +50,12 @@ pub(crate) struct Leader {
     /// Slots above the chosen prefix; at most `config.window`.
     rounds: BTreeMap<Slot, Round>,
     peers: BTreeMap<ReplicaId, Peer>,
+    /// Replicas without a vote that ask for the log; at most [`OBSERVERS`].
+    observers: BTreeMap<ReplicaId, Peer>,
+    /// Who shall vote, once the barrier is chosen.
+    change: Option<Voters>,
+    /// The last slot with a change of voters: nothing is proposed behind it until it is chosen.
+    changed: Slot,
     beat: u64,
     beat_due: Moment,
     /// Tickets, each with the heartbeat that a majority must answer; at most `config.queue`.
@@ -62,12 +70,8 @@ impl Leader {
         inherited: VecDeque<Value>,
         chosen: Slot,
         now: Moment,
-        config: &Config,
+        group: &Group,
     ) -> Self {
-        let peer = |id| {
-            let peer = Peer { heard: now, beat: 0, chosen: Slot::ZERO };
-            (id, peer)
-        };
         Self {
             ballot,
             since: now,
@@ -75,7 +79,10 @@ impl Leader {
             barrier: chosen.plus(inherited.len() as u64),
             inherited,
             rounds: BTreeMap::new(),
-            peers: config.peers().map(peer).collect(),
+            peers: group.peers().map(|id| (id, Peer::new(now))).collect(),
+            observers: BTreeMap::new(),
+            change: None,
+            changed: Slot::ZERO,
             beat: 0,
             beat_due: now,
             confirms: VecDeque::new(),
@@ -87,15 +94,15 @@ impl Leader {
     pub(crate) fn pump(
         &mut self,
         now: Moment,
-        config: &Config,
+        group: &Group,
         acceptor: &mut Acceptor,
         log: &mut Log,
         pending: &mut Pending,
         step: &mut Step,
     ) {
-        while self.next.above(log.chosen()) <= config.window {
-            let inherited = self.inherited.pop_front();
-            let Some(value) = inherited.or_else(|| pending.batch(config)) else {
+        let window = group.config.window;
+        while self.next.above(log.chosen()) <= window && self.changed <= log.chosen() {
+            let Some(value) = self.next_value(group, log, pending) else {
                 break;
             };
             let slot = self.next;
@@ -103,18 +110,30 @@ impl Leader {
             let ballot = self.ballot;
             step.events.push(Event::RoundStarted { slot, ballot });
             acceptor.accept(ballot, slot, &value, Slot(u64::MAX), log, step);
+            if value.voters().is_some() {
+                self.changed = slot;
+            }
             let round = Round { value, votes: Votes::default(), sent: now };
-            self.send(slot, &round, log, config, step);
+            self.send(slot, &round, log, group, step);
             self.rounds.insert(slot, round);
             self.announced = log.chosen();
         }
     }
 
+    fn next_value(&mut self, group: &Group, log: &Log, pending: &mut Pending) -> Option<Value> {
+        if let Some(inherited) = self.inherited.pop_front() {
+            return Some(inherited);
+        }
+        let change = self.change.take_if(|_| log.chosen() >= self.barrier);
+        let change = change.map(|voters| Value::Voters(Arc::new(voters)));
+        change.or_else(|| pending.batch(&group.config))
+    }
+
     /// Sends a round to everyone who has not accepted it. It may leave at once: it rests on the ballot, which
     /// was durable before phase 1, and not on the leader's own acceptance.
-    fn send(&self, slot: Slot, round: &Round, log: &Log, config: &Config, step: &mut Step) {
-        for peer in config.peers() {
-            if !round.votes.contains(peer) {
+    fn send(&self, slot: Slot, round: &Round, log: &Log, group: &Group, step: &mut Step) {
+        for peer in group.peers() {
+            if !round.votes.contains(peer, &group.voters) {
                 let accept = Message::Accept {
                     ballot: self.ballot,
                     chosen: log.chosen(),
@@ -131,29 +150,30 @@ impl Leader {
         &mut self,
         by: ReplicaId,
         slot: Slot,
-        config: &Config,
+        group: &Group,
         log: &mut Log,
         step: &mut Step,
     ) {
         let Some(round) = self.rounds.get_mut(&slot) else {
             return;
         };
-        if round.votes.insert(by) {
+        if round.votes.insert(by, &group.voters) {
             let ballot = self.ballot;
             step.events.push(Event::Accepted { slot, ballot, by });
         }
         while let Some(round) = self.rounds.get(&log.chosen().next()) {
-            if !round.votes.is_majority(config) {
+            if !round.votes.is_majority(&group.voters) {
                 break;
             }
             self.rounds.remove(&log.chosen().next());
-            choose_next(log, config, step);
+            choose_next(log, &group.config, step);
         }
     }
 
-    /// A follower answered in this ballot.
+    /// A follower or an observer answered in this ballot.
     pub(crate) fn hear(&mut self, peer: ReplicaId, beat: u64, chosen: Slot, now: Moment) {
-        if let Some(peer) = self.peers.get_mut(&peer) {
+        let known = self.peers.get_mut(&peer).or_else(|| self.observers.get_mut(&peer));
+        if let Some(peer) = known {
             peer.heard = now;
             peer.beat = peer.beat.max(beat);
             peer.chosen = peer.chosen.max(chosen);
@@ -161,23 +181,25 @@ impl Leader {
     }
 
     /// Does what is due: heartbeat and resends.
-    pub(crate) fn tick(&mut self, now: Moment, config: &Config, log: &Log, step: &mut Step) {
+    pub(crate) fn tick(&mut self, now: Moment, group: &Group, log: &Log, step: &mut Step) {
         if now >= self.beat_due {
-            self.heartbeat(now, config, log, step);
+            self.heartbeat(now, group, log, step);
         }
-        let late = |round: &Round| now >= round.sent + config.resend;
+        let late = |round: &Round| now >= round.sent + group.config.resend;
         let mut rounds = core::mem::take(&mut self.rounds);
         for (slot, round) in rounds.iter_mut().filter(|(_, round)| late(round)) {
             round.sent = now;
-            self.send(*slot, round, log, config, step);
+            self.send(*slot, round, log, group, step);
         }
         self.rounds = rounds;
     }
 
-    fn heartbeat(&mut self, now: Moment, config: &Config, log: &Log, step: &mut Step) {
+    fn heartbeat(&mut self, now: Moment, group: &Group, log: &Log, step: &mut Step) {
         self.beat += 1;
-        self.beat_due = now + config.heartbeat;
-        for peer in config.peers() {
+        self.beat_due = now + group.config.heartbeat;
+        let silent = group.config.election_max * 4;
+        self.observers.retain(|_, observer| now.since(observer.heard) <= silent);
+        for peer in group.peers().chain(self.observers.keys().copied()) {
             let heartbeat =
                 Message::Heartbeat { ballot: self.ballot, beat: self.beat, chosen: log.chosen() };
             step.send(peer, heartbeat);
@@ -186,11 +208,11 @@ impl Leader {
     }
 
     /// Tells everyone what is chosen, if no accept or heartbeat has: an owner waits for it.
-    pub(crate) fn announce(&mut self, config: &Config, log: &Log, step: &mut Step) {
+    pub(crate) fn announce(&mut self, group: &Group, log: &Log, step: &mut Step) {
         if self.announced < log.chosen() {
             self.announced = log.chosen();
             let (ballot, chosen) = (self.ballot, log.chosen());
-            for peer in config.peers() {
+            for peer in group.peers() {
                 step.send(peer, Message::Commit { ballot, chosen });
             }
         }
@@ -201,31 +223,31 @@ impl Leader {
         &mut self,
         ticket: u64,
         now: Moment,
-        config: &Config,
+        group: &Group,
         log: &Log,
         step: &mut Step,
     ) {
-        if self.confirms.len() >= config.queue {
+        if self.confirms.len() >= group.config.queue {
             step.confirmed.push((ticket, false));
             return;
         }
-        self.heartbeat(now, config, log, step);
+        self.heartbeat(now, group, log, step);
         self.confirms.push_back((self.beat, ticket));
     }
 
     /// Answers the tickets whose heartbeat a majority answered, once the barrier is chosen.
-    pub(crate) fn resolve(&mut self, config: &Config, log: &Log, step: &mut Step) {
+    pub(crate) fn resolve(&mut self, group: &Group, log: &Log, step: &mut Step) {
         if log.chosen() < self.barrier {
             return;
         }
         while let Some((beat, ticket)) = self.confirms.front().copied() {
             let mut votes = Votes::default();
-            votes.insert(config.id);
+            votes.insert(group.config.id, &group.voters);
             let answered = self.peers.iter().filter(|(_, peer)| peer.beat >= beat);
             answered.for_each(|(id, _)| {
-                votes.insert(*id);
+                votes.insert(*id, &group.voters);
             });
-            if !votes.is_majority(config) {
+            if !votes.is_majority(&group.voters) {
                 break;
             }
             self.confirms.pop_front();
@@ -234,44 +256,24 @@ impl Leader {
     }
 
     /// When the majority's answers are too old, unless new ones come.
-    pub(crate) fn quorum_until(&self, config: &Config) -> Moment {
+    pub(crate) fn quorum_until(&self, group: &Group) -> Moment {
         let mut heard: Vec<_> = self.peers.values().map(|peer| peer.heard).collect();
         heard.sort_unstable_by(|a, b| b.cmp(a));
-        match config.majority().checked_sub(2) {
-            Some(last) => heard[last] + config.election_max,
+        let others = group.voters.majority().saturating_sub(1);
+        match others.checked_sub(1).and_then(|last| heard.get(last)) {
+            Some(heard) => *heard + group.config.election_max,
             None => Moment::NEVER,
         }
     }
 
     /// The earliest resend, if a round is open.
-    pub(crate) fn resend_due(&self, config: &Config) -> Option<Moment> {
+    pub(crate) fn resend_due(&self, group: &Group) -> Option<Moment> {
         let sent = self.rounds.values().map(|round| round.sent).min();
-        sent.map(|sent| sent + config.resend)
+        sent.map(|sent| sent + group.config.resend)
     }
 
     pub(crate) const fn beat_due(&self) -> Moment {
         self.beat_due
-    }
-
-    /// Someone of higher priority who is alive and caught up, once this leadership has lasted for `settled`.
-    pub(crate) fn successor(
-        &self,
-        settled: Duration,
-        now: Moment,
-        config: &Config,
-        log: &Log,
-    ) -> Option<ReplicaId> {
-        if now.since(self.since) < settled || log.chosen() < self.barrier {
-            return None;
-        }
-        let own = config.priority_of(config.id);
-        let fit = |id: ReplicaId, peer: &Peer| {
-            config.priority_of(id) > own
-                && now.since(peer.heard) <= config.heartbeat * 2
-                && log.chosen().above(peer.chosen) <= config.window
-        };
-        let peers = self.peers.iter().filter(|(id, peer)| fit(**id, peer));
-        peers.map(|(id, _)| *id).max_by_key(|id| (config.priority_of(*id), *id))
     }
 
     /// The end: open rounds and tickets fail.
@@ -285,57 +287,66 @@ impl Leader {
     }
 }
 
+impl Peer {
+    const fn new(now: Moment) -> Self {
+        Self { heard: now, beat: 0, chosen: Slot::ZERO }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
     use crate::record::Recovered;
 
     const BALLOT: Ballot = Ballot { round: 1, replica: ReplicaId(1) };
 
-    fn leading(count: u8) -> (Leader, Config, Log, Step) {
-        let config = Config::new(ReplicaId(1), (1..=count).map(ReplicaId));
+    fn leading(count: u8) -> (Leader, Group, Log, Step) {
+        let config = Config::new(ReplicaId(1), 1..=count);
+        let voters = Voters::new((1..=count).map(|number| ReplicaId::new(number, 0)));
+        let group = Group { config, voters: voters.unwrap_or_default() };
         let (mut log, mut step) = (Log::recover(&Recovered::empty()), Step::default());
         let inherited = VecDeque::from([Value::NoOp]);
-        let mut leader = Leader::new(BALLOT, inherited, Slot::ZERO, Moment(0), &config);
+        let mut leader = Leader::new(BALLOT, inherited, Slot::ZERO, Moment(0), &group);
         let mut acceptor = Acceptor::new(BALLOT);
         let mut pending = Pending::default();
-        leader.pump(Moment(0), &config, &mut acceptor, &mut log, &mut pending, &mut step);
-        (leader, config, log, step)
+        leader.pump(Moment(0), &group, &mut acceptor, &mut log, &mut pending, &mut step);
+        (leader, group, log, step)
     }
 
     #[test]
     fn a_slot_is_chosen_by_distinct_voters_also_in_even_groups() {
-        let (mut leader, config, mut log, mut step) = leading(4);
+        let (mut leader, group, mut log, mut step) = leading(4);
         for by in [1, 2, 2, 2] {
-            leader.accepted(ReplicaId(by), Slot(1), &config, &mut log, &mut step);
+            leader.accepted(ReplicaId(by), Slot(1), &group, &mut log, &mut step);
         }
         assert_eq!(log.chosen(), Slot::ZERO);
-        leader.accepted(ReplicaId(3), Slot(1), &config, &mut log, &mut step);
+        leader.accepted(ReplicaId(3), Slot(1), &group, &mut log, &mut step);
         assert_eq!(log.chosen(), Slot(1));
     }
 
     #[test]
     fn a_ticket_waits_for_the_barrier_and_for_a_later_heartbeat() {
-        let (mut leader, config, mut log, mut step) = leading(3);
+        let (mut leader, group, mut log, mut step) = leading(3);
         leader.hear(ReplicaId(2), 0, Slot::ZERO, Moment(1));
-        leader.confirm(77, Moment(1), &config, &log, &mut step);
-        leader.resolve(&config, &log, &mut step);
+        leader.confirm(77, Moment(1), &group, &log, &mut step);
+        leader.resolve(&group, &log, &mut step);
         leader.hear(ReplicaId(2), 1, Slot::ZERO, Moment(1));
-        leader.resolve(&config, &log, &mut step);
+        leader.resolve(&group, &log, &mut step);
         assert!(step.confirmed.is_empty());
         for by in [1, 3] {
-            leader.accepted(ReplicaId(by), Slot(1), &config, &mut log, &mut step);
+            leader.accepted(ReplicaId(by), Slot(1), &group, &mut log, &mut step);
         }
-        leader.resolve(&config, &log, &mut step);
+        leader.resolve(&group, &log, &mut step);
         assert_eq!(step.confirmed, [(77, true)]);
     }
 
     #[test]
     fn unanswered_rounds_go_again_to_those_who_did_not_answer() {
-        let (mut leader, config, mut log, mut step) = leading(3);
-        leader.accepted(ReplicaId(2), Slot(1), &config, &mut log, &mut step);
+        let (mut leader, group, mut log, mut step) = leading(3);
+        leader.accepted(ReplicaId(2), Slot(1), &group, &mut log, &mut step);
         let mut later = Step::default();
-        leader.tick(Moment(0) + config.resend, &config, &log, &mut later);
+        leader.tick(Moment(0) + group.config.resend, &group, &log, &mut later);
         let again =
             later.immediate.iter().filter(|out| matches!(out.message, Message::Accept { .. }));
         let to: Vec<_> = again.map(|out| out.to).collect();
@@ -344,8 +355,8 @@ mod tests {
 
     #[test]
     fn a_leader_counts_on_the_majority_it_hears() {
-        let (mut leader, config, ..) = leading(3);
+        let (mut leader, group, ..) = leading(3);
         leader.hear(ReplicaId(3), 1, Slot::ZERO, Moment(500));
-        assert_eq!(leader.quorum_until(&config), Moment(500) + config.election_max);
+        assert_eq!(leader.quorum_until(&group), Moment(500) + group.config.election_max);
     }
 }

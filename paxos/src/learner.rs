@@ -9,7 +9,7 @@ use crate::message::Entry;
 use crate::record::Record;
 use crate::step::{Chosen, Step};
 
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Learner {
     /// The highest ballot that was heard, and how far its leader says all is chosen.
     mark: (Ballot, Slot),
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn a_mark_speaks_only_for_its_own_ballot() {
-        let config = Config::new(ReplicaId(1), [ReplicaId(1)]);
+        let config = Config::new(ReplicaId(1), [1]);
         let mut log = Log::recover(&Recovered::empty());
         let (mut learner, mut step) = (Learner::new(), Step::default());
         log.put(Slot(1), ballot(2), Value::NoOp);
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn a_learnt_entry_replaces_an_older_acceptance_and_is_promised() {
-        let config = Config::new(ReplicaId(1), [ReplicaId(1)]);
+        let config = Config::new(ReplicaId(1), [1]);
         let mut log = Log::recover(&Recovered::empty());
         let (mut acceptor, mut step) = (Acceptor::new(ballot(1)), Step::default());
         log.put(Slot(1), ballot(1), Value::NoOp);

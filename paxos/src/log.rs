@@ -14,7 +14,7 @@ use crate::id::{Ballot, Slot};
 use crate::message::{Entry, Value};
 use crate::record::Recovered;
 
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Log {
     /// One place per slot from `floor` on, empty where nothing was accepted. Acceptors leave slots far above
     /// `chosen` for later, so that there are at most two log windows and one leader's window of places.
@@ -153,7 +153,7 @@ mod tests {
     const BALLOT: Ballot = Ballot { round: 1, replica: ReplicaId(1) };
 
     fn small() -> Config {
-        let mut config = Config::new(ReplicaId(1), [ReplicaId(1)]);
+        let mut config = Config::new(ReplicaId(1), [1]);
         config.chunk_entries = 2;
         config.log_window = 3;
         config

@@ -4,9 +4,10 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::id::{Ballot, ReplicaId, RequestId, SessionId, Slot};
+use crate::voters::Voters;
 
 /// One request of a session. The payload has no meaning here.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Request {
     /// Whose request it is.
@@ -25,21 +26,31 @@ impl Request {
 }
 
 /// What a slot holds. Cheap to clone.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Value {
     /// Nothing: fills a gap, or starts a leadership (Paxos Made Simple, 3).
     NoOp,
     /// Requests, to be applied in this order.
     Batch(Arc<[Request]>),
+    /// Who votes from the next slot on.
+    Voters(Arc<Voters>),
 }
 
 impl Value {
     /// The requests inside, in order.
     pub fn requests(&self) -> &[Request] {
         match self {
-            Self::NoOp => &[],
+            Self::NoOp | Self::Voters(_) => &[],
             Self::Batch(requests) => requests,
+        }
+    }
+
+    /// Who votes from the next slot on, if this says so.
+    pub fn voters(&self) -> Option<&Voters> {
+        match self {
+            Self::Voters(voters) => Some(voters),
+            Self::NoOp | Self::Batch(_) => None,
         }
     }
 
@@ -50,7 +61,7 @@ impl Value {
 }
 
 /// A slot's value with the ballot under which it was accepted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Entry {
     /// Where in the log.
@@ -62,7 +73,7 @@ pub struct Entry {
 }
 
 /// How a voter answers a pre-vote.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Opinion {
     /// It would promise.
@@ -71,12 +82,25 @@ pub enum Opinion {
     LeaderAlive(ReplicaId),
     /// The candidate misses slots that the voter no longer holds in memory; catch up first.
     Behind,
+    /// The candidate has no vote, as far as the voter knows, and the voter knows as much as it does.
+    Stranger,
 }
 
 /// What one replica says to another.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Message {
+    /// I am blank: is there a group?
+    Seek,
+    /// So am I. Said only to the founder with the lowest number, who founds the group.
+    Blank,
+    /// There is: these founded it.
+    Founded {
+        /// Who votes from slot 1 on.
+        founders: Voters,
+        /// The sender's chosen prefix.
+        chosen: Slot,
+    },
     /// Would you promise, if I asked? Changes nothing at the voter.
     PreVote {
         /// The candidate's own count of its attempts; comes back in the answer.
@@ -146,7 +170,7 @@ pub enum Message {
         /// The voter's chosen prefix.
         chosen: Slot,
     },
-    /// No promise: the candidate misses slots that the voter no longer holds in memory.
+    /// No promise: the candidate misses slots that the voter no longer holds in memory, or that took its vote.
     TooFarBehind {
         /// The ballot that is refused.
         ballot: Ballot,
@@ -211,6 +235,9 @@ impl Message {
     /// The kind of message, in one word, for logs and counters.
     pub const fn name(&self) -> &'static str {
         match self {
+            Self::Seek => "seek",
+            Self::Blank => "blank",
+            Self::Founded { .. } => "founded",
             Self::PreVote { .. } => "pre-vote",
             Self::PreVoteAnswer { .. } => "pre-vote-answer",
             Self::Prepare { .. } => "prepare",
@@ -239,7 +266,7 @@ mod tests {
     fn messages_survive_encoding() {
         let request =
             Request { session: SessionId(3), number: 9, payload: Arc::from(&b"21.5"[..]) };
-        let ballot = Ballot { round: 300, replica: ReplicaId(2) };
+        let ballot = Ballot { round: 300, replica: ReplicaId::new(2, 9) };
         let message = Message::Promise {
             ballot,
             from: Slot(4),
@@ -253,5 +280,12 @@ mod tests {
         };
         let bytes = postcard::to_allocvec(&message).expect("encodes");
         assert_eq!(postcard::from_bytes::<Message>(&bytes), Ok(message));
+    }
+
+    #[test]
+    fn a_group_that_cannot_be_is_refused() {
+        let twice = alloc::vec![ReplicaId::new(1, 0), ReplicaId::new(1, 5)];
+        let bytes = postcard::to_allocvec(&twice).expect("encodes");
+        assert!(postcard::from_bytes::<Voters>(&bytes).is_err());
     }
 }

@@ -13,7 +13,7 @@ use crate::id::{Moment, ReplicaId, RequestId};
 use crate::message::{Message, Request, Value};
 use crate::step::Step;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub(crate) struct Pending {
     /// Proposed at this replica, with the time from which to send again. At most `config.queue`.
     own: BTreeMap<RequestId, (Request, Moment)>,
@@ -184,7 +184,7 @@ mod tests {
     }
 
     fn config() -> Config {
-        let mut config = Config::new(ReplicaId(1), [1, 2, 3].map(ReplicaId));
+        let mut config = Config::new(ReplicaId(1), 1..=3);
         config.queue = 3;
         config.batch_requests = 2;
         config

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Random(u64);
 
 impl Random {

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use crate::id::{Ballot, Slot};
 use crate::message::{Entry, Value};
+use crate::voters::Voters;
 
 /// One durable fact. Written in order; a later record of a kind (and slot) replaces an earlier one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub enum Record {
     /// Everything up to here is chosen, and the accepted entries up to here are the chosen ones.
     /// Losing it costs only time, so it forces no write by itself.
     Chosen(Slot),
+    /// These founded the group: they vote from slot 1 on. Written once in a disk's life.
+    Founded(Voters),
     /// The answer to [`Input::Installed`](crate::Input::Installed): this transaction replaces the state machine by
     /// the snapshot up to here, and deletes the entries up to here, which may hold values that were not chosen.
     Installed(Slot),
@@ -39,6 +42,11 @@ pub struct Recovered {
     pub chosen: Slot,
     /// The last slot that the state machine holds.
     pub applied: Slot,
+    /// [`Record::Founded`], or nobody.
+    pub founders: Voters,
+    /// Who votes in the slot after `applied`: the last [`Value::Voters`] that the state machine applied or got with
+    /// a snapshot, else `founders`.
+    pub voters: Voters,
 }
 
 impl Recovered {
@@ -49,7 +57,15 @@ impl Recovered {
             accepted: Vec::new(),
             chosen: Slot::ZERO,
             applied: Slot::ZERO,
+            founders: Voters::none(),
+            voters: Voters::none(),
         }
+    }
+
+    /// The same, of a group that these founded.
+    #[must_use]
+    pub fn founded_by(self, founders: Voters) -> Self {
+        Self { voters: founders.clone(), founders, ..self }
     }
 }
 

@@ -1,5 +1,6 @@
 //! One replica: routes each input to the role that it concerns, and keeps the roles in step.
 
+mod members;
 mod route;
 
 use alloc::vec::Vec;
@@ -8,9 +9,10 @@ use core::time::Duration;
 use crate::acceptor::Acceptor;
 use crate::candidate::Candidate;
 use crate::catchup::CatchUp;
-use crate::config::Config;
+use crate::config::{Config, Group};
 use crate::election::Election;
 use crate::event::{Event, SteppedDown};
+use crate::founding::Founding;
 use crate::id::{Ballot, Moment, ReplicaId, Slot};
 use crate::leader::Leader;
 use crate::learner::{Learner, choose_next};
@@ -20,6 +22,7 @@ use crate::pending::Pending;
 use crate::random::Random;
 use crate::record::{Record, Recovered};
 use crate::step::{Input, Step};
+use crate::voters::Voters;
 
 /// Why a replica wants to be woken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,6 +39,8 @@ pub enum Reason {
     QuorumCheck,
     /// A late replica asks for chosen entries.
     CatchUp,
+    /// A blank replica asks whether there is a group.
+    Founding,
 }
 
 /// One replica of a group: acceptor, learner and, at times, leader.
@@ -56,17 +61,23 @@ pub enum Reason {
 /// 6. **Keep the log** on disk from some slot on, and answer each [`Fetch`](crate::Fetch) from it with chosen
 ///    entries, or with none if it is trimmed there; never trim above what is applied. A replica that is told
 ///    [`Event::SnapshotNeeded`] gets a snapshot by other means, then [`Input::Installed`], and puts the snapshot
-///    in place in the transaction that writes [`Record::Installed`].
-/// 7. **One disk, one id.** A replica whose disk was lost or cloned must not come back under its old id.
+///    in place in the transaction that writes [`Record::Installed`]. A snapshot tells who votes after it.
+/// 7. **One disk, one id.** A replica whose disk was lost, cloned or put back to an older state must come back
+///    under another [`ReplicaId`], with the same number if you like. It is an observer then, and gets its vote
+///    back through the log: by itself, if its number had one and the disk that held it stays silent.
 /// 8. **The transport** may lose, delay, duplicate and reorder, but names senders truly and keeps messages whole.
-/// 9. **Requests** are chosen at least once; [`Sessions`](crate::Sessions) makes that exactly once. A request is
-///    kept and sent again until it is chosen, refused, or the process ends. Requests of one session may be
+///    It delivers by number.
+/// 9. **Requests** are chosen at least once; the state machine makes that exactly once by their numbers. A request
+///    is kept and sent again until it is chosen, refused, or the process ends. Requests of one session may be
 ///    reordered on the way to a leader; the one out of order is then a gap, and its sender proposes it again.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Replica {
-    config: Config,
+    group: Group,
     now: Moment,
     random: Random,
+    founding: Founding,
+    /// Who votes in slot 1; nobody while this replica is blank.
+    founders: Voters,
     acceptor: Acceptor,
     log: Log,
     learner: Learner,
@@ -74,14 +85,16 @@ pub struct Replica {
     role: Role,
     pending: Pending,
     catch_up: CatchUp,
-    /// What was recovered as chosen but not applied; leaves with the first step.
-    recovered: Option<Step>,
+    /// How far the disk says that everything is chosen; what is not reported yet leaves with the first step.
+    recovered: Slot,
+    /// The last slot that was looked at for a change of voters.
+    regrouped: Slot,
     /// No handover before this, and how long to wait after the next: it doubles, so that a preferred replica
     /// that cannot keep a majority does not make leadership flap.
     handover: (Moment, Duration),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Role {
     Follower,
     Candidate(Candidate),
@@ -111,25 +124,29 @@ impl Replica {
         };
         let accepted = recovered.accepted.iter().map(|entry| entry.ballot).max();
         let promised = recovered.promised.max(accepted.unwrap_or(Ballot::ZERO));
-        let mut log = Log::recover(&recovered);
-        let mut first = Step::default();
-        while log.chosen() < recovered.chosen {
-            choose_next(&mut log, &config, &mut first);
-        }
+        let log = Log::recover(&recovered);
+        let mut unreported = (recovered.applied.0 + 1..=recovered.chosen.0).map(Slot);
+        let missing = unreported.find(|slot| log.get(*slot).is_none());
+        assert!(missing.is_none(), "slot {missing:?} is chosen, but the disk does not hold it");
         let mut random = Random::new(config.seed);
+        let handover = (now, config.election_max);
+        let group = Group { config, voters: recovered.voters };
         Self {
             now,
-            election: Election::new(now, &config, &mut random),
+            election: Election::new(now, &group, &mut random),
             random,
+            founding: Founding::new(now),
+            founders: recovered.founders,
             acceptor: Acceptor::new(promised),
-            log,
             learner: Learner::new(),
             role: Role::Follower,
             pending: Pending::default(),
             catch_up: CatchUp::default(),
-            recovered: (!first.is_empty()).then_some(first),
-            handover: (now, config.election_max),
-            config,
+            recovered: recovered.chosen,
+            regrouped: log.chosen(),
+            log,
+            handover,
+            group,
         }
     }
 
@@ -140,24 +157,26 @@ impl Replica {
     /// or a contract was not kept. The replica must then stop.
     pub fn step(&mut self, now: Moment, input: Input) -> Step {
         self.now = self.now.max(now);
-        let mut step = self.recovered.take().unwrap_or_default();
+        let mut step = Step::default();
+        while self.log.chosen() < self.recovered {
+            choose_next(&mut self.log, &self.group.config, &mut step);
+        }
+        self.regroup(&mut step);
         match input {
             Input::Tick => self.tick(&mut step),
-            Input::Message { from, message } => {
-                if self.config.voters.contains(&from) {
-                    self.message(from, message, &mut step);
-                }
-            }
+            Input::Message { from, message } => self.message(from, message, &mut step),
             Input::Propose(requests) => self.propose(requests, &mut step),
             Input::Confirm(ticket) => self.confirm(ticket, &mut step),
             Input::Suspect(suspect) => self.suspect(suspect),
             Input::Campaign => self.campaign(&mut step),
+            Input::HandOver => self.hand_over_now(&mut step),
+            Input::ChangeVoters(voters) => self.change_voters(voters, &mut step),
             Input::Fetched { to, mut entries } => {
                 entries.retain(|entry| entry.slot <= self.log.chosen());
                 let chosen = self.log.chosen();
                 step.send(to, Message::Suffix { chosen, entries });
             }
-            Input::Installed(slot) => self.installed(slot, &mut step),
+            Input::Installed { slot, voters } => self.installed(slot, voters, &mut step),
         }
         self.settle(&mut step);
         step
@@ -165,18 +184,22 @@ impl Replica {
 
     /// When to call [`step`](Self::step) with [`Input::Tick`] at the latest, and why.
     pub fn deadline(&self) -> (Moment, Reason) {
-        let start = self.recovered.as_ref().map(|_| (self.now, Reason::Start));
+        if self.is_blank() {
+            return (self.founding.due, Reason::Founding);
+        }
+        let config = &self.group.config;
+        let start = (self.log.chosen() < self.recovered).then_some((self.now, Reason::Start));
         let election = (self.election.timer, Reason::Election);
         let (first, second) = match &self.role {
             Role::Follower => (Some(election), None),
             Role::Candidate(candidate) => {
-                let resend = candidate.sent + self.config.resend;
+                let resend = candidate.sent + config.resend;
                 (Some(election), Some((resend, Reason::Resend)))
             }
             Role::Leader(leader) => {
                 let beat = (leader.beat_due(), Reason::Heartbeat);
-                let quorum = (leader.quorum_until(&self.config), Reason::QuorumCheck);
-                let resend = leader.resend_due(&self.config);
+                let quorum = (leader.quorum_until(&self.group), Reason::QuorumCheck);
+                let resend = leader.resend_due(&self.group);
                 (Some(beat.min(quorum)), resend.map(|at| (at, Reason::Resend)))
             }
         };
@@ -189,12 +212,33 @@ impl Replica {
 
     /// Who this is.
     pub const fn id(&self) -> ReplicaId {
-        self.config.id
+        self.group.config.id
     }
 
     /// The settings it runs with.
     pub const fn config(&self) -> &Config {
-        &self.config
+        &self.group.config
+    }
+
+    /// Who votes in the slot after the chosen prefix; nobody before the group is founded.
+    pub const fn voters(&self) -> &Voters {
+        &self.group.voters
+    }
+
+    /// Whether this replica votes.
+    pub fn votes(&self) -> bool {
+        self.group.votes()
+    }
+
+    /// True until this replica knows a group.
+    pub const fn is_blank(&self) -> bool {
+        self.founders.is_empty() && self.group.voters.is_empty()
+    }
+
+    /// Of a leader: the replicas without a vote that follow it, each with its chosen prefix.
+    pub fn observers(&self) -> impl Iterator<Item = (ReplicaId, Slot)> + '_ {
+        let leader = if let Role::Leader(leader) = &self.role { Some(leader) } else { None };
+        leader.into_iter().flat_map(Leader::observers)
     }
 
     /// Who leads, as far as this replica knows; itself if it leads.
@@ -228,32 +272,44 @@ impl Replica {
     }
 
     fn tick(&mut self, step: &mut Step) {
-        let (now, config) = (self.now, &self.config);
+        if self.is_blank() {
+            let founders = self.founding.tick(self.now, &self.group.config, step);
+            return founders.map_or((), |founders| self.found(founders, step));
+        }
+        let (now, group) = (self.now, &self.group);
         match &mut self.role {
-            Role::Leader(leader) if now >= leader.quorum_until(config) => {
+            Role::Leader(leader) if now >= leader.quorum_until(group) => {
                 self.step_down(SteppedDown::LostQuorum, step);
             }
             Role::Leader(leader) => {
-                leader.tick(now, config, &self.log, step);
+                leader.tick(now, group, &self.log, step);
                 self.hand_over(step);
+                self.readmit(step);
             }
             Role::Candidate(_) if now >= self.election.timer => {
                 self.step_down(SteppedDown::NoMajority, step);
             }
             Role::Candidate(candidate) => {
-                if now >= candidate.sent + config.resend {
-                    candidate.ask(now, config, step);
+                if now >= candidate.sent + group.config.resend {
+                    candidate.ask(now, self.log.chosen(), group, step);
                 }
             }
-            Role::Follower if now >= self.election.timer => self.pre_vote(None, step),
-            Role::Follower => {}
+            Role::Follower if now < self.election.timer => {}
+            Role::Follower if group.votes() => self.pre_vote(None, step),
+            Role::Follower => {
+                self.election.observe(now, &group.config);
+                self.catch_up.poll(self.log.chosen(), group, step);
+            }
         }
     }
 
     fn pre_vote(&mut self, replacing: Option<Ballot>, step: &mut Step) {
+        if !self.votes() {
+            return;
+        }
         let chosen = self.log.chosen();
         let alone =
-            self.election.ask(chosen, replacing, self.now, &self.config, &mut self.random, step);
+            self.election.ask(chosen, replacing, self.now, &self.group, &mut self.random, step);
         if alone {
             self.campaign(step);
         }
@@ -263,12 +319,26 @@ impl Replica {
         let Role::Leader(leader) = &self.role else {
             return;
         };
+        let settled = self.group.config.election_max;
+        let successor = leader.successor(settled, self.now, &self.group, &self.log);
         let (at, wait) = self.handover;
-        let settled = self.config.election_max;
-        let successor = leader.successor(settled, self.now, &self.config, &self.log);
         if let Some(to) = successor.filter(|_| self.now >= at) {
-            let ballot = leader.ballot;
-            self.handover = (self.now + wait, (wait * 2).min(self.config.election_max * 64));
+            self.handover = (self.now + wait, (wait * 2).min(self.group.config.election_max * 64));
+            self.hand_over_to(to, step);
+        }
+    }
+
+    fn hand_over_now(&mut self, step: &mut Step) {
+        let Role::Leader(leader) = &self.role else {
+            return;
+        };
+        if let Some(heir) = leader.heir(self.now, &self.group, &self.log) {
+            self.hand_over_to(heir, step);
+        }
+    }
+
+    fn hand_over_to(&self, to: ReplicaId, step: &mut Step) {
+        if let Some(ballot) = self.role.ballot() {
             step.events.push(Event::HandingOver { to });
             step.send(to, Message::Handover { ballot });
         }
@@ -281,51 +351,55 @@ impl Replica {
             step.events.push(Event::Refused(refused));
             return;
         }
-        let admitted = self.pending.admit(requests, &self.config, step);
-        if self.is_leading() {
-            let refused = self.pending.enqueue(admitted, &self.config);
+        let config = &self.group.config;
+        let admitted = self.pending.admit(requests, config, step);
+        if matches!(self.role, Role::Leader(_)) {
+            let refused = self.pending.enqueue(admitted, config);
             self.pending.refuse(refused, step);
         } else if let Some(leader) = leader {
-            self.pending.forward(admitted, leader, self.now, &self.config, step);
+            self.pending.forward(admitted, leader, self.now, config, step);
         }
     }
 
     fn confirm(&mut self, ticket: u64, step: &mut Step) {
         match &mut self.role {
-            Role::Leader(leader) => leader.confirm(ticket, self.now, &self.config, &self.log, step),
+            Role::Leader(leader) => leader.confirm(ticket, self.now, &self.group, &self.log, step),
             Role::Follower | Role::Candidate(_) => step.confirmed.push((ticket, false)),
         }
     }
 
     fn suspect(&mut self, suspect: ReplicaId) {
-        if matches!(self.role, Role::Follower) {
-            self.election.suspect(suspect, self.now, &self.config, &mut self.random);
+        if matches!(self.role, Role::Follower) && self.votes() {
+            self.election.suspect(suspect, self.now, &self.group, &mut self.random);
         }
     }
 
-    fn installed(&mut self, slot: Slot, step: &mut Step) {
+    fn installed(&mut self, slot: Slot, voters: Voters, step: &mut Step) {
         if slot <= self.log.chosen() {
             return;
         }
         // What a leader or candidate was about to propose there is history now.
         self.step_down(SteppedDown::Installed, step);
         self.log.install(slot);
+        self.regrouped = slot;
+        self.group.voters = voters;
+        self.election.regroup(self.now, &self.group, &mut self.random);
         step.records.push(Record::Installed(slot));
         self.catch_up.progressed(self.now);
     }
 
     /// Takes a ballot that was never used, and asks for promises once it is durable.
     pub(crate) fn campaign(&mut self, step: &mut Step) {
-        if !matches!(self.role, Role::Follower) {
+        if !matches!(self.role, Role::Follower) || !self.votes() {
             return;
         }
         let highest = self.acceptor.promised().max(self.election.seen());
-        let ballot = highest.succeeded_by(self.config.id);
+        let ballot = highest.succeeded_by(self.id());
         self.acceptor.raise(ballot, step);
-        self.election.forget(false, self.now, &self.config, &mut self.random);
+        self.election.forget(false, self.now, &self.group, &mut self.random);
         step.events.push(Event::Campaigning { ballot });
         let mut candidate = Candidate::new(ballot, self.log.chosen(), self.now);
-        candidate.ask(self.now, &self.config, step);
+        candidate.ask(self.now, self.log.chosen(), &self.group, step);
         self.role = Role::Candidate(candidate);
     }
 
@@ -339,8 +413,8 @@ impl Replica {
         self.pending.lead(&inherited);
         self.election.lead(ballot);
         step.events.push(Event::Leading { ballot });
-        let mut leader = Leader::new(ballot, inherited, chosen, self.now, &self.config);
-        leader.tick(self.now, &self.config, &self.log, step);
+        let mut leader = Leader::new(ballot, inherited, chosen, self.now, &self.group);
+        leader.tick(self.now, &self.group, &self.log, step);
         self.role = Role::Leader(leader);
     }
 
@@ -357,12 +431,13 @@ impl Replica {
                 SteppedDown::LostQuorum
                 | SteppedDown::TooFarBehind
                 | SteppedDown::NoMajority
+                | SteppedDown::Removed
                 | SteppedDown::Installed => None,
             };
             leader.end(higher, step);
         }
         self.pending.restart(self.now);
-        self.election.forget(failed, self.now, &self.config, &mut self.random);
+        self.election.forget(failed, self.now, &self.group, &mut self.random);
     }
 
     /// A leader with a ballot at least as high as every promise here was heard.
@@ -370,7 +445,7 @@ impl Replica {
         if self.role.ballot().is_some_and(|own| own < ballot) {
             self.step_down(SteppedDown::HigherBallot(ballot), step);
         }
-        let new = self.election.follow(ballot, self.now, &self.config, &mut self.random);
+        let new = self.election.follow(ballot, self.now, &self.group, &mut self.random);
         if new {
             self.pending.restart(self.now);
             let leader = ballot.replica;
@@ -380,6 +455,7 @@ impl Replica {
 
     /// What follows from any change, in whatever role.
     fn settle(&mut self, step: &mut Step) {
+        self.regroup(step);
         let (now, promised) = (self.now, self.acceptor.promised());
         if self.role.ballot().is_some_and(|own| own < promised) {
             self.step_down(SteppedDown::HigherBallot(promised), step);
@@ -387,15 +463,15 @@ impl Replica {
         for chosen in &step.chosen {
             self.pending.chosen(&chosen.value);
         }
-        let (config, log, pending) = (&self.config, &mut self.log, &mut self.pending);
+        let (group, log, pending) = (&self.group, &mut self.log, &mut self.pending);
         if let Role::Leader(leader) = &mut self.role {
             assert!(leader.ballot == promised, "a leader acts on a ballot that it gave up");
-            leader.pump(now, config, &mut self.acceptor, log, pending, step);
-            leader.announce(config, log, step);
-            leader.resolve(config, log, step);
+            leader.pump(now, group, &mut self.acceptor, log, pending, step);
+            leader.announce(group, log, step);
+            leader.resolve(group, log, step);
             return;
         }
-        let (chosen, leader) = (log.chosen(), self.election.leader());
+        let (chosen, leader, config) = (log.chosen(), self.election.leader(), &group.config);
         self.catch_up.settle(chosen, step);
         self.catch_up.tick(chosen, leader, now, config, step);
         if let Some(leader) = leader.filter(|_| matches!(self.role, Role::Follower)) {

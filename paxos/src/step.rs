@@ -7,6 +7,7 @@ use crate::event::Event;
 use crate::id::{Ballot, ReplicaId, Slot};
 use crate::message::{Entry, Message, Request, Value};
 use crate::record::Record;
+use crate::voters::Voters;
 
 /// Something that happened to a replica.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,8 +27,14 @@ pub enum Input {
     Confirm(u64),
     /// Someone saw signs of this replica's death. Suspicion is not death: it starts at most a pre-vote.
     Suspect(ReplicaId),
-    /// Lead now, with a new ballot.
+    /// Lead now, with a new ballot, if this replica votes.
     Campaign,
+    /// Stop leading, if this replica leads, as soon as a voter that is up to date has taken over.
+    HandOver,
+    /// From the next slot on, these shall vote. Refused ([`Event::VotersRefused`]) by a replica that does not lead,
+    /// while another change is under way, and as long as a new one of them, or a majority, is not alive and up to
+    /// date.
+    ChangeVoters(Voters),
     /// The answer to a [`Fetch`]: chosen entries from its first slot on, without holes; none if the log is trimmed there.
     Fetched {
         /// Who asked.
@@ -35,15 +42,20 @@ pub enum Input {
         /// The entries.
         entries: Vec<Entry>,
     },
-    /// A snapshot of the state machine up to this slot is at hand. It is to be put in place by the write of
+    /// A snapshot of the state machine is at hand. It is to be put in place by the write of
     /// [`Record::Installed`], not before.
-    Installed(Slot),
+    Installed {
+        /// The last slot that it holds.
+        slot: Slot,
+        /// Who votes in the next one.
+        voters: Voters,
+    },
 }
 
 /// A message and where it goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outgoing {
-    /// The addressee; may be the sender itself.
+    /// The addressee; may be the sender itself. The transport goes by its number: nobody may know its disk yet.
     pub to: ReplicaId,
     /// What to say.
     pub message: Message,

@@ -18,7 +18,11 @@ impl Replica {
                 return;
             }
         }
+        let Some(message) = self.founding_message(from, message, step) else {
+            return;
+        };
         match message {
+            Message::Seek | Message::Blank | Message::Founded { .. } => {}
             Message::PreVote { attempt, chosen, replacing } => {
                 self.on_pre_vote(from, attempt, (chosen, replacing), step)
             }
@@ -72,9 +76,9 @@ impl Replica {
         }
     }
 
-    fn hear_chosen(&mut self, peer: ReplicaId, chosen: Slot) {
+    pub(super) fn hear_chosen(&mut self, peer: ReplicaId, chosen: Slot) {
         let own = self.log.chosen();
-        self.catch_up.hear(peer, chosen, own, self.now, &self.config);
+        self.catch_up.hear(peer, chosen, own, self.now, &self.group.config);
     }
 
     fn on_pre_vote(
@@ -88,7 +92,7 @@ impl Replica {
         let opinion = match self.role {
             Role::Candidate(_) => Opinion::LeaderAlive(self.id()),
             Role::Follower | Role::Leader(_) => {
-                self.election.opinion(from, candidate, &self.log, self.now, &self.config)
+                self.election.opinion(from, candidate, &self.log, self.now, &self.group)
             }
         };
         let answer = Message::PreVoteAnswer {
@@ -103,25 +107,31 @@ impl Replica {
     fn on_opinion(&mut self, from: ReplicaId, attempt: u64, opinion: Opinion, step: &mut Step) {
         match opinion {
             Opinion::Granted => {
-                if self.election.granted(from, attempt, &self.config) {
+                if self.election.granted(from, attempt, &self.group) {
                     self.campaign(step);
                 }
             }
             Opinion::LeaderAlive(_) => {}
-            Opinion::Behind => self.election.abandon(attempt),
+            Opinion::Behind | Opinion::Stranger => self.election.abandon(attempt),
         }
     }
 
     fn on_prepare(&mut self, ballot: Ballot, from: Slot, step: &mut Step) {
+        let (candidate, chosen) = (ballot.replica, self.log.chosen());
+        if !self.group.voters.contains(candidate) && from <= chosen.next() {
+            // It knows no more than this replica, and has lost its vote: it is to learn that.
+            return step.send(candidate, Message::TooFarBehind { ballot, chosen });
+        }
         self.election.see(ballot);
-        let promised = self.acceptor.prepare(ballot, from, &self.log, &self.config, step);
+        let config = &self.group.config;
+        let promised = self.acceptor.prepare(ballot, from, &self.log, config, step);
         if !promised || ballot.replica == self.id() {
             return;
         }
         if self.role.ballot().is_some() {
             self.step_down(SteppedDown::HigherBallot(ballot), step);
         }
-        self.election.promised(ballot, self.now, &self.config, &mut self.random);
+        self.election.promised(ballot, self.now, &self.group, &mut self.random);
     }
 
     fn on_promise(
@@ -133,20 +143,23 @@ impl Replica {
         entries: Vec<Entry>,
         step: &mut Step,
     ) {
-        let Role::Candidate(candidate) = &mut self.role else {
-            return;
-        };
-        if candidate.ballot != ballot {
+        if !matches!(&self.role, Role::Candidate(candidate) if candidate.ballot == ballot) {
             return;
         }
         for entry in entries.iter().filter(|entry| entry.slot <= chosen) {
             let (acceptor, log) = (&mut self.acceptor, &mut self.log);
-            Learner::learn(entry.clone(), acceptor, log, &self.config, step);
+            Learner::learn(entry.clone(), acceptor, log, &self.group.config, step);
         }
-        match candidate.promise(by, range, entries, &self.config) {
+        self.regroup(step);
+        let Role::Candidate(candidate) = &mut self.role else {
+            return;
+        };
+        let own = self.log.chosen();
+        match candidate.promise(by, range, entries) {
             Progress::Waiting => {}
             Progress::More => candidate.ask_one(by, step),
-            Progress::Majority => self.lead(step),
+            Progress::Complete if candidate.has_majority(own, &self.group) => self.lead(step),
+            Progress::Complete => candidate.ask_new(own, &self.group, step),
         }
     }
 
@@ -158,7 +171,7 @@ impl Replica {
         value: &Value,
         step: &mut Step,
     ) {
-        let ahead = self.config.log_window + self.config.window;
+        let ahead = self.group.config.log_window + self.group.config.window;
         let bound = self.log.chosen().plus(ahead);
         self.acceptor.accept(ballot, slot, value, bound, &mut self.log, step);
         if ballot >= self.acceptor.promised() {
@@ -179,7 +192,7 @@ impl Replica {
 
     fn advance(&mut self, ballot: Ballot, chosen: Slot, step: &mut Step) {
         self.learner.hear(ballot, chosen);
-        self.learner.advance(&mut self.log, &self.config, step);
+        self.learner.advance(&mut self.log, &self.group.config, step);
         self.hear_chosen(ballot.replica, chosen);
     }
 
@@ -195,7 +208,7 @@ impl Replica {
             && leader.ballot == ballot
         {
             leader.hear(by, 0, chosen, self.now);
-            leader.accepted(by, slot, &self.config, &mut self.log, step);
+            leader.accepted(by, slot, &self.group, &mut self.log, step);
         }
     }
 
@@ -209,12 +222,14 @@ impl Replica {
     ) {
         self.election.see(promised);
         self.hear_chosen(from, chosen);
-        if self.role.ballot() == Some(ballot) && promised > ballot {
+        // One that lost its vote may have promised anything.
+        let votes = self.group.voters.contains(from);
+        if votes && self.role.ballot() == Some(ballot) && promised > ballot {
             let led = self.is_leading();
             self.step_down(SteppedDown::HigherBallot(promised), step);
             // A ballot that one stray voter promised is no reason for the majority to wait a whole timeout.
             if led {
-                self.election.hurry(self.now, &self.config, &mut self.random);
+                self.election.hurry(self.now, &self.group, &mut self.random);
             }
         }
     }
@@ -230,7 +245,7 @@ impl Replica {
     /// A replica that does not lead stays silent: the sender sends again to whoever it follows by then.
     fn on_propose(&mut self, from: ReplicaId, requests: Vec<Request>, step: &mut Step) {
         if self.is_leading() {
-            let refused = self.pending.enqueue(requests, &self.config);
+            let refused = self.pending.enqueue(requests, &self.group.config);
             if !refused.is_empty() {
                 step.send(from, Message::Refuse { requests: refused });
             }
@@ -238,15 +253,18 @@ impl Replica {
     }
 
     fn on_catch_up(&mut self, to: ReplicaId, from: Slot, step: &mut Step) {
+        if let Role::Leader(leader) = &mut self.role {
+            leader.observed_by(to, Slot(from.0.saturating_sub(1)), self.now);
+        }
         let chosen = self.log.chosen();
         if from > chosen {
             return;
         }
         if from >= self.log.floor() {
-            let entries = self.log.suffix(from, &self.config);
+            let entries = self.log.suffix(from, &self.group.config);
             step.send(to, Message::Suffix { chosen, entries });
         } else {
-            let limit = self.config.chunk_entries;
+            let limit = self.group.config.chunk_entries;
             step.fetch.push(Fetch { to, from, limit });
         }
     }
@@ -265,9 +283,9 @@ impl Replica {
         let before = self.log.chosen();
         for entry in entries {
             let (acceptor, log) = (&mut self.acceptor, &mut self.log);
-            Learner::learn(entry, acceptor, log, &self.config, step);
+            Learner::learn(entry, acceptor, log, &self.group.config, step);
         }
-        self.learner.advance(&mut self.log, &self.config, step);
+        self.learner.advance(&mut self.log, &self.group.config, step);
         if self.log.chosen() > before {
             self.catch_up.progressed(self.now);
         }
@@ -282,7 +300,10 @@ const fn claimed(message: &Message) -> Option<Ballot> {
         | Message::Heartbeat { ballot, .. }
         | Message::Commit { ballot, .. }
         | Message::Handover { ballot } => Some(*ballot),
-        Message::PreVote { .. }
+        Message::Seek
+        | Message::Blank
+        | Message::Founded { .. }
+        | Message::PreVote { .. }
         | Message::PreVoteAnswer { .. }
         | Message::Promise { .. }
         | Message::Accepted { .. }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use paxos::{
     Config, Entry, Event, Input, Message, Moment, Outgoing, Record, Recovered, Replica, ReplicaId,
-    Request, SessionId, Step, Value,
+    Request, SessionId, Step, Value, Voters,
 };
 
 const HOP: Duration = Duration::from_millis(1);
@@ -69,16 +69,17 @@ impl Stage {
     }
 
     fn group(&mut self, count: u64, settings: &[&str]) {
-        let voters: Vec<_> = (1..=count as u8).map(ReplicaId).collect();
+        let voters: Vec<_> = (1..=count).map(ReplicaId).collect();
+        let founders = Voters::new(voters.iter().copied()).expect("a group");
         for voter in &voters {
-            let mut config = Config::new(*voter, voters.iter().copied());
+            let mut config = Config::new(*voter, 1..=count as u8);
             for setting in settings {
                 set(&mut config, setting);
             }
             let actor = Actor {
                 config,
                 replica: None,
-                disk: Recovered::empty(),
+                disk: Recovered::empty().founded_by(founders.clone()),
                 applied: Vec::new(),
                 life: 0,
             };
@@ -102,7 +103,7 @@ impl Stage {
         let request = |text: &&str| {
             self.count += 1;
             Request {
-                session: SessionId(u64::from(at.0)),
+                session: SessionId(at.0),
                 number: self.count,
                 payload: Arc::from(text.as_bytes()),
             }
@@ -246,6 +247,7 @@ fn write(disk: &mut Recovered, record: &Record) {
             disk.accepted.sort_by_key(|entry| entry.slot);
         }
         Record::Chosen(slot) => disk.chosen = *slot,
+        Record::Founded(founders) => *disk = disk.clone().founded_by(founders.clone()),
         Record::Installed(_) => panic!("no scenario installs snapshots"),
     }
 }
@@ -276,7 +278,7 @@ fn brief(message: &Message) -> String {
 fn set(config: &mut Config, setting: &str) {
     let (name, value) = setting.split_once('=').expect("a setting as name=value");
     match name {
-        "prefer" => drop(config.priority.insert(id(value), 9)),
+        "prefer" => drop(config.priority.insert(id(value).number(), 9)),
         "window" => config.window = number(value),
         "memory" => config.log_window = number(value),
         "chunk" => config.chunk_entries = number(value) as usize,
@@ -285,7 +287,7 @@ fn set(config: &mut Config, setting: &str) {
 }
 
 fn id(word: &str) -> ReplicaId {
-    ReplicaId(number(word) as u8)
+    ReplicaId(number(word))
 }
 
 fn number(word: &str) -> u64 {

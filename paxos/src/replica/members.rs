@@ -1,0 +1,120 @@
+//! Who belongs to the group, as the log says it.
+
+use super::{Replica, Role};
+use crate::event::{Event, NoChange, SteppedDown};
+use crate::id::{ReplicaId, Slot};
+use crate::message::Message;
+use crate::record::Record;
+use crate::step::Step;
+use crate::voters::Voters;
+
+impl Replica {
+    /// What blank replicas and those that know a group say to each other; gives the message back if it is another.
+    pub(super) fn founding_message(
+        &mut self,
+        from: ReplicaId,
+        message: Message,
+        step: &mut Step,
+    ) -> Option<Message> {
+        match message {
+            Message::Seek if self.is_blank() => {
+                self.founding.sought(from, &self.group.config, step);
+            }
+            Message::Seek if !self.founders.is_empty() => self.tell_of_the_group(from, step),
+            Message::Seek => {}
+            Message::Blank if self.is_blank() => {
+                if let Some(founders) = self.founding.is_blank(from, &self.group.config) {
+                    self.found(founders, step);
+                }
+            }
+            Message::Blank => {}
+            Message::Founded { founders, chosen } => {
+                if self.is_blank() && !founders.is_empty() && self.founding.believes(&founders) {
+                    self.found(founders, step);
+                }
+                self.hear_chosen(from, chosen);
+            }
+            other => return Some(other).filter(|_| !self.is_blank()),
+        }
+        None
+    }
+
+    /// The group exists. Whoever knows it already is told what it is told.
+    pub(super) fn found(&mut self, founders: Voters, step: &mut Step) {
+        step.events.push(Event::Founded(founders.clone()));
+        step.records.push(Record::Founded(founders.clone()));
+        self.founders = founders.clone();
+        self.group.voters = founders;
+        self.election.regroup(self.now, &self.group, &mut self.random);
+        let first = self.group.config.founders.first() == Some(&self.id().number());
+        for founder in self.group.voters.iter().filter(|id| first && *id != self.id()) {
+            self.tell_of_the_group(founder, step);
+        }
+        // A founder alone need not wait for silence: there is nobody to hear.
+        if self.group.voters.len() == 1 {
+            self.pre_vote(None, step);
+        }
+    }
+
+    fn tell_of_the_group(&self, to: ReplicaId, step: &mut Step) {
+        let (founders, chosen) = (self.founders.clone(), self.log.chosen());
+        // It may be this replica's own founding, which is not written yet.
+        step.send_durable(to, Message::Founded { founders, chosen });
+    }
+
+    /// Follows the changes of voters up to the chosen prefix. A slot says who votes behind it, so this comes before
+    /// anything is decided about a later slot.
+    pub(super) fn regroup(&mut self, step: &mut Step) {
+        let new = step.chosen.iter().filter(|entry| entry.slot > self.regrouped);
+        let last = new.filter_map(|entry| Some((entry.slot, entry.value.voters()?.clone()))).last();
+        self.regrouped = self.log.chosen();
+        let Some((slot, voters)) = last else {
+            return;
+        };
+        step.events.push(Event::Voting { slot, voters: voters.clone() });
+        self.part_with_those_before(slot, step);
+        self.group.voters = voters;
+        self.election.regroup(self.now, &self.group, &mut self.random);
+        if let Role::Leader(leader) = &mut self.role {
+            leader.regroup(self.now, &self.group);
+            if !self.group.votes() {
+                self.hand_over_now(step);
+            }
+        }
+        if !self.group.votes() {
+            self.step_down(SteppedDown::Removed, step);
+        }
+    }
+
+    /// A leader's last word to the old group: whoever loses the vote with this slot learns of it at once.
+    fn part_with_those_before(&self, chosen: Slot, step: &mut Step) {
+        if let Role::Leader(leader) = &self.role {
+            let ballot = leader.ballot;
+            for peer in self.group.peers() {
+                step.send(peer, Message::Commit { ballot, chosen });
+            }
+        }
+    }
+
+    pub(super) fn change_voters(&mut self, voters: Voters, step: &mut Step) {
+        let result = match &mut self.role {
+            Role::Leader(leader) => {
+                leader.change_voters(voters.clone(), self.now, &self.group, &self.log)
+            }
+            Role::Follower | Role::Candidate(_) => Err(NoChange::NotLeading),
+        };
+        if let Err(why) = result {
+            step.events.push(Event::VotersRefused { voters, why });
+        }
+    }
+
+    /// Gives a lost disk's replica its vote back.
+    pub(super) fn readmit(&mut self, step: &mut Step) {
+        let Role::Leader(leader) = &mut self.role else {
+            return;
+        };
+        if let Some(voters) = leader.readmission(self.now, &self.group, &self.log) {
+            self.change_voters(voters, step);
+        }
+    }
+}
