@@ -14,7 +14,7 @@ Examples:
   hearth gateway --id 2 --broker mqtt://192.168.1.5 --data-dir /var/lib/hearth
   hearth gateway --id 4 --voters 1,2,3,4,5,6 --serving 1,2,3 --leaders 6
 
-All gateways of a site need the same voters, serving and leaders.";
+All gateways of a site need the same serving and leaders.";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -28,7 +28,7 @@ pub(crate) struct GatewayArgs {
     /// Devices that its cache holds; 0 for no cache [default: 16]
     #[arg(long, value_name = "N")]
     cache: Option<usize>,
-    /// Every gateway that votes, 1 to 7 of them [default: 1,2,3]
+    /// The gateways that begin a new site together, 1 to 7 of them [default: 1,2,3]
     #[arg(long, value_name = "N,…")]
     voters: Option<String>,
     /// The voters that own zones; the others stand by [default: all]
@@ -46,6 +46,9 @@ pub(crate) struct GatewayArgs {
     /// Milliseconds after which a door closes; 0 at once, -1 never [default: 5000]
     #[arg(long, value_name = "MS", allow_negative_numbers = true)]
     door_closes_after: Option<i64>,
+    /// Keep the vote although the file was moved or copied: it is the newest, and used nowhere else
+    #[arg(long)]
+    trust_file: bool,
     /// Print what happens, line by line, on standard output
     #[arg(long)]
     story: bool,
@@ -66,6 +69,7 @@ pub(crate) async fn gateway(globals: &Globals, args: GatewayArgs) -> Outcome {
         flag("--log-keep", "gateway.log_keep", args.log_keep),
         flag("--door-closes-after", "gateway.door_closes_after_ms", args.door_closes_after),
         flag("--rounds", "gateway.rounds", args.rounds.then_some(true)),
+        flag("--trust-file", "gateway.trust_file", args.trust_file.then_some(true)),
     ];
     let settings = globals.settings(flags.into_iter().flatten().collect())?;
     Ok(gateway::run(checked(settings, args.story)?, stop::requested(globals)).await?)
@@ -92,5 +96,6 @@ fn checked(settings: hearth_config::Settings, story: bool) -> Outcome<Settings> 
         own_broker: gateway.own_broker,
         story,
         rounds: gateway.rounds,
+        trust_file: gateway.trust_file,
     })
 }

@@ -104,13 +104,10 @@ impl Check<'_> {
             return Err(self.wrong("gateway.voters", list(&raw.voters), allowed));
         }
         let id = raw.id.map(|id| self.within("gateway.id", id, 1, 254)).transpose()?;
-        if let Some(stranger) = id.filter(|id| !voters.contains(&(*id as u8))) {
-            let allowed = format!("one of the voters {}", list(&voters));
-            return Err(self.wrong("gateway.id", stranger, allowed));
-        }
+        let known = with(&voters, id);
         let serving = match self.origin("gateway.serving") {
-            Origin::Default => voters.clone(),
-            _ => self.voters_of("gateway.serving", &raw.serving, &voters)?,
+            Origin::Default => known.clone(),
+            _ => self.known_of("gateway.serving", &raw.serving, &known)?,
         };
         if serving.is_empty() {
             return Err(self.wrong("gateway.serving", "[]", "at least one gateway"));
@@ -126,7 +123,7 @@ impl Check<'_> {
         }
         Ok(Gateway {
             id: id.map(|id| id as u8),
-            leaders: self.voters_of("gateway.leaders", &raw.leaders, &voters)?,
+            leaders: self.known_of("gateway.leaders", &raw.leaders, &known)?,
             voters,
             serving,
             threshold: threshold as u32,
@@ -137,15 +134,16 @@ impl Check<'_> {
             door_closes_after: u64::try_from(door).ok().map(Duration::from_millis),
             own_broker: raw.own_broker,
             rounds: raw.rounds,
+            trust_file: raw.trust_file,
         })
     }
 
-    fn voters_of(&self, key: &str, written: &[i64], voters: &[u8]) -> Result<Vec<u8>, Error> {
+    fn known_of(&self, key: &str, written: &[i64], known: &[u8]) -> Result<Vec<u8>, Error> {
         let gateways = self.gateways(key, written)?;
-        if gateways.iter().all(|id| voters.contains(id)) {
+        if gateways.iter().all(|id| known.contains(id)) {
             return Ok(gateways);
         }
-        Err(self.wrong(key, list(written), format!("among gateway.voters {}", list(voters))))
+        Err(self.wrong(key, list(written), format!("among gateway.voters {}", list(known))))
     }
 
     fn gateways(&self, key: &str, written: &[i64]) -> Result<Vec<u8>, Error> {
@@ -219,6 +217,12 @@ impl Check<'_> {
 }
 
 const DAY: i64 = 24 * 3600 * 1000;
+
+/// The founders, and the gateway that these settings are for: it may have joined later.
+fn with(voters: &[u8], id: Option<i64>) -> Vec<u8> {
+    let id = id.and_then(|id| u8::try_from(id).ok()).filter(|id| !voters.contains(id));
+    voters.iter().copied().chain(id).collect()
+}
 
 fn list(ids: &[impl fmt::Display]) -> String {
     format!("[{}]", ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))

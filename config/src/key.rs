@@ -53,6 +53,7 @@ pub(crate) const KEYS: [(&str, Shape); 36] = [
     ("gateway.log_keep", Shape::Whole),
     ("gateway.own_broker", Shape::Switch),
     ("gateway.rounds", Shape::Switch),
+    ("gateway.trust_file", Shape::Switch),
 ];
 
 /// The key of the list of simulated devices, and the keys of one of them.

@@ -70,11 +70,11 @@ pub struct Client {
 /// `[gateway]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gateway {
-    /// Which gateway this is, where that was said; one of the voters.
+    /// Which gateway this is, where that was said.
     pub id: Option<u8>,
-    /// Every gateway that votes: 1 to 7 different ones.
+    /// The gateways that found a new site: 1 to 7 different ones. Who votes afterwards is agreed.
     pub voters: Vec<u8>,
-    /// The voters that own zones: at least one.
+    /// The gateways that own zones: at least one.
     pub serving: Vec<u8>,
     /// Preferred leaders among the voters, the most preferred first.
     pub leaders: Vec<u8>,
@@ -94,6 +94,8 @@ pub struct Gateway {
     pub own_broker: bool,
     /// Whether a story tells of every round of Paxos.
     pub rounds: bool,
+    /// The file is the newest one of the gateway although it lies elsewhere than before.
+    pub trust_file: bool,
 }
 
 /// `[[device]]`

@@ -2,6 +2,7 @@
 //! out effects, hands steps to the store, and feeds back what the store gives.
 
 use std::future::Future;
+use std::time::Duration;
 
 use gateway_core::event::{Effect, Input, Session, Stored};
 use gateway_core::peer::PeerMessage;
@@ -22,6 +23,10 @@ use crate::voice::Voice;
 /// Results of the store that wait for the driver: it takes them before anything else, so there
 /// are seldom two.
 pub(crate) const RESULTS: usize = 4;
+
+/// How long a leader that stops waits for another to lead; it takes some milliseconds, unless there
+/// is none.
+const HANDOVER: Duration = Duration::from_millis(500);
 
 pub(crate) type Results = mpsc::Receiver<Outcome>;
 
@@ -71,9 +76,35 @@ impl Driver {
             self.submit();
         }
         tracing::info!("gateway {} stops", self.id);
+        self.hand_over(&mut inbox, &mut results).await?;
         self.sessions.close_all();
         self.peers.close().await;
         // Dropping the store waits until what was submitted is written.
+        Ok(())
+    }
+
+    /// A leader that stops on purpose leaves no gap: another leads before it is gone.
+    async fn hand_over(
+        &mut self,
+        inbox: &mut mpsc::Receiver<Arrival>,
+        results: &mut Results,
+    ) -> Result<(), Error> {
+        let patience = tokio::time::sleep(HANDOVER);
+        tokio::pin!(patience);
+        if self.core.is_leading() {
+            self.step(Input::Stopping)?;
+        }
+        while self.core.is_leading() {
+            self.submit();
+            let deadline = self.clock.instant(self.core.deadline());
+            tokio::select! {
+                biased;
+                () = &mut patience => break,
+                Some(result) = results.recv() => self.stored(result?)?,
+                Some(arrival) = inbox.recv() => self.arrived(arrival)?,
+                () = tokio::time::sleep_until(deadline) => self.step(Input::Tick)?,
+            }
+        }
         Ok(())
     }
 

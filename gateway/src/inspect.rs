@@ -19,7 +19,7 @@ use rusqlite::{Connection, OpenFlags, Row};
 
 /// The newest version of the file (`PRAGMA user_version`) that this module understands. What it
 /// reads of an older one is the same.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
 /// Tables that belong to one replica; every other table is replicated, also one that a later
 /// version adds, so that nothing is left out of a comparison by oversight.

@@ -26,6 +26,7 @@ use std::future::Future;
 
 use gateway_core::command::Agreed;
 use gateway_core::{Gateway, Step, Timing};
+use paxos::ReplicaId;
 use tokio::sync::mpsc;
 use wire::Topics;
 
@@ -33,7 +34,7 @@ use crate::clock::Clock;
 use crate::driver::{Driver, RESULTS};
 use crate::peers::Peers;
 use crate::sessions::Sessions;
-use crate::store::Store;
+use crate::store::{Disk, Found, Store};
 use crate::voice::Voice;
 
 /// Runs the gateway until `shutdown` completes. Without a broker it waits for one.
@@ -51,11 +52,11 @@ pub async fn run(
         &settings.site,
         settings.id,
         clock::wall_clock(),
-        core_settings(&settings, 0).log_window(),
+        core_settings(&settings, 0, 0).log_window(),
     )?;
     store.keep_log(settings.log_keep);
-    store.vote_with(&settings.voters.iter().copied().collect())?;
     let incarnation = recovered.incarnation;
+    let disk = identify(&store, recovered.disk, &settings)?;
     tokio::select! {
         () = &mut shutdown => return Ok(()),
         found = twin::look_for(&settings, incarnation) => found?,
@@ -63,14 +64,15 @@ pub async fn run(
     let clock = Clock::start();
     let (results, stored) = mpsc::channel(RESULTS);
     let (inbox, arrivals) = inbox::inbox();
-    let core = core_settings(&settings, incarnation);
+    let core = core_settings(&settings, incarnation, disk);
+    let replica = ReplicaId::new(settings.id.0, disk);
     let driver = Driver {
         id: settings.id,
         incarnation,
         topics: Topics::new(settings.site.clone()),
         core: Gateway::new(core, recovered.house, recovered.paxos, clock.now())?,
         clock,
-        peers: Peers::open(&settings, incarnation, &inbox),
+        peers: Peers::open(&settings, replica, incarnation, &inbox),
         sessions: Sessions::new(&settings, inbox),
         snapshots: store::spawn_snapshots(&store, results.clone())?,
         store: store::spawn(store, results)?,
@@ -80,13 +82,30 @@ pub async fn run(
     driver.run(arrivals, stored, shutdown).await
 }
 
-fn core_settings(settings: &Settings, incarnation: u64) -> gateway_core::Settings {
+/// The number of the file, and a word about it if something has happened to it.
+fn identify(store: &Store, disk: Disk, settings: &Settings) -> Result<u64, Error> {
+    let disk = if settings.trust_file { store.trust(disk)? } else { disk };
+    let id = settings.id;
+    match disk.found {
+        Found::New | Found::Known => {}
+        Found::Moved => tracing::warn!("gateway {id}: its file was moved, and keeps its vote"),
+        Found::Copied { .. } => tracing::warn!(
+            "gateway {id}: its file lies elsewhere than before, so it may be a copy or an old \
+             backup, and has no vote until the other gateways give it one; if it is the newest \
+             and only one, --trust-file keeps its vote"
+        ),
+    }
+    Ok(disk.number)
+}
+
+fn core_settings(settings: &Settings, incarnation: u64, disk: u64) -> gateway_core::Settings {
     let closes = settings.door_closes_after.map(|after| after.as_millis());
     gateway_core::Settings {
         site: settings.site.clone(),
         id: settings.id,
         incarnation,
-        voters: settings.voters.iter().copied().collect(),
+        disk,
+        founders: settings.voters.iter().copied().collect(),
         serves: settings.serving.contains(&settings.id),
         leaders: settings.leaders.clone(),
         agreed: Agreed {

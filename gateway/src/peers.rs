@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use link::{Link, Options, Publish, Qos, Version, Will};
+use paxos::ReplicaId;
 use tokio::sync::mpsc;
 use wire::{GatewayId, GatewayVerb, Heartbeat, Liveness, PaxosLeg, Topics};
 
@@ -15,6 +16,7 @@ use crate::settings::Settings;
 /// The connection for Paxos and the gateway's own.
 pub(crate) struct Peers {
     id: GatewayId,
+    replica: ReplicaId,
     incarnation: u64,
     topics: Topics,
     paxos: Link,
@@ -26,6 +28,7 @@ pub(crate) struct Peers {
 impl Peers {
     pub(crate) fn open(
         settings: &Settings,
+        replica: ReplicaId,
         incarnation: u64,
         inbox: &mpsc::Sender<Arrival>,
     ) -> Self {
@@ -49,7 +52,7 @@ impl Peers {
         });
         let (own, events) = Link::keep(own, filters(listen, Qos::AtMostOnce));
         forward(From::Own, events, inbox.clone());
-        Self { id, incarnation, topics, paxos, own, paxos_up: false, own_up: false }
+        Self { id, replica, incarnation, topics, paxos, own, paxos_up: false, own_up: false }
     }
 
     /// Takes note of a link's state; gives the state of both when it changed.
@@ -75,7 +78,7 @@ impl Peers {
     /// Sends a message to another gateway. One that finds no room is dropped: Paxos sends again.
     pub(crate) fn send(&self, to: GatewayId, message: &gateway_core::peer::PeerMessage) {
         let topic = self.topics.paxos(to, message.leg());
-        let publish = Publish::new(topic, message.encode(self.id)).qos(Qos::AtMostOnce);
+        let publish = Publish::new(topic, message.encode(self.replica)).qos(Qos::AtMostOnce);
         if let Err(error) = self.paxos.try_publish(publish) {
             tracing::debug!("a message to gateway {to} is dropped: {error}");
         }

@@ -14,7 +14,7 @@ pub struct Settings {
     pub site: Site,
     /// Which gateway this is.
     pub id: GatewayId,
-    /// Every gateway that votes, 1 to 7 of them, this one among them.
+    /// The gateways that found a new site together, 1 to 7 of them. Who votes afterwards is agreed.
     pub voters: Vec<GatewayId>,
     /// The voters that own zones; the others stand by.
     pub serving: Vec<GatewayId>,
@@ -32,6 +32,8 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// Applied slots that the log keeps for gateways that were away; they get a snapshot beyond.
     pub log_keep: u64,
+    /// The file is the newest one of this gateway although it lies elsewhere than before.
+    pub trust_file: bool,
     /// The broker.
     pub broker: Address,
     /// Whether the broker is Hearth's own: it stamps deliveries and holds unknown zones.

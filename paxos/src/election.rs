@@ -119,13 +119,7 @@ impl Election {
     }
 
     /// Nobody is followed any more; the next attempt is due after a timeout.
-    pub(crate) fn forget(
-        &mut self,
-        failed: bool,
-        now: Moment,
-        group: &Group,
-        random: &mut Random,
-    ) {
+    pub(crate) fn forget(&mut self, failed: bool, now: Moment, group: &Group, random: &mut Random) {
         self.leader = None;
         self.heard = None;
         self.votes = None;

@@ -195,7 +195,9 @@ impl fmt::Display for NoChange {
         match self {
             Self::NotLeading => write!(f, "this replica does not lead"),
             Self::Busy => write!(f, "another change is under way"),
-            Self::NotReady => write!(f, "a new one, or a majority of them, is not alive and up to date"),
+            Self::NotReady => {
+                write!(f, "a new one, or a majority of them, is not alive and up to date")
+            }
         }
     }
 }

@@ -37,12 +37,7 @@ impl Founding {
     }
 
     /// Asks all founders; gives the group if this replica is the only one.
-    pub(crate) fn tick(
-        &mut self,
-        now: Moment,
-        config: &Config,
-        step: &mut Step,
-    ) -> Option<Voters> {
+    pub(crate) fn tick(&mut self, now: Moment, config: &Config, step: &mut Step) -> Option<Voters> {
         if now < self.due {
             return None;
         }

@@ -3,12 +3,12 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use paxos::{Chosen, Event, Moment, ReplicaId, Request, SessionId};
+use paxos::{Chosen, Event, Moment, Request, SessionId, Voters};
 use wire::{Epoch, GatewayId, Zone};
 
 use crate::command::{Entry, Op};
 use crate::event::{Effect, Read};
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, gateway};
 use crate::house::Change;
 use crate::peer::PeerMessage;
 use crate::settle::Unsettled;
@@ -28,7 +28,7 @@ pub(crate) enum Ticket {
 impl Gateway {
     /// Gives Paxos an input and carries out what follows.
     pub(crate) fn agree(&mut self, input: paxos::Input, out: &mut Step) {
-        let me = ReplicaId(self.settings.id.0);
+        let me = self.paxos.id();
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
             self.watch_acceptance(&input, out);
@@ -38,7 +38,7 @@ impl Gateway {
                     inputs.push_back(paxos::Input::Message { from: me, message });
                 } else {
                     self.watch_round(&message);
-                    self.send(GatewayId(to.0), PeerMessage::Paxos(message), out);
+                    self.send(gateway(to), PeerMessage::Paxos(message), out);
                 }
             }
             for event in step.events() {
@@ -111,9 +111,19 @@ impl Gateway {
             // Only the last of the slot's rows of counters has to be written.
             house = outcome.changes.pop_if(|change| matches!(change, Change::House(..))).or(house);
             out.changes.append(&mut outcome.changes);
-            self.unsettled.push_back(Unsettled { slot: chosen.slot, entry, outcome });
+            self.unsettled.push_back(Unsettled { slot: chosen.slot, entry: Some(entry), outcome });
+        }
+        if let Some(voters) = chosen.value.voters() {
+            let mut outcome = self.house.elect(voters);
+            out.changes.append(&mut outcome.changes);
+            self.unsettled.push_back(Unsettled { slot: chosen.slot, entry: None, outcome });
         }
         out.changes.extend(house);
+    }
+
+    fn regroup(&mut self, voters: &Voters) {
+        let voters = voters.iter().map(gateway).collect();
+        self.peers.regroup(self.settings.id, &voters);
     }
 
     /// The queue of the leader was full, or there is no leader: what was refused is due again.
@@ -139,7 +149,7 @@ impl Gateway {
             }
             Event::Following { leader, .. } => {
                 self.duties.lease = Moment(0);
-                self.tell(out, format!("Gateway {me} follows gateway {}.", leader.0));
+                self.tell(out, format!("Gateway {me} follows gateway {leader}."));
             }
             Event::CatchingUp { from, to } => {
                 self.caught_up = false;
@@ -151,7 +161,26 @@ impl Gateway {
                 self.tell(out, format!("Gateway {me} has caught up."));
             }
             Event::SnapshotNeeded { from, missing } => {
-                self.snapshot_needed(GatewayId(from.0), *missing, out);
+                self.snapshot_needed(gateway(*from), *missing, out);
+            }
+            Event::Founded(founders) => {
+                self.regroup(founders);
+                self.tell(out, format!("Gateways {founders} found the site."));
+            }
+            Event::Awaiting(numbers) => {
+                let numbers: Vec<String> = numbers.iter().map(u8::to_string).collect();
+                let numbers = numbers.join(", ");
+                self.tell(
+                    out,
+                    format!(
+                        "Gateway {me} waits for gateways {numbers}: a new site begins when all of \
+                         its gateways are there."
+                    ),
+                );
+            }
+            Event::Voting { voters, .. } => {
+                self.regroup(voters);
+                self.tell(out, format!("Gateways {voters} vote now."));
             }
             Event::Refused(requests) => self.refused(requests.iter().map(|id| id.session)),
             Event::RoundStarted { slot, .. } => self.round_started(*slot, out),

@@ -95,7 +95,8 @@ impl Gateway {
         let known = self.house.gateways().get(&me);
         let joined = known
             .is_some_and(|member| member.alive && member.incarnation == self.settings.incarnation);
-        let ready = self.peers.is_up() && self.leader().is_some() && self.caught_up;
+        let ready =
+            self.peers.is_up() && self.leader().is_some() && self.caught_up && self.paxos.votes();
         if !joined && ready && self.is_due(Duty::Join) {
             let (incarnation, serves) = (self.settings.incarnation, self.settings.serves);
             let caches = self.cache.is_on();

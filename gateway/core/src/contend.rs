@@ -8,10 +8,10 @@
 
 use std::collections::BTreeSet;
 
-use paxos::Message;
+use paxos::{Message, ReplicaId};
 use wire::{Answer, GatewayId};
 
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, gateway};
 use crate::peer::PeerMessage;
 use crate::reply::Reply;
 use crate::step::Step;
@@ -37,7 +37,7 @@ struct Rivalry {
 /// It is the leader, and hears refusals late: after its next proposal.
 #[derive(Debug)]
 struct Deafness {
-    held: Vec<(GatewayId, PeerMessage)>,
+    held: Vec<(ReplicaId, PeerMessage)>,
     proposed: bool,
     until: paxos::Moment,
 }
@@ -60,10 +60,11 @@ impl Gateway {
                 self.answer(&reply, Answer::ok(serde_json::json!({})), out);
             }
             Some(rival) => {
-                let voters = &self.settings.voters;
-                let spare = voters.len() - (voters.len() / 2 + 1);
-                let others = voters.iter().filter(|id| **id != rival && **id != self.settings.id);
-                let without = [rival].into_iter().chain(others.copied()).take(spare).collect();
+                let voters = self.paxos.voters();
+                let spare = voters.len() - voters.majority();
+                let others = voters.iter().map(gateway);
+                let others = others.filter(|id| *id != rival && *id != self.settings.id);
+                let without = [rival].into_iter().chain(others).take(spare).collect();
                 let rivalry = Rivalry { rival, without, reply: Some(reply), until };
                 self.contention.rivalry = Some(rivalry);
                 self.agree(paxos::Input::Campaign, out);
@@ -102,13 +103,13 @@ impl Gateway {
     /// What is heard now of what comes in.
     pub(crate) fn contention_hears(
         &mut self,
-        from: GatewayId,
+        from: ReplicaId,
         message: PeerMessage,
     ) -> Option<PeerMessage> {
         if let PeerMessage::Paxos(Message::Accept { ballot, .. }) = &message {
             // The leader's proposal has met a majority that refuses it: there is no more to show.
             let rival = self.contention.rivalry.as_ref().map(|rivalry| rivalry.rival.0);
-            if rival == Some(ballot.replica.0) {
+            if rival == Some(ballot.replica.number()) {
                 self.contention.rivalry = None;
             }
         }

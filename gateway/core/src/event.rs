@@ -42,11 +42,13 @@ pub enum Input {
     },
     /// A message from a gateway.
     Peer {
-        /// The sender.
-        from: GatewayId,
+        /// The sender, with what tells its disk from others.
+        from: paxos::ReplicaId,
         /// What it says.
         message: PeerMessage,
     },
+    /// The process is about to end: whoever leads hands over first.
+    Stopping,
     /// A heartbeat or a last will of another gateway; never one from the store of retained
     /// messages, which proves nothing.
     Heartbeat(Heartbeat),

@@ -77,7 +77,7 @@ impl Gateway {
     /// A gateway that starts from what its disk holds.
     ///
     /// # Errors
-    /// When the settings make no Paxos group; the text says why.
+    /// When the settings cannot make a Paxos group; the text says why.
     pub fn new(
         settings: Settings,
         house: House,
@@ -87,15 +87,20 @@ impl Gateway {
         let applied = recovered.applied;
         let config = paxos_config(&settings)?;
         let clock = house.counters().clock;
+        let paxos = paxos::Replica::new(config, recovered, now.moment);
+        let mut peers = Peers::new(&settings);
+        if !paxos.is_blank() {
+            peers.regroup(settings.id, &paxos.voters().iter().map(gateway).collect());
+        }
         Ok(Self {
             topics: Topics::new(settings.site.clone()),
             now,
             started: now.moment,
-            paxos: paxos::Replica::new(config, recovered, now.moment),
+            paxos,
             applied,
             clock,
             cache: Cache::new(settings.cache),
-            peers: Peers::new(&settings),
+            peers,
             leases: Leases::default(),
             zones: BTreeMap::new(),
             site: SiteSession::default(),
@@ -147,6 +152,7 @@ impl Gateway {
             }
             Input::Links { up } => self.links(up),
             Input::Peer { from, message } => self.hear(from, message, &mut out),
+            Input::Stopping => self.agree(paxos::Input::HandOver, &mut out),
             Input::Heartbeat(beat) => self.hear_beat(beat, &mut out),
             Input::Waiting(zone) => self.wanted(zone, &mut out),
             Input::Up { session, generation } => self.session_up(&session, generation, &mut out),
@@ -159,12 +165,10 @@ impl Gateway {
         out
     }
 
-    pub(crate) fn hear(&mut self, from: GatewayId, message: PeerMessage, out: &mut Step) {
-        if !self.settings.voters.contains(&from) {
-            return;
-        }
+    pub(crate) fn hear(&mut self, replica: ReplicaId, message: PeerMessage, out: &mut Step) {
+        let from = gateway(replica);
         self.peers.heard(from, self.now.moment);
-        let Some(message) = self.contention_hears(from, message) else { return };
+        let Some(message) = self.contention_hears(replica, message) else { return };
         match message {
             PeerMessage::Paxos(message) => {
                 if let Some(error) = damage(&message) {
@@ -174,8 +178,7 @@ impl Gateway {
                     return self.tell(out, words);
                 }
                 self.watch_round(&message);
-                let from = ReplicaId(from.0);
-                self.agree(paxos::Input::Message { from, message }, out);
+                self.agree(paxos::Input::Message { from: replica, message }, out);
             }
             PeerMessage::Ping(number) => self.send(from, PeerMessage::Pong(number), out),
             PeerMessage::Pong(number) => self.peers.answered(from, number),
@@ -217,10 +220,10 @@ impl Gateway {
         match stored {
             Stored::Messages(messages) => {
                 for paxos::Outgoing { to, message } in messages {
-                    if to.0 == self.settings.id.0 {
+                    if to == self.paxos.id() {
                         self.agree(paxos::Input::Message { from: to, message }, out);
                     } else {
-                        self.send(GatewayId(to.0), PeerMessage::Paxos(message), out);
+                        self.send(gateway(to), PeerMessage::Paxos(message), out);
                     }
                 }
             }
@@ -241,14 +244,26 @@ impl Gateway {
     /// Sends to another gateway; a message to this one is taken at once.
     pub(crate) fn send(&mut self, to: GatewayId, message: PeerMessage, out: &mut Step) {
         if to == self.settings.id {
-            self.hear(to, message, out);
+            self.hear(self.paxos.id(), message, out);
         } else if let Some(message) = self.contention_lets(to, message) {
             out.effects.push(Effect::Send { to, message });
         }
     }
 
     pub(crate) fn leader(&self) -> Option<GatewayId> {
-        self.paxos.leader().map(|replica| GatewayId(replica.0))
+        self.paxos.leader().map(gateway)
+    }
+
+    /// Whether this gateway has a vote.
+    #[must_use]
+    pub fn votes(&self) -> bool {
+        self.paxos.votes()
+    }
+
+    /// Whether this gateway leads.
+    #[must_use]
+    pub fn is_leading(&self) -> bool {
+        self.leads()
     }
 
     pub(crate) fn leads(&self) -> bool {
@@ -261,6 +276,11 @@ impl Gateway {
         let incarnation = self.settings.incarnation & ((1 << 52) - 1);
         SessionId(1 << 63 | u64::from(self.settings.id.0) << 52 | incarnation)
     }
+}
+
+/// The gateway that a replica is the memory of.
+pub(crate) const fn gateway(replica: ReplicaId) -> GatewayId {
+    GatewayId(replica.number())
 }
 
 /// Why this gateway could not apply what a message wants agreed. What is accepted once must be
@@ -282,10 +302,10 @@ fn damage(message: &paxos::Message) -> Option<DecodeError> {
 
 fn paxos_config(settings: &Settings) -> Result<paxos::Config, paxos::ConfigError> {
     let timing = &settings.timing;
-    let voters = settings.voters.iter().map(|id| ReplicaId(id.0));
-    let mut config = paxos::Config::new(ReplicaId(settings.id.0), voters);
+    let founders = settings.founders.iter().map(|id| id.0);
+    let mut config = paxos::Config::new(ReplicaId::new(settings.id.0, settings.disk), founders);
     let ranks = settings.leaders.iter().rev().zip(1..);
-    config.priority = ranks.map(|(id, rank)| (ReplicaId(id.0), rank)).collect();
+    config.priority = ranks.map(|(id, rank)| (id.0, rank)).collect();
     config.heartbeat = timing.leader_beat;
     config.election_min = timing.election_min;
     config.election_max = timing.election_max;

@@ -1,15 +1,16 @@
 //! What gateways say to each other on the Paxos topics, as compact binary.
 //!
 //! ```text
-//! byte 0   version, 2
-//! byte 1   sender
-//! rest     the message (postcard)
+//! byte  0     version, 2
+//! bytes 1–8   sender: its gateway number, then seven bytes that tell its disk from others
+//! rest        the message (postcard)
 //! ```
 
 use core::fmt;
 
+use paxos::ReplicaId;
 use serde::{Deserialize, Serialize};
-use wire::{Epoch, GatewayId, PaxosLeg, Zone};
+use wire::{Epoch, PaxosLeg, Zone};
 
 use crate::snapshots::{SnapshotAnswer, SnapshotId};
 
@@ -87,6 +88,8 @@ impl PeerMessage {
                 | M::TooFarBehind { .. }
                 | M::HeartbeatAck { .. }
                 | M::Refuse { .. }
+                | M::Blank
+                | M::Founded { .. }
                 | M::Suffix { .. },
             )
             | Self::Pong(_)
@@ -106,21 +109,24 @@ impl PeerMessage {
     /// # Panics
     /// Never: every message has an encoding.
     #[must_use]
-    pub fn encode(&self, from: GatewayId) -> Vec<u8> {
-        postcard::to_extend(self, vec![VERSION, from.0]).expect("a message has an encoding")
+    pub fn encode(&self, from: ReplicaId) -> Vec<u8> {
+        let mut head = vec![VERSION];
+        head.extend(from.0.to_le_bytes());
+        postcard::to_extend(self, head).expect("a message has an encoding")
     }
 
     /// Reads a message and its sender.
     ///
     /// # Errors
     /// When the bytes are too few, of another version, or damaged.
-    pub fn decode(bytes: &[u8]) -> Result<(GatewayId, Self), PeerError> {
-        let [version, from, rest @ ..] = bytes else { return Err(PeerError::Short) };
+    pub fn decode(bytes: &[u8]) -> Result<(ReplicaId, Self), PeerError> {
+        let (version, rest) = bytes.split_first().ok_or(PeerError::Short)?;
         if *version != VERSION {
             return Err(PeerError::Version(*version));
         }
+        let (from, rest) = rest.split_first_chunk().ok_or(PeerError::Short)?;
         let message = postcard::from_bytes(rest).map_err(|_| PeerError::Damaged)?;
-        Ok((GatewayId(*from), message))
+        Ok((ReplicaId(u64::from_le_bytes(*from)), message))
     }
 }
 
@@ -146,10 +152,13 @@ mod tests {
     fn a_message_comes_back_from_its_bytes() {
         let zone = Zone::new("hallway").unwrap();
         let message = PeerMessage::EpochQuery { zone, epoch: Epoch(300) };
-        let bytes = message.encode(GatewayId(3));
-        assert_eq!(PeerMessage::decode(&bytes), Ok((GatewayId(3), message)));
-        assert_eq!(PeerMessage::decode(&bytes[..1]), Err(PeerError::Short));
-        assert_eq!(PeerMessage::decode(&bytes[..5]), Err(PeerError::Damaged));
+        let from = ReplicaId::new(3, 1 << 40);
+        let bytes = message.encode(from);
+        assert_eq!(PeerMessage::decode(&bytes), Ok((from, message)));
+        for length in 0..9 {
+            assert_eq!(PeerMessage::decode(&bytes[..length]), Err(PeerError::Short));
+        }
+        assert_eq!(PeerMessage::decode(&bytes[..12]), Err(PeerError::Damaged));
         assert_eq!(PeerMessage::decode(&[7, 1, 0]), Err(PeerError::Version(7)));
     }
 }

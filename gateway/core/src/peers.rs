@@ -6,7 +6,7 @@
 //!    └──── answer to a probe, heartbeat ◀──┘
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use paxos::Moment;
 use wire::{GatewayId, Heartbeat, Liveness};
@@ -42,9 +42,17 @@ struct Suspicion {
 
 impl Peers {
     pub(crate) fn new(settings: &Settings) -> Self {
-        let others = settings.voters.iter().filter(|id| **id != settings.id);
-        let peers = others.map(|id| (*id, Peer::default())).collect();
-        Self { up: None, peers, next_probe: 0 }
+        let mut peers = Self { up: None, peers: BTreeMap::new(), next_probe: 0 };
+        peers.regroup(settings.id, &settings.founders);
+        peers
+    }
+
+    /// These are the gateways now; only a voter is missed when it is silent.
+    pub(crate) fn regroup(&mut self, me: GatewayId, voters: &BTreeSet<GatewayId>) {
+        self.peers.retain(|id, _| voters.contains(id));
+        for id in voters.iter().filter(|id| **id != me) {
+            self.peers.entry(*id).or_default();
+        }
     }
 
     pub(crate) fn is_up(&self) -> bool {
@@ -152,7 +160,7 @@ impl Gateway {
         if self.peers.suspect(id, self.now.moment) {
             let me = self.settings.id;
             self.say(out, || format!("Gateway {me} suspects gateway {id}."));
-            self.agree(paxos::Input::Suspect(paxos::ReplicaId(id.0)), out);
+            self.agree(paxos::Input::Suspect(paxos::ReplicaId::new(id.0, 0)), out);
             self.probe(out);
         }
     }

@@ -12,12 +12,14 @@ use crate::command::Agreed;
 pub struct Settings {
     /// The site.
     pub site: Site,
-    /// Which gateway this is; one of `voters`.
+    /// Which gateway this is.
     pub id: GatewayId,
+    /// What tells its file from every other file, also from one that it had before.
+    pub disk: u64,
     /// Which life of it; greater after every start.
     pub incarnation: u64,
-    /// Every gateway that votes.
-    pub voters: BTreeSet<GatewayId>,
+    /// The gateways that found a new site together; who votes afterwards is in the log.
+    pub founders: BTreeSet<GatewayId>,
     /// Whether this one owns zones.
     pub serves: bool,
     /// Preferred leaders, the most preferred first.

@@ -16,7 +16,8 @@ use crate::story::table;
 #[derive(Debug)]
 pub(crate) struct Unsettled {
     pub(crate) slot: Slot,
-    pub(crate) entry: Entry,
+    /// None for a change of voters.
+    pub(crate) entry: Option<Entry>,
     pub(crate) outcome: Outcome,
 }
 
@@ -25,18 +26,18 @@ impl Gateway {
     pub(crate) fn settle(&mut self, slot: Slot, out: &mut Step) {
         while let Some(next) = self.unsettled.pop_front_if(|next| next.slot <= slot) {
             let rows = self.rows.drain(..next.outcome.written.len()).collect();
-            self.settle_one(&next.entry, next.outcome, rows, out);
+            self.settle_one(next.entry.as_ref(), next.outcome, rows, out);
         }
     }
 
     fn settle_one(
         &mut self,
-        entry: &Entry,
+        entry: Option<&Entry>,
         outcome: Outcome,
         rows: Vec<StatusRow>,
         out: &mut Step,
     ) {
-        let mine = entry.by == self.settings.id;
+        let mine = entry.filter(|entry| entry.by == self.settings.id);
         for node in &outcome.registered {
             self.registered(*node, &rows, out);
         }
@@ -52,9 +53,9 @@ impl Gateway {
             self.written(written, row, out);
         }
         for note in &outcome.notes {
-            self.tell_note(note, mine, out);
+            self.tell_note(note, mine.is_some(), out);
         }
-        if mine {
+        if let Some(entry) = mine {
             self.answer_proposer(&entry.op, &outcome.verdict, out);
         }
         for (node, order) in &outcome.dropped {

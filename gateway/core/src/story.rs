@@ -92,13 +92,13 @@ impl Gateway {
         else {
             return;
         };
-        let (voters, me) = (self.settings.voters.len(), self.settings.id);
+        let (voters, me) = (self.paxos.voters().len(), self.paxos.id());
         let Some(round) = self.rounds.slots.get_mut(slot) else { return };
-        if ballot.replica.0 != me.0 || !round.accepted.insert(*by) {
+        if ballot.replica != me || !round.accepted.insert(*by) {
             return;
         }
         let (about, all) = (round.about.clone(), round.accepted.len() == voters);
-        let (slot, by) = (slot.0, by.0);
+        let (slot, by) = (slot.0, by.number());
         self.tell(
             out,
             format!("Accepted write request: {slot} Consensus on node:state : {about} my id: {by}"),

@@ -59,15 +59,6 @@ pub enum StoreError {
         /// The site and the gateway that asked for it.
         wanted: (Site, GatewayId),
     },
-    /// The file was written among other voters.
-    OtherVoters {
-        /// The file.
-        path: PathBuf,
-        /// Who voted when it was made.
-        found: String,
-        /// Who votes by the settings.
-        wanted: String,
-    },
     /// A newer version of Hearth wrote the file.
     Newer {
         /// The file.
@@ -180,14 +171,6 @@ impl fmt::Display for StoreError {
                 wanted.1,
                 wanted.0.as_str()
             ),
-            Self::OtherVoters { path, found, wanted } => write!(
-                f,
-                "{} was last used when gateways {found} voted, and the settings name {wanted}; a \
-                 majority of so different voters may agree on something else: start every gateway \
-                 with --voters {found}, and add or remove one at a time, always on all gateways \
-                 before the next",
-                path.display()
-            ),
             Self::Newer { path, found, known } => write!(
                 f,
                 "{} has version {found}, and this program knows versions up to {known}; use the \
@@ -229,7 +212,6 @@ impl std::error::Error for StoreError {
             | Self::Corrupt { .. }
             | Self::Foreign { .. }
             | Self::OtherReplica { .. }
-            | Self::OtherVoters { .. }
             | Self::Newer { .. }
             | Self::Inconsistent { .. }
             | Self::Stopped { .. } => None,

@@ -1,9 +1,11 @@
 //! Paxos' part of the file: the acceptor's row and the log.
 
-use paxos::{Ballot, Entry, ReplicaId, Slot, Value};
+use paxos::{Ballot, Entry, ReplicaId, Slot, Value, Voters};
 use rusqlite::{Connection, Row, params};
 
 use super::error::malformed;
+use super::read::parsed;
+use super::text;
 
 /// First byte of every value, so that a later form of it can be told apart.
 const VERSION: u8 = 1;
@@ -12,8 +14,23 @@ const VERSION: u8 = 1;
 pub(super) fn promise(connection: &Connection, ballot: Ballot) -> rusqlite::Result<()> {
     connection
         .prepare_cached("UPDATE acceptor SET promised_round = ?1, promised_gateway = ?2")?
-        .execute(params![ballot.round.cast_signed(), ballot.replica.0])
+        .execute(params![ballot.round.cast_signed(), ballot.replica.0.cast_signed()])
         .map(drop)
+}
+
+/// Writes who founded the group.
+pub(super) fn found(connection: &Connection, founders: &Voters) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("UPDATE acceptor SET founders = ?1")?
+        .execute([text::voters(founders)])
+        .map(drop)
+}
+
+/// Who founded the group; nobody in a blank file.
+pub(super) fn founders(connection: &Connection) -> rusqlite::Result<Voters> {
+    connection.query_row("SELECT founders FROM acceptor", [], |row| {
+        parsed(row, 0, "acceptor.founders", text::parse_voters)
+    })
 }
 
 /// Writes how far everything is chosen.
@@ -31,7 +48,7 @@ pub(super) fn accept(
     ballot: Ballot,
     value: &Value,
 ) -> rusqlite::Result<()> {
-    let (round, gateway) = (ballot.round.cast_signed(), ballot.replica.0);
+    let (round, gateway) = (ballot.round.cast_signed(), ballot.replica.0.cast_signed());
     connection
         .prepare_cached(
             "INSERT INTO log (slot, round, gateway, value) VALUES (?1, ?2, ?3, ?4)
@@ -92,8 +109,8 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
 }
 
 fn ballot(row: &Row<'_>, round: usize, replica: usize) -> rusqlite::Result<Ballot> {
-    let round = row.get::<_, i64>(round)?.cast_unsigned();
-    Ok(Ballot { round, replica: ReplicaId(row.get(replica)?) })
+    let number = |column| row.get::<_, i64>(column).map(i64::cast_unsigned);
+    Ok(Ballot { round: number(round)?, replica: ReplicaId(number(replica)?) })
 }
 
 fn encode(value: &Value) -> rusqlite::Result<Vec<u8>> {

@@ -10,6 +10,7 @@
 //! store never goes on after a failed write: what SQLite or the kernel hold in memory is then not
 //! what is on disk, and only a new start reads what is.
 
+mod disk;
 mod error;
 mod lock;
 mod log;
@@ -21,11 +22,11 @@ mod text;
 mod thread;
 mod write;
 
+pub use disk::{Disk, Found};
 pub use error::StoreError;
 pub use snapshot::{SnapshotThread, Snapshots, spawn as spawn_snapshots};
 pub use thread::{Refused, StoreThread, spawn};
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -80,6 +81,8 @@ pub struct Recovered {
     pub applied: Slot,
     /// Number of this life of the gateway, greater than that of every earlier one.
     pub incarnation: u64,
+    /// What tells this file from every other, also from a copy of it.
+    pub disk: Disk,
     /// What Paxos starts again from.
     pub paxos: paxos::Recovered,
 }
@@ -109,9 +112,9 @@ impl Store {
     ) -> Result<(Self, Recovered), StoreError> {
         let lock = Lock::take(data_dir, gateway)?;
         let path = inspect::file(data_dir, gateway.0);
-        let open::Opened { connection, incarnation, wal_pages } =
+        let open::Opened { connection, incarnation, disk, wal_pages } =
             open::open(&path, site, gateway, now)?;
-        let recovered = recover(&connection, incarnation, log_window)
+        let recovered = recover(&connection, incarnation, disk, log_window)
             .map_err(|cause| StoreError::of(&path, cause))?;
         let (chosen, applied) = (recovered.paxos.chosen, recovered.applied);
         let first = log::first(&connection).map_err(|cause| StoreError::of(&path, cause))?;
@@ -137,12 +140,13 @@ impl Store {
         Ok((store, recovered))
     }
 
-    /// Takes note of who votes; one voter may come or go at a time.
+    /// Takes an operator's word that a file which lies elsewhere than before is the newest one, and
+    /// not running anywhere else.
     ///
     /// # Errors
-    /// When more than one differs from the last time, or the file cannot be written.
-    pub fn vote_with(&self, voters: &BTreeSet<GatewayId>) -> Result<(), StoreError> {
-        open::vote_with(&self.connection, &self.path, voters)
+    /// When the file cannot be written.
+    pub fn trust(&self, disk: Disk) -> Result<Disk, StoreError> {
+        disk::trust(&self.connection, disk).map_err(|cause| StoreError::of(&self.path, cause))
     }
 
     /// From now on trims the log: so many applied slots stay. Without it, all stay.
@@ -289,18 +293,19 @@ impl Store {
 fn recover(
     connection: &Connection,
     incarnation: u64,
+    disk: Disk,
     log_window: u64,
 ) -> rusqlite::Result<Recovered> {
     let paxos = recover::paxos(connection, log_window)?;
     let house = recover::house(connection)?;
-    Ok(Recovered { house, applied: paxos.applied, incarnation, paxos })
+    Ok(Recovered { house, applied: paxos.applied, incarnation, disk, paxos })
 }
 
 /// How far a record says that everything is chosen.
 fn chosen(record: &Record) -> Option<Slot> {
     match record {
         Record::Chosen(slot) | Record::Installed(slot) => Some(*slot),
-        Record::Promised(_) | Record::Accepted { .. } => None,
+        Record::Promised(_) | Record::Founded(_) | Record::Accepted { .. } => None,
     }
 }
 

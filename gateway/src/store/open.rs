@@ -1,6 +1,5 @@
 //! Opens a replica's file, and refuses every file that is not sound and this replica's own.
 
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,13 +10,23 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use wire::{GatewayId, Site, UnixMillis};
 
 use super::StoreError;
+use super::disk::{self, Disk};
 use super::read::unsigned;
 
 /// From each version of the file (`PRAGMA user_version`) to the next.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     include_str!("../schema.sql"),
     // Empty until a gateway that knows its voters opens the file.
     "ALTER TABLE replica ADD COLUMN voters TEXT NOT NULL DEFAULT ''",
+    // Who votes is in the log from here on; the voters of before are its founders, and theirs are
+    // the disks 0. A change of voters is replicated, which founders are not.
+    "ALTER TABLE replica ADD COLUMN disk INTEGER NOT NULL DEFAULT 0;
+     ALTER TABLE replica ADD COLUMN inode INTEGER NOT NULL DEFAULT 0;
+     ALTER TABLE replica ADD COLUMN born INTEGER NOT NULL DEFAULT 0;
+     ALTER TABLE acceptor ADD COLUMN founders TEXT NOT NULL DEFAULT '';
+     UPDATE acceptor SET founders = (SELECT voters FROM replica);
+     ALTER TABLE replica DROP COLUMN voters;
+     CREATE TABLE voters (gateway INTEGER PRIMARY KEY, replica INTEGER NOT NULL) STRICT;",
 ];
 
 /// The version of every file that this program writes.
@@ -33,6 +42,7 @@ const STATEMENTS: usize = 48;
 pub(super) struct Opened {
     pub(super) connection: Connection,
     pub(super) incarnation: u64,
+    pub(super) disk: Disk,
     /// Pages in the write-ahead log after the last commit.
     pub(super) wal_pages: Arc<AtomicUsize>,
 }
@@ -55,10 +65,11 @@ pub(super) fn open(
     migrate(&mut connection, version, (site, gateway)).map_err(failed)?;
     own(&connection, path, (site, gateway))?;
     let incarnation = begin_life(&mut connection, now).map_err(failed)?;
+    let disk = disk::identify(&connection, path, gateway, version == 0)?;
     if new {
         make_lasting(path)?;
     }
-    Ok(Opened { connection, incarnation, wal_pages })
+    Ok(Opened { connection, incarnation, disk, wal_pages })
 }
 
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
@@ -162,29 +173,6 @@ fn own(
     }
     let wanted = (site.clone(), gateway);
     Err(StoreError::OtherReplica { path: path.to_owned(), found, wanted })
-}
-
-/// Writes down who votes with this replica. Two groups that differ by one voter share a voter in
-/// any two majorities; others may agree on different things in one slot, and never find out.
-pub(super) fn vote_with(
-    connection: &Connection,
-    path: &Path,
-    voters: &BTreeSet<GatewayId>,
-) -> Result<(), StoreError> {
-    let failed = |cause| StoreError::of(path, cause);
-    let query = "SELECT voters FROM replica";
-    let found: String = connection.query_row(query, [], |row| row.get(0)).map_err(failed)?;
-    let names: BTreeSet<String> = voters.iter().map(ToString::to_string).collect();
-    let before: BTreeSet<String> =
-        found.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
-    let wanted = voters.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
-    if !before.is_empty() && before.symmetric_difference(&names).count() > 1 {
-        return Err(StoreError::OtherVoters { path: path.to_owned(), found, wanted });
-    }
-    if before != names {
-        connection.execute("UPDATE replica SET voters = ?1", [wanted]).map_err(failed)?;
-    }
-    Ok(())
 }
 
 /// Every life has a higher number than the one before, also when the clock was set back.

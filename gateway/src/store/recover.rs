@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use gateway_core::house::{Change, DeviceRow, House, Member, OpenOrder, Receipt, Timer, ZoneRow};
-use paxos::Slot;
+use paxos::{ReplicaId, Slot, Voters};
 use rusqlite::{Connection, Row};
 use wire::{
     Clock, Device, Epoch, GatewayId, Kind, NodeId, OrderNumber, Seq, State, UnixMillis, Zone,
@@ -19,6 +19,7 @@ pub(super) fn house(connection: &Connection) -> rusqlite::Result<House> {
     for row in values(connection)?.into_iter().chain(tables(connection)?) {
         house.restore(row);
     }
+    house.restore(Change::Voters(voters(connection)?));
     Ok(house)
 }
 
@@ -40,7 +41,21 @@ pub(super) fn paxos(connection: &Connection, window: u64) -> rusqlite::Result<pa
             format!("slots {} to {chosen} are chosen, and some are missing", applied.next());
         return Err(malformed(0, detail));
     }
-    Ok(paxos::Recovered { promised, accepted, chosen, applied })
+    let (founders, voters) = (log::founders(connection)?, paxos_voters(connection)?);
+    Ok(paxos::Recovered { promised, accepted, chosen, applied, founders, voters })
+}
+
+/// Who votes after what is applied.
+pub(super) fn paxos_voters(connection: &Connection) -> rusqlite::Result<Voters> {
+    let voters = voters(connection)?;
+    if voters.is_empty() { log::founders(connection) } else { Ok(voters) }
+}
+
+/// Who votes, if the log ever said so.
+fn voters(connection: &Connection) -> rusqlite::Result<Voters> {
+    let id = |row: &Row<'_>| unsigned(row, 0).map(ReplicaId);
+    let ids = rows(connection, "SELECT replica FROM voters", [], id)?;
+    Voters::try_from(ids).map_err(|error| malformed(0, format!("voters: {error}")))
 }
 
 /// Counters, agreed settings and presence; nothing in a file to which nothing was applied.

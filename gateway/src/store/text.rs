@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use gateway_core::command::{Agreed, TimerName};
 use gateway_core::house::{Change, Counters, Presence, SeenKey};
+use paxos::{ReplicaId, Voters};
 use wire::{Clock, Device, Epoch, NodeId, RequestId, Seq, State, UnixMillis, Zone, ZoneVerb};
 
 /// The rows of table `house`.
@@ -63,6 +64,18 @@ fn value<T: FromStr>(values: &BTreeMap<String, String>, name: &str) -> Result<T,
 
 fn text_of<'a>(values: &'a BTreeMap<String, String>, name: &str) -> Result<&'a str, String> {
     values.get(name).map(String::as_str).ok_or_else(|| format!("house.{name} is missing"))
+}
+
+/// Replicas, each as one number that tells its disk too.
+pub(super) fn voters(voters: &Voters) -> String {
+    voters.iter().map(|id| id.0.to_string()).collect::<Vec<_>>().join(",")
+}
+
+/// The opposite of [`voters`].
+pub(super) fn parse_voters(text: &str) -> Result<Voters, String> {
+    let ids = text.split(',').filter(|id| !id.is_empty()).map(|id| id.parse().map(ReplicaId));
+    let ids = ids.collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
+    Voters::try_from(ids).map_err(|error| error.to_string())
 }
 
 /// A timer's name.

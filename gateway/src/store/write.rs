@@ -3,7 +3,7 @@
 use gateway_core::house::{
     Change, DeviceRow, Member, OpenOrder, Receipt, Register, SeenKey, StatusRow, Timer, ZoneRow,
 };
-use paxos::{Record, Slot};
+use paxos::{Record, Slot, Voters};
 use rusqlite::{Connection, Params, params};
 use wire::{Clock, GatewayId, NodeId, Seq, UnixMillis, Zone};
 
@@ -19,6 +19,7 @@ pub(super) fn records(connection: &Connection, records: &[Record]) -> rusqlite::
             Record::Accepted { slot, ballot, value } => {
                 log::accept(connection, *slot, *ballot, value)?;
             }
+            Record::Founded(founders) => log::found(connection, founders)?,
             Record::Chosen(_) => {}
             Record::Installed(slot) => log::trim(connection, *slot)?,
         }
@@ -41,6 +42,7 @@ pub(super) fn changes(
             Change::House(counters, agreed, presence) => {
                 last = Some(text::house(*counters, *agreed, *presence));
             }
+            Change::Voters(voters) => write_voters(connection, voters)?,
             Change::Gateway(id, member) => gateway(connection, *id, *member)?,
             Change::Zone(name, row) => zone(connection, name, *row)?,
             Change::Device(node, row) => device(connection, *node, row)?,
@@ -91,6 +93,15 @@ fn write_house(
         execute(connection, sql, (name, value))?;
     }
     *written = values;
+    Ok(())
+}
+
+fn write_voters(connection: &Connection, voters: &Voters) -> rusqlite::Result<()> {
+    execute(connection, "DELETE FROM voters", [])?;
+    for id in voters.iter() {
+        let sql = "INSERT INTO voters (gateway, replica) VALUES (?1, ?2)";
+        execute(connection, sql, params![id.number(), id.0.cast_signed()])?;
+    }
     Ok(())
 }
 

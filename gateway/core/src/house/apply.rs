@@ -1,5 +1,6 @@
 //! Apply: one entry in, one outcome out, the same on every replica.
 
+use paxos::Voters;
 use wire::{GatewayId, Zone};
 
 use super::{Change, House, Note, Outcome, Timer, Verdict};
@@ -41,6 +42,21 @@ impl House {
                 }
             }
             Op::Fire { timer, generation } => self.fire(entry, *timer, *generation, &mut outcome),
+        }
+        outcome.changes.push(Change::House(self.counters, self.agreed, self.presence));
+        outcome
+    }
+
+    /// From the next slot on, these vote. A gateway that loses its vote serves no zone any more.
+    pub fn elect(&mut self, voters: &Voters) -> Outcome {
+        let mut outcome = Outcome::default();
+        self.voters = voters.clone();
+        outcome.changes.push(Change::Voters(voters.clone()));
+        let alive = self.gateways.iter().filter(|(_, member)| member.alive);
+        let gone = alive.filter(|(id, _)| voters.numbered(id.0).is_none());
+        let gone: Vec<_> = gone.map(|(id, member)| (*id, member.incarnation)).collect();
+        for (gateway, incarnation) in gone {
+            self.dead(gateway, incarnation, &mut outcome);
         }
         outcome.changes.push(Change::House(self.counters, self.agreed, self.presence));
         outcome

@@ -3,6 +3,7 @@
 //! A house is rebuilt from these rows at start ([`House::restore`]), so a change that is not
 //! written is a change that a restart forgets.
 
+use paxos::Voters;
 use wire::{Clock, Device, GatewayId, NodeId, OrderNumber, Seq, State, UnixMillis, Zone};
 
 use super::{Counters, DeviceRow, House, Member, OpenOrder, Presence, SeenKey, Timer, ZoneRow};
@@ -13,6 +14,8 @@ use crate::command::{Agreed, TimerName};
 pub enum Change {
     /// Counters, agreed settings and presence: one row each, replaced as a whole.
     House(Counters, Agreed, Presence),
+    /// Who votes, replaced as a whole.
+    Voters(Voters),
     /// A gateway.
     Gateway(GatewayId, Member),
     /// A zone.
@@ -89,6 +92,7 @@ impl House {
             Change::House(counters, agreed, presence) => {
                 (self.counters, self.agreed, self.presence) = (counters, agreed, presence);
             }
+            Change::Voters(voters) => self.voters = voters,
             Change::Gateway(id, member) => drop(self.gateways.insert(id, member)),
             Change::Zone(zone, row) => drop(self.zones.insert(zone, row)),
             Change::Device(node, row) => self.index_device(node, row),

@@ -17,6 +17,7 @@ mod seen;
 
 use std::collections::BTreeMap;
 
+use paxos::Voters;
 use wire::{
     Clock, Device, Epoch, GatewayId, Kind, NodeId, OrderNumber, Seq, State, UnixMillis, Zone,
 };
@@ -34,6 +35,8 @@ pub struct House {
     pub(crate) agreed: Agreed,
     pub(crate) counters: Counters,
     pub(crate) presence: Presence,
+    /// Nobody as long as the founders vote.
+    pub(crate) voters: Voters,
     pub(crate) gateways: BTreeMap<GatewayId, Member>,
     pub(crate) zones: BTreeMap<Zone, ZoneRow>,
     pub(crate) devices: BTreeMap<NodeId, DeviceRow>,
@@ -130,6 +133,7 @@ impl House {
             agreed: Agreed { threshold: 3, door_closes_after: None },
             counters: Counters::default(),
             presence: Presence::default(),
+            voters: Voters::none(),
             gateways: BTreeMap::new(),
             zones: BTreeMap::new(),
             devices: BTreeMap::new(),
@@ -150,6 +154,12 @@ impl House {
     #[must_use]
     pub fn counters(&self) -> Counters {
         self.counters
+    }
+
+    /// Who votes, if the log ever said so; else the founders do.
+    #[must_use]
+    pub fn voters(&self) -> &Voters {
+        &self.voters
     }
 
     /// Every gateway that ever joined.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use gateway_core::event::Session;
 use gateway_core::{Gateway, Input, Now, Settings, Step};
-use paxos::Moment;
+use paxos::{Moment, ReplicaId};
 use wire::{GatewayId, UnixMillis};
 
 use crate::store::Store;
@@ -45,6 +45,10 @@ impl Node {
 
     pub(crate) fn life(&self) -> (GatewayId, u64) {
         (self.settings.id, self.settings.incarnation)
+    }
+
+    pub(crate) fn replica(&self) -> ReplicaId {
+        ReplicaId::new(self.settings.id.0, self.settings.disk)
     }
 
     /// Starts from the disk, as another life.

@@ -7,7 +7,7 @@ use gateway_core::command::{Entry, Op};
 use gateway_core::event::{HistoryRow, Read, Stored};
 use gateway_core::house::{Change, House, Register, StatusRow};
 use gateway_core::{Step, Write};
-use paxos::{Ballot, Record, Recovered, Slot};
+use paxos::{Ballot, Record, Recovered, Slot, Voters};
 use wire::{Desired, NodeId};
 
 use crate::rows::Rows;
@@ -20,6 +20,7 @@ pub(crate) struct Store {
     /// Counters of the stamps in each accepted slot, also of those that are in the tables only.
     stamps: BTreeMap<Slot, Vec<u64>>,
     chosen: Slot,
+    founders: Voters,
     pub(crate) applied: Slot,
     rows: Rows,
     pub(crate) status: BTreeMap<NodeId, StatusRow>,
@@ -48,8 +49,13 @@ impl Store {
             accepted: self.accepted.values().cloned().collect(),
             chosen: self.chosen,
             applied: self.applied,
+            founders: self.founders.clone(),
+            voters: Voters::none(),
         };
-        (self.rows.restore(), recovered)
+        let house = self.rows.restore();
+        let voters = Some(house.voters()).filter(|voters| !voters.is_empty());
+        let voters = voters.unwrap_or(&self.founders).clone();
+        (house, Recovered { voters, ..recovered })
     }
 
     /// Whether the publish with this stamp is in the log on this disk.
@@ -84,6 +90,7 @@ impl Store {
                 self.stamps.insert(slot, entries.filter_map(|entry| stamp(&entry)).collect());
                 self.accepted.insert(slot, paxos::Entry { slot, ballot, value });
             }
+            Record::Founded(founders) => self.founders = founders.clone(),
             Record::Chosen(slot) => self.chosen = *slot,
             Record::Installed(slot) => {
                 self.accepted = self.accepted.split_off(&slot.next());

@@ -71,7 +71,7 @@ impl World {
         standbys: u8,
         adjust: impl Fn(&mut Settings),
     ) -> Self {
-        let voters: BTreeSet<_> = (1..=serving + standbys).map(GatewayId).collect();
+        let founders: BTreeSet<_> = (1..=serving + standbys).map(GatewayId).collect();
         let mut world = Self {
             now: 0,
             dice: Dice(seed),
@@ -89,12 +89,12 @@ impl World {
             traced: std::env::var_os("TRACE").is_some(),
             lanes: BTreeMap::new(),
         };
-        for id in &voters {
-            let mut settings = settings(*id, voters.clone(), id.0 <= serving);
+        for id in &founders {
+            let mut settings = settings(*id, founders.clone(), id.0 <= serving);
             adjust(&mut settings);
             world.nodes.insert(*id, Node::new(settings));
-            world.start(id.0);
         }
+        founders.iter().for_each(|id| world.start(id.0));
         world.at(0, Event::Announce);
         world
     }
@@ -220,6 +220,7 @@ impl World {
     fn hear(&mut self, from: GatewayId, to: GatewayId, message: PeerMessage) {
         if self.hears(from, to) {
             let life = self.nodes[&to].life();
+            let from = self.nodes[&from].replica();
             self.input(life, Input::Peer { from, message });
         }
     }
@@ -352,12 +353,13 @@ impl World {
     }
 }
 
-fn settings(id: GatewayId, voters: BTreeSet<GatewayId>, serves: bool) -> Settings {
+fn settings(id: GatewayId, founders: BTreeSet<GatewayId>, serves: bool) -> Settings {
     Settings {
         site: Site::new("home").expect("a name"),
         id,
         incarnation: 0,
-        voters,
+        disk: 0,
+        founders,
         serves,
         leaders: vec![],
         agreed: Agreed { threshold: 3, door_closes_after: None },

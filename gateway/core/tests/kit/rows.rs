@@ -12,6 +12,7 @@ impl Rows {
     pub(crate) fn keep(&mut self, change: Change) {
         let key = match &change {
             Change::House(..) => "house".to_owned(),
+            Change::Voters(_) => "voters".to_owned(),
             Change::Gateway(id, _) => format!("gateway {id}"),
             Change::Zone(zone, _) => format!("zone {zone}"),
             Change::Device(node, _) => format!("device {node}"),

@@ -69,6 +69,7 @@ fn a_reopened_store_gives_the_same_paxos() {
         accepted: vec![entry(1, 1, Value::NoOp), entry(2, 3, value), entry(4, 3, Value::NoOp)],
         chosen: Slot(2),
         applied: Slot::ZERO,
+        ..paxos::Recovered::empty()
     };
     assert_eq!(open(&folder).1.paxos, expected);
 }

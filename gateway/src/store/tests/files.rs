@@ -1,6 +1,8 @@
 //! Files and folders that a store refuses, and what it says.
 
+use super::super::{Disk, Found};
 use super::*;
+use paxos::Voters;
 use rusqlite::Connection;
 use std::path::Path;
 
@@ -35,7 +37,7 @@ fn the_file_is_opened_as_durable_as_promised() {
         }
     };
     let found = ["journal_mode", "synchronous", "foreign_keys", "user_version"].map(pragma);
-    assert_eq!(found, ["wal", "2", "1", "2"]);
+    assert_eq!(found, ["wal", "2", "1", "3"]);
 }
 
 #[test]
@@ -137,32 +139,66 @@ fn the_file_of_another_replica_is_refused() {
     assert!(error.to_string().contains("not to gateway 1 of site \"farm\""), "{error}");
 }
 
+/// What the version before the last made of a file, with these voters.
+const VERSION_2: &str = "
+    DROP TABLE voters; ALTER TABLE acceptor DROP COLUMN founders;
+    ALTER TABLE replica DROP COLUMN disk; ALTER TABLE replica DROP COLUMN inode;
+    ALTER TABLE replica DROP COLUMN born;
+    ALTER TABLE replica ADD COLUMN voters TEXT NOT NULL DEFAULT '';
+    UPDATE replica SET voters = '1,2,3'; PRAGMA user_version = 2";
+
 #[test]
-fn one_voter_comes_or_goes_at_a_time() {
+fn the_voters_of_an_older_file_are_its_founders() {
     let folder = TempDir::new().unwrap();
-    let vote =
-        |voters: &[u8]| open(&folder).0.vote_with(&voters.iter().map(|n| GatewayId(*n)).collect());
-    assert!(vote(&[1, 2, 3]).is_ok());
-    assert!(vote(&[3, 1, 2]).is_ok(), "the order means nothing");
-    for others in [&[1][..], &[1, 2, 4], &[1, 2, 3, 4, 5]] {
-        let error = vote(others).expect_err("refused");
-        assert!(matches!(error, StoreError::OtherVoters { .. }), "{error:?}");
-        assert!(error.to_string().contains("--voters 1,2,3,"), "{error}");
-    }
-    for next in [&[1, 2, 3, 4][..], &[1, 2, 4], &[1, 2]] {
-        assert!(vote(next).is_ok(), "{next:?}");
-    }
+    drop(open(&folder));
+    Connection::open(file(&folder)).unwrap().execute_batch(VERSION_2).unwrap();
+    let recovered = open(&folder).1;
+    let voters = Voters::new([1, 2, 3].map(ReplicaId)).unwrap();
+    assert_eq!((recovered.paxos.founders, recovered.paxos.voters), (voters.clone(), voters));
+    assert_eq!(recovered.disk, Disk { number: 0, found: Found::Known });
 }
 
 #[test]
-fn a_file_of_the_first_version_takes_the_voters_that_it_meets() {
+fn every_file_has_a_number_and_keeps_it() {
+    let (folder, other) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let first = open(&folder).1.disk;
+    assert!(first.found == Found::New && first.number > 0 && first.number < 1 << 56);
+    assert_eq!(open(&folder).1.disk, Disk { found: Found::Known, ..first });
+    assert_ne!(open(&other).1.disk.number, first.number);
+}
+
+#[test]
+fn a_copy_and_a_backup_put_back_have_another_number_unless_an_operator_vouches() {
     let folder = TempDir::new().unwrap();
-    drop(open(&folder));
-    let first = "ALTER TABLE replica DROP COLUMN voters; PRAGMA user_version = 1";
-    Connection::open(file(&folder)).unwrap().execute_batch(first).unwrap();
-    let voters = [GatewayId(1)].into();
-    assert!(open(&folder).0.vote_with(&voters).is_ok());
-    assert!(open(&folder).0.vote_with(&[GatewayId(2)].into()).is_err(), "it is kept");
+    let (mut store, recovered) = open(&folder);
+    let founders = Voters::new([1, 2, 3].map(ReplicaId)).unwrap();
+    let records = [Record::Founded(founders)];
+    store.commit(Write { records: &records, ..NOTHING }).unwrap();
+    drop(store);
+    let backup = folder.path().join("backup");
+    std::fs::copy(file(&folder), &backup).unwrap();
+    std::fs::rename(&backup, file(&folder)).unwrap();
+    let (store, copied) = open(&folder);
+    let before = recovered.disk.number;
+    assert_eq!(copied.disk.found, Found::Copied { before });
+    assert_ne!(copied.disk.number, before);
+    assert_eq!(store.trust(copied.disk).unwrap(), Disk { number: before, found: Found::Moved });
+    drop(store);
+    assert_eq!(open(&folder).1.disk, Disk { number: before, found: Found::Known });
+}
+
+#[test]
+fn the_only_voters_file_may_be_moved() {
+    let folder = TempDir::new().unwrap();
+    let (mut store, recovered) = open(&folder);
+    let alone = Voters::new([ReplicaId::new(1, recovered.disk.number)]).unwrap();
+    store.commit(Write { records: &[Record::Founded(alone)], ..NOTHING }).unwrap();
+    drop(store);
+    let moved = folder.path().join("moved");
+    std::fs::copy(file(&folder), &moved).unwrap();
+    std::fs::rename(&moved, file(&folder)).unwrap();
+    let number = recovered.disk.number;
+    assert_eq!(open(&folder).1.disk, Disk { number, found: Found::Moved });
 }
 
 #[test]
@@ -178,7 +214,7 @@ fn a_newer_file_and_a_foreign_one_are_refused_and_left_alone() {
     version(99);
     let before = std::fs::read(file(&folder)).unwrap();
     let error = refusal(try_open(&folder, 1));
-    assert!(matches!(error, StoreError::Newer { found: 99, known: 2, .. }), "{error:?}");
+    assert!(matches!(error, StoreError::Newer { found: 99, known: 3, .. }), "{error:?}");
     assert!(error.to_string().contains("version 99"), "{error}");
     assert!(std::fs::read(file(&folder)).unwrap() == before, "it was changed");
     for foreign in [0, -1] {
