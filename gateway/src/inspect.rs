@@ -248,7 +248,7 @@ const HISTORY: &str =
 fn acceptor(connection: &Connection) -> rusqlite::Result<(Ballot, u64)> {
     let sql = "SELECT promised_round, promised_gateway, chosen FROM acceptor";
     let found = rows(connection, sql, |row| {
-        Ok((Ballot { round: unsigned(row, 0)?, gateway: row.get(1)? }, unsigned(row, 2)?))
+        Ok((Ballot { round: unsigned(row, 0)?, gateway: number(row, 1)? }, unsigned(row, 2)?))
     })?;
     Ok(found.first().copied().unwrap_or((Ballot { round: 0, gateway: 0 }, 0)))
 }
@@ -262,7 +262,7 @@ fn rows<T>(
 }
 
 fn log(row: &Row<'_>) -> rusqlite::Result<LogRow> {
-    let ballot = Ballot { round: unsigned(row, 1)?, gateway: row.get(2)? };
+    let ballot = Ballot { round: unsigned(row, 1)?, gateway: number(row, 2)? };
     Ok(LogRow { slot: unsigned(row, 0)?, ballot, value: row.get(3)? })
 }
 
@@ -299,6 +299,11 @@ fn history(row: &Row<'_>) -> rusqlite::Result<HistoryRow> {
         owner: row.get(8)?,
         note: row.get(9)?,
     })
+}
+
+/// The gateway that a replica's id names; the rest of it tells its disk.
+fn number(row: &Row<'_>, column: usize) -> rusqlite::Result<u8> {
+    unsigned(row, column).map(|id| id.to_le_bytes()[0])
 }
 
 /// SQLite has signed integers only; ours are never negative.

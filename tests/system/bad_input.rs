@@ -115,7 +115,7 @@ fn an_unusable_file_or_folder_is_a_clear_error() {
 fn settings_that_make_no_sense_are_named() {
     for (arguments, word) in [
         (&["gateway"][..], "--id"),
-        (&["gateway", "--id", "9"], "9"),
+        (&["gateway", "--id", "999"], "999"),
         (&["gateway", "--id", "1", "--voters", "1,1"], "voters"),
         (&["gateway", "--id", "1", "--serving", "7"], "serving"),
         (&["gateway", "--id", "1", "--threshold", "0"], "threshold"),
