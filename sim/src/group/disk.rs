@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use paxos::{Ballot, Chosen, Entry, Record, Recovered, Slot, Value};
+use paxos::{Ballot, Chosen, Entry, Record, Recovered, Slot, Value, Voters};
 
 use super::machine::Machine;
 use crate::verdict::claim;
@@ -33,6 +33,7 @@ pub(crate) struct Disk {
     pub(crate) accepted: BTreeMap<Slot, (Ballot, Value)>,
     pub(crate) chosen: Slot,
     pub(crate) machine: Machine,
+    founders: Voters,
     unsynced: Vec<Frame>,
 }
 
@@ -43,6 +44,7 @@ impl Disk {
             accepted: BTreeMap::new(),
             chosen: Slot::ZERO,
             machine: Machine::new(),
+            founders: Voters::none(),
             unsynced: Vec::new(),
         }
     }
@@ -97,6 +99,10 @@ impl Disk {
                 self.an_acceptance_never_falls(slot, ballot);
                 self.accepted.insert(slot, (ballot, value));
             }
+            Frame::Record(Record::Founded(founders)) => {
+                claim!(self.founders.is_empty(), "a disk is founded once", "{founders}");
+                self.founders = founders;
+            }
             Frame::Record(Record::Chosen(slot)) => self.chosen = slot,
             Frame::Record(Record::Installed(slot)) => {
                 self.accepted = self.accepted.split_off(&slot.next());
@@ -135,7 +141,15 @@ impl Disk {
             accepted: self.accepted.range(from..).map(entry).collect(),
             chosen: self.chosen,
             applied: self.applied_to(),
+            founders: self.founders.clone(),
+            voters: self.voters(),
         }
+    }
+
+    /// Who votes behind what is applied.
+    pub(crate) fn voters(&self) -> Voters {
+        let changes = self.machine.values.iter().rev().filter_map(Value::voters);
+        changes.cloned().next().unwrap_or_else(|| self.founders.clone())
     }
 
     pub(crate) fn fetch(&self, from: Slot, limit: usize) -> Vec<Entry> {

@@ -239,9 +239,10 @@ impl World {
         }
         self.note(node, "snapshot", || format!("up to {slot}, from {}", source + 1));
         self.summary.snapshots += 1;
+        let voters = self.nodes[source].disk.voters();
         self.nodes[node].snapshots.push(state);
         self.nodes[node].reported = slot;
-        self.input(node, Input::Installed(slot));
+        self.input(node, Input::Installed { slot, voters });
     }
 
     /// Sees to it that the replica is woken when it wants to be.

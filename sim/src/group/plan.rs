@@ -106,9 +106,9 @@ fn replicas(dice: &mut Dice) -> u8 {
 
 /// Small bounds, so that a short run reaches them.
 fn config(replicas: u8, dice: &mut Dice) -> Config {
-    let mut config = Config::new(ReplicaId(1), (1..=replicas).map(ReplicaId));
+    let mut config = Config::new(ReplicaId(1), 1..=replicas);
     for voter in 1..=replicas {
-        config.priority.insert(ReplicaId(voter), dice.between(0, 2) as u8);
+        config.priority.insert(voter, dice.between(0, 2) as u8);
     }
     config.resend = Duration::from_millis(dice.between(20, 120));
     config.batch_requests = dice.between(1, 4) as usize;

@@ -98,6 +98,8 @@ impl World {
     pub(crate) fn a_bridge_is_enough(&mut self) {
         let hub = self.dice.below(self.nodes.len());
         self.heal();
+        // A group is founded by all or not at all.
+        self.run(1_000_000);
         self.star(hub);
         self.run(5_000_000);
         let before = self.summary.leader_changes;

@@ -80,7 +80,7 @@ impl World {
         let plan = Plan::draw(&mut dice);
         let drift = |dice: &mut Dice| dice.between(0, 2 * plan.drift as u64) as i64 - plan.drift;
         let ids = 1..=plan.replicas;
-        let nodes = ids.map(|id| Node::new(ReplicaId(id), drift(&mut dice))).collect();
+        let nodes = ids.map(|id| Node::new(ReplicaId::new(id, 7), drift(&mut dice))).collect();
         let claims = Claims::new(options.blind, &plan);
         let mut world = Self {
             plan,
@@ -108,7 +108,7 @@ impl World {
     }
 
     pub(crate) fn node_of(&self, id: ReplicaId) -> usize {
-        usize::from(id.0) - 1
+        usize::from(id.number()) - 1
     }
 
     /// Adds a line to the trace: what happens to a replica, and where it stands.
