@@ -161,7 +161,7 @@ fn settings_that_do_not_go_together_are_refused() {
         ("[gateway]\nvoters = []\n", ["gateway.voters is []", "1 to 7"]),
         ("[gateway]\nvoters = [1, 1]\n", ["gateway.voters is [1, 1]", "once"]),
         ("[gateway]\nvoters = [0, 1]\n", ["gateway.voters is [0, 1]", "1 to 254"]),
-        ("[gateway]\nid = 4\n", ["gateway.id is 4", "one of the voters"]),
+        ("[gateway]\nid = 255\n", ["gateway.id is 255", "to 254"]),
         ("[gateway]\nthreshold = 0\n", ["gateway.threshold is 0", "from 1"]),
         ("[gateway]\ncache = -1\n", ["gateway.cache is -1", "from 0"]),
         ("[gateway]\ndata_dir = \"\"\n", ["gateway.data_dir", "a folder"]),

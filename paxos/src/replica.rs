@@ -225,6 +225,11 @@ impl Replica {
         &self.group.voters
     }
 
+    /// Who votes in slot 1, and until the log says otherwise; nobody while this replica is blank.
+    pub const fn founders(&self) -> &Voters {
+        &self.founders
+    }
+
     /// Whether this replica votes.
     pub fn votes(&self) -> bool {
         self.group.votes()

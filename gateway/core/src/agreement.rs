@@ -121,7 +121,8 @@ impl Gateway {
         out.changes.extend(house);
     }
 
-    fn regroup(&mut self, voters: &Voters) {
+    /// These vote: they are watched, and nobody else is.
+    pub(crate) fn regroup(&mut self, voters: &Voters) {
         let voters = voters.iter().map(gateway).collect();
         self.peers.regroup(self.settings.id, &voters);
     }

@@ -1,6 +1,6 @@
 //! Three replicas of the crate `paxos`, driven as its contract says.
 
-use paxos::{Config, Input, Moment, Outgoing, Record, Recovered, Replica, ReplicaId};
+use paxos::{Config, Input, Moment, Outgoing, Record, Recovered, Replica, ReplicaId, Voters};
 use paxos::{Request, Step};
 
 use crate::{Group, Travel};
@@ -26,13 +26,14 @@ struct Node {
 impl Ours {
     /// A group whose first replica leads.
     pub(crate) fn new(travel: Travel, in_flight: usize) -> Self {
+        let voters = Voters::new(VOTERS).expect("a group of three");
         let node = |id: ReplicaId| {
-            let mut config = Config::new(id, VOTERS);
+            let mut config = Config::new(id, 1..=3);
             if travel == Travel::Alone {
                 config.batch_requests = 1;
                 config.window = in_flight as u64;
             }
-            let replica = Replica::new(config, Recovered::empty(), NOW);
+            let replica = Replica::new(config, Recovered::empty().founded_by(voters.clone()), NOW);
             Node { replica, disk: Vec::new(), inbox: Vec::new(), decided: 0 }
         };
         let mut group = Self { nodes: VOTERS.map(node).into(), messages: 0 };
@@ -50,7 +51,7 @@ impl Ours {
         for Outgoing { to, message } in out {
             self.messages += usize::from(to != sender);
             let input = Input::Message { from: sender, message };
-            self.nodes[usize::from(to.0) - 1].inbox.push(input);
+            self.nodes[usize::from(to.number()) - 1].inbox.push(input);
         }
     }
 

@@ -103,11 +103,14 @@ impl Gateway {
             self.drop_zone(&zone, out);
         }
         self.clock = self.clock.max(house.counters().clock);
+        let voters = Some(house.voters()).filter(|voters| !voters.is_empty());
+        let voters = voters.unwrap_or(self.paxos.founders()).clone();
         self.house = house;
         self.applied = id.slot;
         out.install = Some(id);
         out.applied = Some(id.slot);
-        self.agree(paxos::Input::Installed(id.slot), out);
+        self.regroup(&voters);
+        self.agree(paxos::Input::Installed { slot: id.slot, voters }, out);
     }
 
     /// The snapshot is in the tables.
