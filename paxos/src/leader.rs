@@ -35,6 +35,8 @@ struct Peer {
     beat: u64,
     /// Its chosen prefix.
     chosen: Slot,
+    /// The slot that gave it its vote, if this leader proposed it.
+    votes_since: Slot,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -289,7 +291,7 @@ impl Leader {
 
 impl Peer {
     const fn new(now: Moment) -> Self {
-        Self { heard: now, beat: 0, chosen: Slot::ZERO }
+        Self { heard: now, beat: 0, chosen: Slot::ZERO, votes_since: Slot::ZERO }
     }
 }
 

@@ -58,13 +58,18 @@ impl Leader {
         group.voters.with(back).ok()
     }
 
-    /// Others vote from here on.
-    pub(crate) fn regroup(&mut self, now: Moment, group: &Group) {
+    /// These vote behind `slot`.
+    pub(crate) fn regroup(&mut self, slot: Slot, now: Moment, group: &Group) {
         let mut before = core::mem::take(&mut self.peers);
-        before.append(&mut self.observers);
-        let peer = |id| (id, before.remove(&id).unwrap_or_else(|| Peer::new(now)));
-        self.peers = group.peers().map(peer).collect();
-        self.observers = before;
+        let mut observers = core::mem::take(&mut self.observers);
+        let mut peer = |id| {
+            let elected =
+                || Peer { votes_since: slot, ..observers.remove(&id).unwrap_or(Peer::new(now)) };
+            (id, before.remove(&id).unwrap_or_else(elected))
+        };
+        self.peers = group.peers().map(&mut peer).collect();
+        self.observers = observers;
+        self.observers.append(&mut before);
         while self.observers.len() > OBSERVERS {
             self.observers.pop_first();
         }
@@ -98,11 +103,13 @@ impl Leader {
         self.heir(now, group, log).filter(|id| group.config.priority_of(*id) > own)
     }
 
-    /// Whoever of the others should lead if this replica stops: alive, caught up, and of the highest priority.
+    /// Whoever of the others should lead if this replica stops: alive, caught up, aware that it votes, and of the
+    /// highest priority.
     pub(crate) fn heir(&self, now: Moment, group: &Group, log: &Log) -> Option<ReplicaId> {
         let config = &group.config;
         let fit = |peer: &Peer| {
             now.since(peer.heard) <= config.heartbeat * 2
+                && peer.chosen >= peer.votes_since
                 && log.chosen().above(peer.chosen) <= config.window
         };
         let peers = self.peers.iter().filter(|(_, peer)| fit(peer));

@@ -76,7 +76,7 @@ impl Replica {
         self.group.voters = voters;
         self.election.regroup(self.now, &self.group, &mut self.random);
         if let Role::Leader(leader) = &mut self.role {
-            leader.regroup(self.now, &self.group);
+            leader.regroup(slot, self.now, &self.group);
             if !self.group.votes() {
                 self.hand_over_now(step);
             }

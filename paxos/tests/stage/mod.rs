@@ -16,7 +16,8 @@ const WRITE: Duration = Duration::from_micros(500);
 #[derive(Default)]
 pub(crate) struct Stage {
     now: Moment,
-    actors: BTreeMap<ReplicaId, Actor>,
+    /// By number.
+    actors: BTreeMap<u8, Actor>,
     queue: BTreeMap<(Moment, u64), Due>,
     count: u64,
     cut: BTreeSet<(ReplicaId, ReplicaId)>,
@@ -48,7 +49,12 @@ impl Stage {
     pub(crate) fn command(&mut self, line: &str) {
         let words: Vec<_> = line.split_whitespace().collect();
         match words[..] {
-            ["group", count, ref settings @ ..] => self.group(number(count), settings),
+            ["group", count, ref settings @ ..] => self.group(number(count), settings, true),
+            ["blank", count, ref settings @ ..] => self.group(number(count), settings, false),
+            ["observer", at] => self.observer(id(at)),
+            ["wipe", at] => self.wipe(id(at)),
+            ["voters", at, ref ids @ ..] => self.change_voters(id(at), ids),
+            ["handover", at] => self.input(id(at), Input::HandOver),
             ["run", millis] => self.run(Duration::from_millis(number(millis))),
             ["propose", at, ref texts @ ..] => self.propose(id(at), texts),
             ["confirm", at, ticket] => self.input(id(at), Input::Confirm(number(ticket))),
@@ -68,7 +74,7 @@ impl Stage {
         }
     }
 
-    fn group(&mut self, count: u64, settings: &[&str]) {
+    fn group(&mut self, count: u64, settings: &[&str], founded: bool) {
         let voters: Vec<_> = (1..=count).map(ReplicaId).collect();
         let founders = Voters::new(voters.iter().copied()).expect("a group");
         for voter in &voters {
@@ -76,25 +82,45 @@ impl Stage {
             for setting in settings {
                 set(&mut config, setting);
             }
-            let actor = Actor {
-                config,
-                replica: None,
-                disk: Recovered::empty().founded_by(founders.clone()),
-                applied: Vec::new(),
-                life: 0,
-            };
-            self.actors.insert(*voter, actor);
+            let disk = Recovered::empty();
+            let disk = if founded { disk.founded_by(founders.clone()) } else { disk };
+            self.actors.insert(voter.number(), Actor::new(config, disk));
             self.start(*voter);
         }
     }
 
+    /// A replica of the same settings that is no founder.
+    fn observer(&mut self, at: ReplicaId) {
+        let first = self.actors.values().next().expect("a group");
+        let config = Config { id: at, ..first.config.clone() };
+        self.actors.insert(at.number(), Actor::new(config, Recovered::empty()));
+        self.start(at);
+    }
+
+    /// The disk is gone, and with it who the replica was.
+    fn wipe(&mut self, at: ReplicaId) {
+        self.crash(at);
+        let actor = self.actors.get_mut(&at.number()).expect("a replica of the group");
+        actor.config.id = ReplicaId::new(at.number(), actor.config.id.disk() + 1);
+        actor.disk = Recovered::empty();
+        actor.applied.clear();
+        self.start(at);
+    }
+
+    /// The replicas with these numbers shall vote, on the disks that they have now.
+    fn change_voters(&mut self, at: ReplicaId, numbers: &[&str]) {
+        let voters = numbers.iter().map(|text| self.actors[&id(text).number()].config.id);
+        let voters = Voters::new(voters).expect("a group");
+        self.input(at, Input::ChangeVoters(voters));
+    }
+
     fn start(&mut self, at: ReplicaId) {
-        let actor = self.actors.get_mut(&at).expect("a replica of the group");
+        let actor = self.actors.get_mut(&at.number()).expect("a replica of the group");
         actor.replica = Some(Replica::new(actor.config.clone(), actor.disk.clone(), self.now));
     }
 
     fn crash(&mut self, at: ReplicaId) {
-        let actor = self.actors.get_mut(&at).expect("a replica of the group");
+        let actor = self.actors.get_mut(&at.number()).expect("a replica of the group");
         actor.replica = None;
         actor.life += 1;
     }
@@ -144,7 +170,7 @@ impl Stage {
                 self.input(to, Input::Message { from, message });
             }
             Due::Written(at, life, step) => {
-                let actor = self.actors.get_mut(&at).expect("a replica of the group");
+                let actor = self.actors.get_mut(&at.number()).expect("a replica of the group");
                 if actor.life != life {
                     return;
                 }
@@ -161,22 +187,28 @@ impl Stage {
     }
 
     fn input(&mut self, at: ReplicaId, input: Input) {
-        let actor = self.actors.get_mut(&at).expect("a replica of the group");
+        let actor = self.actors.get_mut(&at.number()).expect("a replica of the group");
         let Some(replica) = &mut actor.replica else {
             return;
         };
         let mut step = replica.step(self.now, input);
         let life = actor.life;
         for chosen in step.take_chosen() {
+            if let Some(voters) = chosen.value.voters() {
+                actor.disk.voters = voters.clone();
+            }
             let texts = chosen.value.requests().iter();
             let texts: Vec<_> =
                 texts.map(|request| String::from_utf8_lossy(&request.payload)).collect();
-            let noop = chosen.value == Value::NoOp;
-            actor.applied.push(if noop { "no-op".to_owned() } else { texts.join("+") });
+            actor.applied.push(match &chosen.value {
+                Value::NoOp => "no-op".to_owned(),
+                Value::Batch(_) => texts.join("+"),
+                Value::Voters(voters) => format!("voters {voters}"),
+            });
             actor.disk.applied = chosen.slot;
         }
         for event in step.events() {
-            if !matches!(event, Event::Accepted { by, .. } if *by == at) {
+            if !matches!(event, Event::Accepted { by, .. } if by.number() == at.number()) {
                 self.say(&format!("{at}: {event}"));
             }
         }
@@ -190,7 +222,7 @@ impl Stage {
             self.send(at, out);
         }
         for fetch in step.fetch().to_vec() {
-            let entries = self.actors[&at].disk.accepted.iter();
+            let entries = self.actors[&at.number()].disk.accepted.iter();
             let entries = entries.filter(|entry| entry.slot >= fetch.from).take(fetch.limit);
             let entries = entries.cloned().collect();
             self.input(at, Input::Fetched { to: fetch.to, entries });
@@ -198,17 +230,19 @@ impl Stage {
         self.after(WRITE, Due::Written(at, life, step));
     }
 
-    fn send(&mut self, from: ReplicaId, out: Outgoing) {
+    fn send(&mut self, at: ReplicaId, out: Outgoing) {
+        let from = self.actors[&at.number()].config.id;
         let Outgoing { to, message } = out;
         let lost = |(kind, only): &(String, Option<ReplicaId>)| {
-            kind == message.name() && only.is_none_or(|only| only == to) && to != from
+            let meant = only.is_none_or(|only| only.number() == to.number());
+            kind == message.name() && meant && to.number() != from.number()
         };
         if let Some(at) = self.drop.iter().position(lost) {
             self.drop.remove(at);
             let line = format!("   {from} -> {to} {} is lost", brief(&message));
             self.say(&line);
-        } else if !self.cut.contains(&(from, to)) {
-            let hop = if from == to { Duration::ZERO } else { HOP };
+        } else if !self.cut.contains(&(id_of(from), id_of(to))) {
+            let hop = if from.number() == to.number() { Duration::ZERO } else { HOP };
             self.after(hop, Due::Deliver(from, to, message));
         }
     }
@@ -234,6 +268,12 @@ impl Stage {
             let leader = leader.map_or("nobody".to_owned(), |leader| leader.to_string());
             let _ = writeln!(self.said, "{id} follows {leader}");
         }
+    }
+}
+
+impl Actor {
+    const fn new(config: Config, disk: Recovered) -> Self {
+        Self { config, replica: None, disk, applied: Vec::new(), life: 0 }
     }
 }
 
@@ -284,6 +324,11 @@ fn set(config: &mut Config, setting: &str) {
         "chunk" => config.chunk_entries = number(value) as usize,
         _ => panic!("unknown setting: {setting}"),
     }
+}
+
+/// Cables know numbers, not disks.
+const fn id_of(replica: ReplicaId) -> ReplicaId {
+    ReplicaId::new(replica.number(), 0)
 }
 
 fn id(word: &str) -> ReplicaId {
