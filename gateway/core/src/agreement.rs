@@ -20,7 +20,7 @@ pub(crate) enum Ticket {
     /// A gateway wants a lease.
     Lease { to: GatewayId, sent: u64 },
     /// An owner asks whether it still is one.
-    Epoch { to: GatewayId, zone: Zone, epoch: Epoch },
+    Epoch { to: GatewayId, zone: Zone, epoch: Epoch, question: u64 },
     /// This gateway wants to open the site session.
     Site,
 }
@@ -81,10 +81,10 @@ impl Gateway {
     fn confirmed(&mut self, ticket: u64, leads: bool, out: &mut Step) {
         match self.tickets.remove(&ticket) {
             Some(Ticket::Lease { to, sent }) if leads => self.grant(to, sent, out),
-            Some(Ticket::Epoch { to, zone, epoch }) if leads => {
+            Some(Ticket::Epoch { to, zone, epoch, question }) if leads => {
                 let row = self.house.zones().get(&zone);
                 let holds = row.is_some_and(|row| row.epoch == epoch && row.owner == to);
-                self.send(to, PeerMessage::EpochAnswer { zone, epoch, holds }, out);
+                self.send(to, PeerMessage::EpochAnswer { zone, epoch, question, holds }, out);
             }
             Some(Ticket::Site) => self.site_confirmed(leads, out),
             // Whoever asked asks again, and then perhaps another leader.

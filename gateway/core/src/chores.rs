@@ -92,12 +92,9 @@ impl Gateway {
     /// Joins, and joins again when the log says that this gateway is dead.
     fn join(&mut self, out: &mut Step) {
         let me = self.settings.id;
-        let known = self.house.gateways().get(&me);
-        let joined = known
-            .is_some_and(|member| member.alive && member.incarnation == self.settings.incarnation);
         let ready =
             self.peers.is_up() && self.leader().is_some() && self.caught_up && self.paxos.votes();
-        if !joined && ready && self.is_due(Duty::Join) {
+        if !self.has_joined() && ready && self.is_due(Duty::Join) {
             let (incarnation, serves) = (self.settings.incarnation, self.settings.serves);
             let caches = self.cache.is_on();
             self.propose(Op::Join { gateway: me, incarnation, serves, caches }, out);

@@ -184,9 +184,11 @@ impl Gateway {
             PeerMessage::Pong(number) => self.peers.answered(from, number),
             PeerMessage::LeaseRequest { sent } => self.lease_requested(from, sent, out),
             PeerMessage::LeaseGrant { sent } => self.lease_granted(sent, out),
-            PeerMessage::EpochQuery { zone, epoch } => self.epoch_asked(from, zone, epoch, out),
-            PeerMessage::EpochAnswer { zone, epoch, holds } => {
-                self.epoch_answered(&zone, epoch, holds, out);
+            PeerMessage::EpochQuery { zone, epoch, question } => {
+                self.epoch_asked(from, (zone, epoch, question), out);
+            }
+            PeerMessage::EpochAnswer { zone, epoch, question, holds } => {
+                self.epoch_answered((&zone, epoch, question), holds, out);
             }
             PeerMessage::SnapshotRequest { above, part } => {
                 self.snapshot_asked(from, above, part, out);

@@ -35,12 +35,14 @@ pub enum PeerMessage {
         /// Copied from the request.
         sent: u64,
     },
-    /// My session of this zone broke: do I still own it?
+    /// My session of this zone broke, or is up again: do I still own it?
     EpochQuery {
         /// The zone.
         zone: Zone,
         /// The epoch that I own it under.
         epoch: Epoch,
+        /// Number of the question among those about this zone and epoch.
+        question: u64,
     },
     /// The leader's word on that, from a round begun after the question.
     EpochAnswer {
@@ -48,6 +50,8 @@ pub enum PeerMessage {
         zone: Zone,
         /// The epoch that was asked about.
         epoch: Epoch,
+        /// Copied from the question.
+        question: u64,
         /// Whether it is the current one.
         holds: bool,
     },
@@ -151,7 +155,7 @@ mod tests {
     #[test]
     fn a_message_comes_back_from_its_bytes() {
         let zone = Zone::new("hallway").unwrap();
-        let message = PeerMessage::EpochQuery { zone, epoch: Epoch(300) };
+        let message = PeerMessage::EpochQuery { zone, epoch: Epoch(300), question: 7 };
         let from = ReplicaId::new(3, 1 << 40);
         let bytes = message.encode(from);
         assert_eq!(PeerMessage::decode(&bytes), Ok((from, message)));

@@ -51,7 +51,7 @@ impl Gateway {
         device: &Device,
         out: &mut Step,
     ) {
-        if !self.leases.holds(self.now.moment) {
+        if !self.may_answer(&delivery.session) {
             return self.park(delivery.clone(), out);
         }
         let request = match GetRequest::parse(&delivery.payload) {
@@ -83,6 +83,15 @@ impl Gateway {
         self.acknowledge(delivery, out);
     }
 
+    /// With a lease, and on a query session only if the zone was ours after the session was up.
+    fn may_answer(&self, session: &Session) -> bool {
+        let ours = match session {
+            Session::Query(zone) => self.zones.get(zone).is_some_and(|owned| owned.confirmed),
+            Session::Zone(_) | Session::Site | Session::Own => true,
+        };
+        ours && self.leases.holds(self.now.moment)
+    }
+
     /// Without a lease nothing may be said; it may come any moment.
     pub(crate) fn park(&mut self, delivery: Delivery, out: &mut Step) {
         if self.queries.parked.len() >= WAITING {
@@ -92,12 +101,14 @@ impl Gateway {
         self.queries.parked.push_back(Parked { delivery, until });
     }
 
-    /// The lease is here.
+    /// The lease is here, or the leader's word that a zone is still ours.
     pub(crate) fn unpark(&mut self, out: &mut Step) {
-        if self.leases.holds(self.now.moment) {
-            for Parked { delivery, .. } in core::mem::take(&mut self.queries.parked) {
-                self.deliver(delivery, out);
-            }
+        let parked = core::mem::take(&mut self.queries.parked).into_iter();
+        let (ready, waiting): (VecDeque<_>, _) =
+            parked.partition(|parked| self.may_answer(&parked.delivery.session));
+        self.queries.parked = waiting;
+        for Parked { delivery, .. } in ready {
+            self.deliver(delivery, out);
         }
     }
 
@@ -136,8 +147,9 @@ impl Gateway {
         (reply, used, refresh): (Reply, CacheUse, bool),
         out: &mut Step,
     ) {
-        let owned = matches!(&reply.session, Session::Query(zone) if self.zones.contains_key(zone));
-        if !owned {
+        // The session may have been lost and opened again since it was asked.
+        let confirmed = |zone| self.zones.get(zone).is_some_and(|owned| owned.confirmed);
+        if !matches!(&reply.session, Session::Query(zone) if confirmed(zone)) {
             return;
         }
         self.cache_row(&row, out);

@@ -2,12 +2,15 @@
 //!
 //! ```text
 //!  moved here ──▶ Query: opening ──▶ Zone: opening ──▶ Serving ──┐ session lost
-//!                     ▲                                         ▼
+//!                     ▲           └▶ is it ours? ──▶ answers     ▼
 //!                     └────── leader: still yours ◀────── Confirming ──▶ moved away: forgotten
 //! ```
 //!
 //! The query session is taken over before the zone session: as long as an old owner could still
-//! answer a query, nothing newer than it knows can be agreed for the zone (rule 3).
+//! answer a query, nothing newer than it knows can be agreed for the zone (rule 3). A gateway that
+//! opens its query session late, when the zone has moved on, throws the new owner out. So the leader
+//! is asked again once the session is up, and only then are queries answered: if the zone was still
+//! ours after that, whoever owns it later takes the session over later, too.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -27,6 +30,10 @@ use crate::step::Step;
 pub(crate) struct Owned {
     pub(crate) epoch: Epoch,
     pub(crate) stage: Stage,
+    /// Number of what the leader was asked last about this zone, and when.
+    pub(crate) question: (u64, Moment),
+    /// The leader was asked after the query session was up, and the zone was ours.
+    pub(crate) confirmed: bool,
     /// Generations of the two sessions; 0 when closed.
     pub(crate) query: u64,
     pub(crate) zone: u64,
@@ -49,8 +56,8 @@ pub(crate) enum Stage {
     OpeningZone,
     /// Reports and orders come in.
     Serving,
-    /// A session broke; the leader was asked at this moment whether the zone is still ours.
-    Confirming(Moment),
+    /// A session broke, or was never open; the leader is asked whether the zone is still ours.
+    Confirming,
 }
 
 /// A proposal that is not applied yet.
@@ -81,12 +88,22 @@ impl Owned {
         Self {
             epoch,
             stage: Stage::OpeningQuery,
+            question: (0, Moment(0)),
+            confirmed: false,
             query: 0,
             zone: 0,
             next,
             flights: VecDeque::new(),
             gap: false,
             online: BTreeMap::new(),
+        }
+    }
+
+    fn waits_for_leader(&self) -> bool {
+        match self.stage {
+            Stage::Confirming => true,
+            Stage::OpeningQuery => false,
+            Stage::OpeningZone | Stage::Serving => !self.confirmed,
         }
     }
 }
@@ -103,7 +120,7 @@ impl Gateway {
     /// taken it away since, so the leader is asked first.
     pub(crate) fn reclaim(&mut self, zone: &Zone, out: &mut Step) {
         if self.follow_owner(zone, out) {
-            self.ask_epoch(zone, out);
+            self.ask_to_open(zone, out);
         }
     }
 
@@ -119,11 +136,7 @@ impl Gateway {
         }
         // Until it has joined in this life, a gateway does not trust the epochs it finds: an
         // earlier life may have used them.
-        let joined =
-            self.house.gateways().get(&self.settings.id).is_some_and(|member| {
-                member.alive && member.incarnation == self.settings.incarnation
-            });
-        let mine = row.owner == self.settings.id && joined;
+        let mine = row.owner == self.settings.id && self.has_joined();
         if mine {
             self.zones.insert(zone.clone(), Owned::new(row.epoch, row.next));
         }
@@ -146,6 +159,7 @@ impl Gateway {
             }
             Session::Query(zone) if self.is_current(session, generation) => {
                 self.open_zone(zone, out);
+                self.ask_epoch(zone, out);
             }
             Session::Zone(zone) if self.is_current(session, generation) => {
                 if let Some(owned) = self.zones.get_mut(zone) {
@@ -170,7 +184,7 @@ impl Gateway {
             Session::Zone(zone) | Session::Query(zone) if self.is_current(session, generation) => {
                 let zone = zone.clone();
                 self.close_sessions(&zone, out);
-                self.ask_epoch(&zone, out);
+                self.ask_to_open(&zone, out);
             }
             Session::Zone(_) | Session::Query(_) | Session::Own => {}
         }
@@ -180,27 +194,33 @@ impl Gateway {
     pub(crate) fn epoch_asked(
         &mut self,
         from: GatewayId,
-        zone: Zone,
-        epoch: Epoch,
+        (zone, epoch, question): (Zone, Epoch, u64),
         out: &mut Step,
     ) {
         if self.leads() {
-            self.confirm(Ticket::Epoch { to: from, zone, epoch }, out);
+            self.confirm(Ticket::Epoch { to: from, zone, epoch, question }, out);
         }
     }
 
     pub(crate) fn epoch_answered(
         &mut self,
-        zone: &Zone,
-        epoch: Epoch,
+        (zone, epoch, question): (&Zone, Epoch, u64),
         holds: bool,
         out: &mut Step,
     ) {
-        let Some(owned) = self.zones.get(zone) else { return };
-        let asked = matches!(owned.stage, Stage::Confirming(_)) && owned.epoch == epoch;
-        // When it does not hold, the entry that took the zone away is on its way here.
-        if asked && holds {
-            self.open_query(zone, out);
+        let Some(owned) = self.zones.get_mut(zone) else { return };
+        // An answer to an earlier question may come late; it says nothing about now. When it does
+        // not hold, the entry that took the zone away is on its way here.
+        if !holds || (owned.epoch, owned.question.0) != (epoch, question) {
+            return;
+        }
+        match owned.stage {
+            Stage::Confirming => self.open_query(zone, out),
+            Stage::OpeningQuery => {}
+            Stage::OpeningZone | Stage::Serving => {
+                owned.confirmed = true;
+                self.unpark(out);
+            }
         }
     }
 
@@ -210,8 +230,8 @@ impl Gateway {
         let zones: Vec<Zone> = self.zones.keys().cloned().collect();
         for zone in zones {
             let owned = &self.zones[&zone];
-            if matches!(owned.stage, Stage::Confirming(asked) if now >= asked + resend) {
-                self.ask_epoch(&zone, out);
+            if owned.waits_for_leader() && now >= owned.question.1 + resend {
+                self.send_question(&zone, out);
             }
             let owned = &self.zones[&zone];
             let late = owned.flights.front().is_some_and(|f| now >= f.sent + resend * 4);
@@ -239,12 +259,22 @@ impl Gateway {
         }
     }
 
+    /// Whether the house says that this gateway is here, in this life.
+    pub(crate) fn has_joined(&self) -> bool {
+        self.house
+            .gateways()
+            .get(&self.settings.id)
+            .is_some_and(|member| member.alive && member.incarnation == self.settings.incarnation)
+    }
+
     /// Whether the house still gives us the zone. The entry that took it away is applied before it
     /// is in the tables, and only then is the zone dropped: until then nothing may be opened, or
-    /// the new owner would be thrown out.
+    /// the new owner would be thrown out. A gateway that was declared dead when nobody else was left
+    /// keeps its zones, and gets new epochs for them when it joins.
     fn is_ours(&self, zone: &Zone) -> bool {
         let row = self.house.zones().get(zone);
-        self.zones.get(zone).zip(row).is_some_and(|(owned, row)| owned.epoch == row.epoch)
+        self.has_joined()
+            && self.zones.get(zone).zip(row).is_some_and(|(owned, row)| owned.epoch == row.epoch)
     }
 
     fn open_query(&mut self, zone: &Zone, out: &mut Step) {
@@ -254,7 +284,7 @@ impl Gateway {
         self.next_generation += 1;
         let generation = self.next_generation;
         let Some(owned) = self.zones.get_mut(zone) else { return };
-        (owned.stage, owned.query) = (Stage::OpeningQuery, generation);
+        (owned.stage, owned.query, owned.confirmed) = (Stage::OpeningQuery, generation, false);
         out.effects.push(Effect::Open { session: Session::Query(zone.clone()), generation });
     }
 
@@ -269,18 +299,34 @@ impl Gateway {
         out.effects.push(Effect::Open { session: Session::Zone(zone.clone()), generation });
     }
 
+    /// Asks the leader whether the zone is still ours; its sessions are opened if it is.
+    fn ask_to_open(&mut self, zone: &Zone, out: &mut Step) {
+        if let Some(owned) = self.zones.get_mut(zone) {
+            owned.stage = Stage::Confirming;
+        }
+        self.ask_epoch(zone, out);
+    }
+
+    /// Asks the leader whether the zone is still ours.
     fn ask_epoch(&mut self, zone: &Zone, out: &mut Step) {
         let Some(owned) = self.zones.get_mut(zone) else { return };
-        owned.stage = Stage::Confirming(self.now.moment);
-        let epoch = owned.epoch;
+        owned.question.0 += 1;
+        self.send_question(zone, out);
+    }
+
+    fn send_question(&mut self, zone: &Zone, out: &mut Step) {
+        let Some(owned) = self.zones.get_mut(zone) else { return };
+        owned.question.1 = self.now.moment;
+        let (epoch, question) = (owned.epoch, owned.question.0);
         if let Some(leader) = self.leader() {
-            self.send(leader, PeerMessage::EpochQuery { zone: zone.clone(), epoch }, out);
+            let zone = zone.clone();
+            self.send(leader, PeerMessage::EpochQuery { zone, epoch, question }, out);
         }
     }
 
     fn close_sessions(&mut self, zone: &Zone, out: &mut Step) {
         let Some(owned) = self.zones.get_mut(zone) else { return };
-        (owned.query, owned.zone) = (0, 0);
+        (owned.query, owned.zone, owned.confirmed) = (0, 0, false);
         // What this session delivered will be delivered again, and found to be applied already.
         for flight in &mut owned.flights {
             flight.delivery.0 = 0;

@@ -146,6 +146,11 @@ impl Broker {
         self.holders.retain(|_, (holder, _)| *holder != life);
     }
 
+    /// A session's connection broke.
+    pub(crate) fn lose_session(&mut self, session: &Session) {
+        self.holders.remove(session);
+    }
+
     fn open(&mut self, from: Life, session: Session, generation: u64) -> Vec<Act> {
         let mut acts = Vec::new();
         let before = self.holders.insert(session.clone(), (from, generation));

@@ -1,6 +1,7 @@
 //! What goes wrong: crashes, cuts, and gateways that do not hear each other.
 
 use gateway_core::Input;
+use gateway_core::event::Session;
 use wire::{GatewayId, Heartbeat, Liveness};
 
 use crate::world::{Event, MS, World};
@@ -62,6 +63,16 @@ impl World {
         self.muted.insert(GatewayId(id));
         let life = self.nodes[&GatewayId(id)].life();
         self.will(life);
+    }
+
+    /// One session's connection breaks, and both sides notice.
+    pub(crate) fn break_session(&mut self, id: u8, session: &Session) {
+        self.trace(|| format!("-- {id} loses {session:?}"));
+        let node = self.nodes.get_mut(&GatewayId(id)).expect("a gateway of this world");
+        let life = node.life();
+        let Some((generation, _)) = node.sessions.remove(session) else { return };
+        self.broker.lose_session(session);
+        self.input(life, Input::Down { session: session.clone(), generation });
     }
 
     pub(crate) fn notice(&mut self, id: GatewayId, cut: u64) {

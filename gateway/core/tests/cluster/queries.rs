@@ -1,8 +1,10 @@
 //! Queries: who answers, from what, how it is counted, and when nobody may answer.
 
+use gateway_core::event::Session;
 use serde_json::json;
+use wire::GatewayId;
 
-use crate::world::World;
+use crate::world::{MS, World};
 
 fn ask(world: &mut World, place: &str) -> String {
     let question = world.get(place);
@@ -102,6 +104,32 @@ fn where_no_takeover_fences_it_off_an_old_owners_lease_is_waited_out() {
         assert!(server.is_some_and(|server| server != owner), "its zone has moved");
         let acknowledged = world.people.devices[place].acknowledged;
         assert!(acknowledged > 100, "the new owner works: {acknowledged}");
+    }
+}
+
+#[test]
+fn an_owner_that_opens_late_what_is_not_its_own_any_more_tells_nothing_outdated() {
+    for seed in 0..20 {
+        let mut world = World::new(seed, 3, 0, |_| {});
+        world.furnish(&["a/x", "b/x", "c/x", "d/x"]);
+        let (owner, place) = if world.leader() == Some(1) { (2, "d/x") } else { (1, "a/x") };
+        let query = Session::Query(place[..1].parse().expect("a name"));
+        // It loses its connections, is told that the zone is its own still, and opens it again.
+        world.break_session(owner, &query);
+        world.until("it opens the zone again", 500, |world| {
+            world.nodes[&GatewayId(owner)].sessions.get(&query).is_some_and(|open| !open.1)
+        });
+        // The packet that opens is late; meanwhile nobody hears the gateway, and its zone moves.
+        let late = world.now + (100 + world.dice.below(200)) * MS;
+        world.postpone_requests(&query, late);
+        world.mute(owner);
+        for _ in 0..250 {
+            world.get(place);
+            world.report(place);
+            world.run(2);
+        }
+        let server = world.server(&place[..1]);
+        assert!(server.is_some_and(|server| server != owner), "its zone has moved");
     }
 }
 

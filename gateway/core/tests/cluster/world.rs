@@ -125,6 +125,15 @@ impl World {
         self.at(time, event);
     }
 
+    /// What gateways have sent on a session arrives only then.
+    pub(crate) fn postpone_requests(&mut self, session: &Session, time: u64) {
+        let sent = |event: &Event| matches!(event, Event::Request(_, of, ..) if of == session);
+        let late: Vec<_> = self.queue.extract_if(.., |_, event| sent(event)).collect();
+        for (_, event) in late {
+            self.at(time, event);
+        }
+    }
+
     /// Carries out what the broker does.
     pub(crate) fn act(&mut self, acts: Vec<Act>) {
         for act in acts {
