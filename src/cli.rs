@@ -7,7 +7,8 @@ use hearth_config::{Flag, Settings, Sources};
 
 use crate::failure::{Failure, Outcome};
 use crate::{
-    bench, broker, device, dump, gateway, get, health, history, log, run, set, sim, up, user, watch,
+    bench, broker, device, dump, gateway, get, health, history, log, run, set, sim, up, user,
+    voters, watch,
 };
 
 const EXIT_CODES: &str = "\
@@ -88,6 +89,8 @@ pub(crate) enum Command {
     History(history::HistoryArgs),
     /// Show the numbered event log, of the leader or of one gateway
     Log(log::LogArgs),
+    /// Show who votes; give a gateway a vote, or take it away
+    Voters(voters::VotersArgs),
     /// Print what a gateway's file holds, without asking the gateway
     Dump(dump::DumpArgs),
     /// Check that the broker, and a gateway, answer (for container health checks)

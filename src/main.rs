@@ -25,6 +25,7 @@ mod stop;
 mod table;
 mod up;
 mod user;
+mod voters;
 mod watch;
 
 use std::process::ExitCode;
@@ -61,6 +62,7 @@ async fn carry_out(cli: Cli) -> Outcome {
         Some(Command::Run(args)) => run::run(globals, args).await,
         Some(Command::Status) => status::status(globals).await,
         Some(Command::Devices) => devices::devices(globals).await,
+        Some(Command::Voters(args)) => voters::voters(globals, args).await,
         Some(Command::Get(args)) => get::get(globals, args).await,
         Some(Command::Set(args)) => set::set(globals, args).await,
         Some(Command::Watch(args)) => watch::watch(globals, args).await,

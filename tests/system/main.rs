@@ -15,3 +15,4 @@ mod readme;
 mod scenarios;
 mod six_gateways;
 mod topics;
+mod voters;

@@ -33,6 +33,6 @@ pub use id::{Clock, Epoch, GatewayId, NodeId, OrderNumber, Seq, UnixMillis};
 pub use name::{Device, NameError, Site, Zone};
 pub use property::{RETAINED_PROPERTY, STAMP_PROPERTY, Stamp, StampError};
 pub use report::Report;
-pub use request::{GetRequest, LocalGet, Register, RequestId, SetRequest};
+pub use request::{GetRequest, LocalGet, Register, RequestId, SetRequest, VotersRequest};
 pub use state::{Command, Desired, State, StateMessage};
 pub use topic::{ApiVerb, GatewayVerb, PaxosLeg, Topic, Topics, ZoneVerb};

@@ -5,6 +5,7 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
+use crate::GatewayId;
 use crate::report::unquoted;
 use crate::{Clock, Device, Kind, PayloadError, State, Zone};
 
@@ -198,6 +199,49 @@ impl Register {
     }
 }
 
+/// `hearth/<site>/api/voters`: nothing to ask who votes, or `{"add": [4], "remove": [1]}`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct VotersRequest {
+    /// Gateways that shall have a vote.
+    pub add: Vec<GatewayId>,
+    /// Gateways that shall have none.
+    pub remove: Vec<GatewayId>,
+}
+
+impl VotersRequest {
+    /// Reads a payload; an empty one changes nothing.
+    ///
+    /// # Errors
+    /// When it is neither empty nor a JSON object, or names what is no gateway.
+    pub fn parse(payload: &[u8]) -> Result<Self, PayloadError> {
+        if payload.is_empty() {
+            return Ok(Self::default());
+        }
+        let json = required_object(payload)?;
+        Ok(Self { add: gateways(&json, "add")?, remove: gateways(&json, "remove")? })
+    }
+
+    /// The payload.
+    #[must_use]
+    pub fn to_json(&self) -> Json {
+        json!({"add": self.add, "remove": self.remove})
+    }
+}
+
+/// A list of gateways, or one alone, or none.
+fn gateways(json: &Json, name: &'static str) -> Result<Vec<GatewayId>, PayloadError> {
+    let gateway = |json: &Json| {
+        let id = json.as_u64().and_then(|id| u8::try_from(id).ok());
+        let id = id.filter(|id| (1..=254).contains(id)).map(GatewayId);
+        id.ok_or(PayloadError::Member { name, expected: "a list of gateways, 1 to 254" })
+    };
+    match &json[name] {
+        Json::Null => Ok(Vec::new()),
+        Json::Array(ids) => ids.iter().map(gateway).collect(),
+        id => Ok(vec![gateway(id)?]),
+    }
+}
+
 const BAD_ID: PayloadError =
     PayloadError::Member { name: "id", expected: "a text of 1 to 128 bytes or a number" };
 
@@ -271,6 +315,18 @@ fn seconds(json: &Json) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn voters_are_named_one_by_one_or_in_lists() {
+        let parse = |text: &str| VotersRequest::parse(text.as_bytes());
+        assert_eq!(parse(""), Ok(VotersRequest::default()));
+        let both = VotersRequest { add: vec![GatewayId(4)], remove: vec![GatewayId(1)] };
+        assert_eq!(parse(r#"{"add": 4, "remove": [1]}"#), Ok(both.clone()));
+        assert_eq!(parse(&both.to_json().to_string()), Ok(both));
+        for bad in [r#"{"add": 0}"#, r#"{"add": [300]}"#, r#"{"remove": "one"}"#, "[]"] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn a_set_is_a_bare_state_or_an_object() {

@@ -94,6 +94,8 @@ verbs! {
         Log = "log",
         /// Counters of the leader and of every gateway.
         Stats = "stats",
+        /// Who votes, and who shall.
+        Voters = "voters",
     }
 }
 

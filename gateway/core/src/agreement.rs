@@ -179,10 +179,8 @@ impl Gateway {
                     ),
                 );
             }
-            Event::Voting { voters, .. } => {
-                self.regroup(voters);
-                self.tell(out, format!("Gateways {voters} vote now."));
-            }
+            Event::Voting { voters, .. } => self.voters_changed(voters, out),
+            Event::VotersRefused { voters, why } => self.voters_refused(voters, *why, out),
             Event::Refused(requests) => self.refused(requests.iter().map(|id| id.session)),
             Event::RoundStarted { slot, .. } => self.round_started(*slot, out),
             Event::RoundFailed { slot, .. } => self.round_failed(*slot, out),

@@ -59,6 +59,7 @@ impl Gateway {
             ApiVerb::History => {
                 self.read_history(&delivery.payload, Asked::History(reply.clone()), out)
             }
+            ApiVerb::Voters => self.asked_for_voters(&delivery.payload, reply.clone(), out),
             ApiVerb::Log => self.read_history(&delivery.payload, Asked::Log(reply.clone()), out),
         };
         match done {
@@ -215,7 +216,7 @@ impl Gateway {
             let zones = self.house.zones().iter().filter(|(_, row)| row.owner == *id);
             json!({
                 "gateway": id, "alive": member.alive, "serves": member.serves,
-                "leader": self.leader() == Some(*id),
+                "votes": self.paxos.voters().numbered(id.0).is_some(), "leader": self.leader() == Some(*id),
                 "applied": if mine { Some(self.applied.0) } else { beat.map(|b| b.applied) },
                 "seq": if mine { Some(self.house.counters().seq) } else { beat.map(|b| b.seq) },
                 "zones": zones.map(|(zone, _)| zone).collect::<Vec<_>>(),
@@ -259,7 +260,7 @@ impl Gateway {
         let devices =
             self.house.devices_at(me).map(|(node, row)| (row.name.to_string(), json!(node)));
         json!({
-            "gateway": me, "leader": self.leader(), "applied": self.applied.0,
+            "gateway": me, "votes": self.paxos.votes(), "leader": self.leader(), "applied": self.applied.0,
             "ballot": self.paxos.ballot().round, "serves": self.settings.serves,
             "seq": self.house.counters().seq, "clock": self.clock,
             "open_orders": self.house.orders().len(), "lease": self.leases.holds(self.now.moment),

@@ -65,6 +65,7 @@ impl Gateway {
         self.snapshot_chores(out);
         self.contention_chores(out);
         self.site_chores(out);
+        self.voter_chores(out);
         if self.leads() {
             self.leader_chores(out);
         }

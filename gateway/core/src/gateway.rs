@@ -23,6 +23,7 @@ use crate::settle::Unsettled;
 use crate::snapshots::Snapshots;
 use crate::step::Step;
 use crate::story::Rounds;
+use crate::voters::Wish;
 use crate::zones::{Owned, SiteSession};
 
 /// A gateway's decisions.
@@ -71,6 +72,8 @@ pub struct Gateway {
     pub(crate) rounds: Rounds,
     pub(crate) snapshots: Snapshots,
     pub(crate) caught_up: bool,
+    /// Who waits for a change of voters.
+    pub(crate) wish: Option<Wish>,
 }
 
 impl Gateway {
@@ -118,6 +121,7 @@ impl Gateway {
             rounds: Rounds::default(),
             snapshots: Snapshots::default(),
             caught_up: true,
+            wish: None,
             house,
             settings,
         })

@@ -36,6 +36,7 @@ mod queries;
 mod reply;
 mod settle;
 mod story;
+mod voters;
 mod zones;
 
 pub use event::{Effect, Input, Now, Stored};

@@ -65,8 +65,8 @@ impl Replica {
     /// Follows the changes of voters up to the chosen prefix. A slot says who votes behind it, so this comes before
     /// anything is decided about a later slot.
     pub(super) fn regroup(&mut self, step: &mut Step) {
-        let new = step.chosen.iter().filter(|entry| entry.slot > self.regrouped);
-        let last = new.filter_map(|entry| Some((entry.slot, entry.value.voters()?.clone()))).last();
+        let mut new = step.chosen.iter().rev().take_while(|entry| entry.slot > self.regrouped);
+        let last = new.find_map(|entry| Some((entry.slot, entry.value.voters()?.clone())));
         self.regrouped = self.log.chosen();
         let Some((slot, voters)) = last else {
             return;
