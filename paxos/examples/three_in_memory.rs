@@ -68,15 +68,14 @@ fn feed(node: &mut Node, now: Moment, input: Input, network: &mut VecDeque<(Repl
     for event in step.events() {
         println!("{now} replica {id}: {event}");
     }
-    let immediate = step.take_immediate();
-    network.extend(immediate.into_iter().map(|out| (id, out)));
+    network.extend(step.take_immediate().map(|out| (id, out)));
     let chosen = step.take_chosen();
     let written = step.persist(|records| {
         node.disk.extend_from_slice(records);
         Ok::<(), Infallible>(())
     });
     let Ok(((), durable)) = written;
-    network.extend(durable.into_messages().into_iter().map(|out| (id, out)));
+    network.extend(durable.into_messages().map(|out| (id, out)));
     for entry in chosen {
         for request in entry.value.requests() {
             println!("{now} replica {id} applies {:?}", String::from_utf8_lossy(&request.payload));

@@ -70,7 +70,7 @@ impl Acceptor {
         &mut self,
         ballot: Ballot,
         slot: Slot,
-        value: &Value,
+        value: Value,
         bound: Slot,
         log: &mut Log,
         step: &mut Step,
@@ -82,18 +82,18 @@ impl Acceptor {
         if slot > log.chosen() {
             self.record(ballot, slot, value, log, step);
         } else if let Some((_, held)) = log.get(slot) {
-            assert!(held == value, "ballot {ballot} proposes another value for chosen slot {slot}");
+            assert!(
+                *held == value,
+                "ballot {ballot} proposes another value for chosen slot {slot}"
+            );
         }
         let chosen = log.chosen();
         let accepted = Message::Accepted { ballot, slot, chosen };
         step.send_durable(ballot.replica, accepted);
     }
 
-    fn record(&self, ballot: Ballot, slot: Slot, value: &Value, log: &mut Log, step: &mut Step) {
-        let fresh = log.get(slot).is_none_or(|(held, _)| *held < ballot);
-        log.put(slot, ballot, value.clone());
-        if fresh {
-            let value = value.clone();
+    fn record(&self, ballot: Ballot, slot: Slot, value: Value, log: &mut Log, step: &mut Step) {
+        if log.put(slot, ballot, &value) {
             step.records.push(Record::Accepted { slot, ballot, value });
         }
     }
@@ -122,7 +122,7 @@ mod tests {
         assert!(acceptor.prepare(HIGH, Slot(1), &log, &config, &mut step));
         assert_eq!(step.records, [Record::Promised(HIGH)]);
         assert!(step.immediate.is_empty());
-        acceptor.accept(LOW, Slot(1), &Value::NoOp, Slot(9), &mut log, &mut step);
+        acceptor.accept(LOW, Slot(1), Value::NoOp, Slot(9), &mut log, &mut step);
         assert!(log.get(Slot(1)).is_none());
         assert!(matches!(step.immediate[0].message, Message::Nack { promised: HIGH, .. }));
     }
@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn a_promise_reports_what_was_accepted() {
         let (mut acceptor, mut log, config, mut step) = fresh();
-        acceptor.accept(LOW, Slot(2), &Value::NoOp, Slot(9), &mut log, &mut step);
+        acceptor.accept(LOW, Slot(2), Value::NoOp, Slot(9), &mut log, &mut step);
         acceptor.prepare(HIGH, Slot(1), &log, &config, &mut step);
         let Some(Message::Promise { entries, .. }) = step.durable.pop().map(|out| out.message)
         else {
@@ -143,7 +143,7 @@ mod tests {
     fn a_duplicate_is_answered_but_not_written_again() {
         let (mut acceptor, mut log, _, mut step) = fresh();
         for _ in 0..2 {
-            acceptor.accept(LOW, Slot(1), &Value::NoOp, Slot(9), &mut log, &mut step);
+            acceptor.accept(LOW, Slot(1), Value::NoOp, Slot(9), &mut log, &mut step);
         }
         assert_eq!((step.records.len(), step.durable.len()), (2, 2));
     }
@@ -151,7 +151,7 @@ mod tests {
     #[test]
     fn slots_beyond_the_bound_are_left_for_later() {
         let (mut acceptor, mut log, _, mut step) = fresh();
-        acceptor.accept(LOW, Slot(10), &Value::NoOp, Slot(9), &mut log, &mut step);
+        acceptor.accept(LOW, Slot(10), Value::NoOp, Slot(9), &mut log, &mut step);
         assert!(step.is_empty());
     }
 }

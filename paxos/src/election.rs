@@ -32,6 +32,9 @@ pub(crate) struct Election {
     votes: Option<(Votes, Option<Ballot>)>,
     /// Attempts in a row that led to nothing; widens the random part of the timeout.
     failures: u32,
+    /// The silence to wait for: at least so much, and up to so much more at random. Measured anew when anything
+    /// changes that it depends on, and not with every word of the same leader.
+    silence: (Duration, Duration),
 }
 
 impl Election {
@@ -45,6 +48,7 @@ impl Election {
             attempt: 0,
             votes: None,
             failures: 0,
+            silence: (Duration::ZERO, Duration::ZERO),
         };
         election.rearm(now, group, random);
         election
@@ -66,22 +70,26 @@ impl Election {
         self.seen
     }
 
-    /// The silence to wait for: the interval from `election_min` to `election_max` is shared out by rank, so
+    /// The interval from `election_min` to `election_max` is shared out by rank, so
     /// that the preferred replica asks first and two seldom ask at once. Nobody waits for the leader whose
     /// silence this measures.
-    fn timeout(&self, group: &Group, random: &mut Random) -> Duration {
+    fn measure(&mut self, group: &Group) {
         let config = &group.config;
         let voters = group.voters.len().max(1) as u32;
         let share = (config.election_max - config.election_min) / voters;
-        let back_off = config.election_max * (self.failures.min(4) / 2);
-        config.election_min
-            + share * group.rank(self.heard.map(|(replica, _)| replica))
-            + random.up_to(share)
-            + random.up_to(back_off)
+        let rank = group.rank(self.heard.map(|(replica, _)| replica));
+        self.silence = (config.election_min + share * rank, share);
     }
 
     pub(crate) fn rearm(&mut self, now: Moment, group: &Group, random: &mut Random) {
-        self.timer = now + self.timeout(group, random);
+        self.measure(group);
+        self.wait(now, group, random);
+    }
+
+    fn wait(&mut self, now: Moment, group: &Group, random: &mut Random) {
+        let (least, share) = self.silence;
+        let back_off = group.config.election_max * (self.failures.min(4) / 2);
+        self.timer = now + least + random.up_to(share) + random.up_to(back_off);
     }
 
     /// A leader of `ballot` was heard. True if it was not followed before.
@@ -97,8 +105,12 @@ impl Election {
         self.suspected = false;
         self.votes = self.votes.filter(|(_, asked)| *asked == Some(ballot));
         self.failures = 0;
-        self.rearm(now, group, random);
-        self.leader.replace(ballot) != Some(ballot)
+        let new = self.leader.replace(ballot) != Some(ballot);
+        if new {
+            self.measure(group);
+        }
+        self.wait(now, group, random);
+        new
     }
 
     /// A promise was given: its candidate gets time to finish.

@@ -4,7 +4,6 @@ mod members;
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 
 use crate::acceptor::Acceptor;
 use crate::config::Group;
@@ -20,7 +19,6 @@ use crate::voters::{Voters, Votes};
 /// One slot on its way to being chosen.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Round {
-    value: Value,
     votes: Votes,
     /// When it was last sent.
     sent: Moment,
@@ -49,8 +47,8 @@ pub(crate) struct Leader {
     barrier: Slot,
     /// Values from phase 1 that wait for the window.
     inherited: VecDeque<Value>,
-    /// Slots above the chosen prefix; at most `config.window`.
-    rounds: BTreeMap<Slot, Round>,
+    /// One for each slot between the chosen prefix and `next`; at most `config.window`.
+    rounds: VecDeque<Round>,
     peers: BTreeMap<ReplicaId, Peer>,
     /// Replicas without a vote that ask for the log; at most [`OBSERVERS`].
     observers: BTreeMap<ReplicaId, Peer>,
@@ -80,7 +78,7 @@ impl Leader {
             next: chosen.next(),
             barrier: chosen.plus(inherited.len() as u64),
             inherited,
-            rounds: BTreeMap::new(),
+            rounds: VecDeque::new(),
             peers: group.peers().map(|id| (id, Peer::new(now))).collect(),
             observers: BTreeMap::new(),
             change: None,
@@ -111,13 +109,13 @@ impl Leader {
             self.next = slot.next();
             let ballot = self.ballot;
             step.events.push(Event::RoundStarted { slot, ballot });
-            acceptor.accept(ballot, slot, &value, Slot(u64::MAX), log, step);
             if value.voters().is_some() {
                 self.changed = slot;
             }
-            let round = Round { value, votes: Votes::default(), sent: now };
+            acceptor.accept(ballot, slot, value, Slot(u64::MAX), log, step);
+            let round = Round { votes: Votes::default(), sent: now };
             self.send(slot, &round, log, group, step);
-            self.rounds.insert(slot, round);
+            self.rounds.push_back(round);
             self.announced = log.chosen();
         }
     }
@@ -134,13 +132,16 @@ impl Leader {
     /// Sends a round to everyone who has not accepted it. It may leave at once: it rests on the ballot, which
     /// was durable before phase 1, and not on the leader's own acceptance.
     fn send(&self, slot: Slot, round: &Round, log: &Log, group: &Group, step: &mut Step) {
+        let Some((_, value)) = log.get(slot) else {
+            panic!("slot {slot} has a round, but the leader has not accepted its value");
+        };
         for peer in group.peers() {
             if !round.votes.contains(peer, &group.voters) {
                 let accept = Message::Accept {
                     ballot: self.ballot,
                     chosen: log.chosen(),
                     slot,
-                    value: round.value.clone(),
+                    value: value.clone(),
                 };
                 step.send(peer, accept);
             }
@@ -156,20 +157,27 @@ impl Leader {
         log: &mut Log,
         step: &mut Step,
     ) {
-        let Some(round) = self.rounds.get_mut(&slot) else {
+        let Some(round) = self.index(slot).and_then(|index| self.rounds.get_mut(index)) else {
             return;
         };
         if round.votes.insert(by, &group.voters) {
             let ballot = self.ballot;
             step.events.push(Event::Accepted { slot, ballot, by });
         }
-        while let Some(round) = self.rounds.get(&log.chosen().next()) {
-            if !round.votes.is_majority(&group.voters) {
-                break;
-            }
-            self.rounds.remove(&log.chosen().next());
+        while self.rounds.front().is_some_and(|round| round.votes.is_majority(&group.voters)) {
+            assert!(self.first() == log.chosen().next(), "the leader's rounds and its log parted");
+            self.rounds.pop_front();
             choose_next(log, &group.config, step);
         }
+    }
+
+    /// The slot of the first open round, if there is one.
+    fn first(&self) -> Slot {
+        Slot(self.next.0 - self.rounds.len() as u64)
+    }
+
+    fn index(&self, slot: Slot) -> Option<usize> {
+        usize::try_from(slot.0.checked_sub(self.first().0)?).ok()
     }
 
     /// A follower or an observer answered in this ballot.
@@ -188,10 +196,11 @@ impl Leader {
             self.heartbeat(now, group, log, step);
         }
         let late = |round: &Round| now >= round.sent + group.config.resend;
+        let first = self.first();
         let mut rounds = core::mem::take(&mut self.rounds);
-        for (slot, round) in rounds.iter_mut().filter(|(_, round)| late(round)) {
+        for (round, slot) in rounds.iter_mut().zip(first.0..).filter(|(round, _)| late(round)) {
             round.sent = now;
-            self.send(*slot, round, log, group, step);
+            self.send(Slot(slot), round, log, group, step);
         }
         self.rounds = rounds;
     }
@@ -259,18 +268,20 @@ impl Leader {
 
     /// When the majority's answers are too old, unless new ones come.
     pub(crate) fn quorum_until(&self, group: &Group) -> Moment {
-        let mut heard: Vec<_> = self.peers.values().map(|peer| peer.heard).collect();
-        heard.sort_unstable_by(|a, b| b.cmp(a));
         let others = group.voters.majority().saturating_sub(1);
-        match others.checked_sub(1).and_then(|last| heard.get(last)) {
-            Some(heard) => *heard + group.config.election_max,
+        let heard = || self.peers.values().map(|peer| peer.heard);
+        // The latest moment since which a majority, this replica included, was heard.
+        let since =
+            heard().filter(|since| heard().filter(|at| at >= since).count() >= others).max();
+        match since.filter(|_| others > 0) {
+            Some(since) => since + group.config.election_max,
             None => Moment::NEVER,
         }
     }
 
     /// The earliest resend, if a round is open.
     pub(crate) fn resend_due(&self, group: &Group) -> Option<Moment> {
-        let sent = self.rounds.values().map(|round| round.sent).min();
+        let sent = self.rounds.iter().map(|round| round.sent).min();
         sent.map(|sent| sent + group.config.resend)
     }
 
@@ -281,7 +292,7 @@ impl Leader {
     /// The end: open rounds and tickets fail.
     pub(crate) fn end(self, higher: Option<Ballot>, step: &mut Step) {
         let ballot = self.ballot;
-        for slot in self.rounds.into_keys() {
+        for slot in (self.first().0..self.next.0).map(Slot) {
             step.events.push(Event::RoundFailed { slot, ballot, higher });
         }
         let failed = self.confirms.into_iter().map(|(_, ticket)| (ticket, false));
@@ -297,6 +308,8 @@ impl Peer {
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec::Vec;
+
     use super::*;
     use crate::config::Config;
     use crate::record::Recovered;

@@ -61,7 +61,7 @@ impl Learner {
                 );
             }
             _ => {
-                log.put(slot, ballot, value.clone());
+                log.put(slot, ballot, &value);
                 step.records.push(Record::Accepted { slot, ballot, value });
             }
         }
@@ -97,8 +97,8 @@ mod tests {
         let config = Config::new(ReplicaId(1), [1]);
         let mut log = Log::recover(&Recovered::empty());
         let (mut learner, mut step) = (Learner::new(), Step::default());
-        log.put(Slot(1), ballot(2), Value::NoOp);
-        log.put(Slot(2), ballot(1), Value::NoOp);
+        log.put(Slot(1), ballot(2), &Value::NoOp);
+        log.put(Slot(2), ballot(1), &Value::NoOp);
         learner.hear(ballot(2), Slot(2));
         learner.advance(&mut log, &config, &mut step);
         assert_eq!(log.chosen(), Slot(1));
@@ -112,7 +112,7 @@ mod tests {
         let config = Config::new(ReplicaId(1), [1]);
         let mut log = Log::recover(&Recovered::empty());
         let (mut acceptor, mut step) = (Acceptor::new(ballot(1)), Step::default());
-        log.put(Slot(1), ballot(1), Value::NoOp);
+        log.put(Slot(1), ballot(1), &Value::NoOp);
         let entry = Entry {
             slot: Slot(1),
             ballot: ballot(3),

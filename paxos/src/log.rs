@@ -63,24 +63,25 @@ impl Log {
         let Some(index) = index else {
             panic!("slot {slot} is below {}, where memory begins", self.floor);
         };
-        if index >= self.places.len() {
-            self.places.resize(index + 1, None);
+        while self.places.len() <= index {
+            self.places.push_back(None);
         }
         &mut self.places[index]
     }
 
-    /// Accepts or learns a value in a slot that is not known to be chosen.
-    pub(crate) fn put(&mut self, slot: Slot, ballot: Ballot, value: Value) {
+    /// Accepts or learns a value in a slot that is not known to be chosen; false if it was there already.
+    pub(crate) fn put(&mut self, slot: Slot, ballot: Ballot, value: &Value) -> bool {
         assert!(slot > self.chosen, "slot {slot} is chosen and cannot change");
         let place = self.place(slot);
         if let Some((held, same)) = place {
             assert!(*held <= ballot, "slot {slot} would go back from {held} to {ballot}");
-            assert!(
-                *held < ballot || *same == value,
-                "two values in slot {slot} at ballot {ballot}"
-            );
+            if *held == ballot {
+                assert!(same == value, "two values in slot {slot} at ballot {ballot}");
+                return false;
+            }
         }
-        *place = Some((ballot, value));
+        *place = Some((ballot, value.clone()));
+        true
     }
 
     /// Extends the chosen prefix by one slot, which must be present, and lets go of what is out of the window.
@@ -163,7 +164,7 @@ mod tests {
     fn reports_cover_holes_and_come_in_chunks() {
         let mut log = Log::recover(&Recovered::empty());
         for slot in [1, 4, 9] {
-            log.put(Slot(slot), BALLOT, Value::NoOp);
+            log.put(Slot(slot), BALLOT, &Value::NoOp);
         }
         let (entries, to) = log.report(Slot(1), &small());
         assert_eq!((entries.len(), to), (2, Slot(4)));
@@ -175,7 +176,7 @@ mod tests {
     fn memory_keeps_the_window_and_all_that_is_not_chosen() {
         let mut log = Log::recover(&Recovered::empty());
         for slot in 1..=10 {
-            log.put(Slot(slot), BALLOT, Value::NoOp);
+            log.put(Slot(slot), BALLOT, &Value::NoOp);
         }
         for _ in 0..7 {
             let _ = log.choose_next(&small());
@@ -204,7 +205,7 @@ mod tests {
     #[should_panic(expected = "two values")]
     fn one_ballot_has_one_value_per_slot() {
         let mut log = Log::recover(&Recovered::empty());
-        log.put(Slot(1), BALLOT, Value::NoOp);
-        log.put(Slot(1), BALLOT, Value::Batch(alloc::sync::Arc::from([])));
+        log.put(Slot(1), BALLOT, &Value::NoOp);
+        log.put(Slot(1), BALLOT, &Value::Batch(alloc::sync::Arc::from([])));
     }
 }

@@ -153,33 +153,42 @@ impl Replica {
     /// Takes one input at time `now` and says what to do.
     ///
     /// # Panics
+    /// Where [`step_into`](Self::step_into) does.
+    pub fn step(&mut self, now: Moment, input: Input) -> Step {
+        let mut step = Step::default();
+        self.step_into(now, input, &mut step);
+        step
+    }
+
+    /// Like [`step`](Self::step), but adds to a step that the caller has.
+    ///
+    /// # Panics
     /// If an invariant of Paxos is broken, such as two values for one slot: a peer's disk or memory is corrupt,
     /// or a contract was not kept. The replica must then stop.
-    pub fn step(&mut self, now: Moment, input: Input) -> Step {
+    pub fn step_into(&mut self, now: Moment, input: Input, step: &mut Step) {
         self.now = self.now.max(now);
-        let mut step = Step::default();
+        let before = step.chosen.len();
         while self.log.chosen() < self.recovered {
-            choose_next(&mut self.log, &self.group.config, &mut step);
+            choose_next(&mut self.log, &self.group.config, step);
         }
-        self.regroup(&mut step);
+        self.regroup(step);
         match input {
-            Input::Tick => self.tick(&mut step),
-            Input::Message { from, message } => self.message(from, message, &mut step),
-            Input::Propose(requests) => self.propose(requests, &mut step),
-            Input::Confirm(ticket) => self.confirm(ticket, &mut step),
+            Input::Tick => self.tick(step),
+            Input::Message { from, message } => self.message(from, message, step),
+            Input::Propose(requests) => self.propose(requests, step),
+            Input::Confirm(ticket) => self.confirm(ticket, step),
             Input::Suspect(suspect) => self.suspect(suspect),
-            Input::Campaign => self.campaign(&mut step),
-            Input::HandOver => self.hand_over_now(&mut step),
-            Input::ChangeVoters(voters) => self.change_voters(voters, &mut step),
+            Input::Campaign => self.campaign(step),
+            Input::HandOver => self.hand_over_now(step),
+            Input::ChangeVoters(voters) => self.change_voters(voters, step),
             Input::Fetched { to, mut entries } => {
                 entries.retain(|entry| entry.slot <= self.log.chosen());
                 let chosen = self.log.chosen();
                 step.send(to, Message::Suffix { chosen, entries });
             }
-            Input::Installed { slot, voters } => self.installed(slot, voters, &mut step),
+            Input::Installed { slot, voters } => self.installed(slot, voters, step),
         }
-        self.settle(&mut step);
-        step
+        self.settle(before, step);
     }
 
     /// When to call [`step`](Self::step) with [`Input::Tick`] at the latest, and why.
@@ -459,13 +468,13 @@ impl Replica {
     }
 
     /// What follows from any change, in whatever role.
-    fn settle(&mut self, step: &mut Step) {
+    fn settle(&mut self, before: usize, step: &mut Step) {
         self.regroup(step);
         let (now, promised) = (self.now, self.acceptor.promised());
         if self.role.ballot().is_some_and(|own| own < promised) {
             self.step_down(SteppedDown::HigherBallot(promised), step);
         }
-        for chosen in &step.chosen {
+        for chosen in &step.chosen[before..] {
             self.pending.chosen(&chosen.value);
         }
         let (group, log, pending) = (&self.group, &mut self.log, &mut self.pending);

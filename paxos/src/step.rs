@@ -1,6 +1,6 @@
 //! What goes into a replica, and what it asks for in return.
 
-use alloc::vec::Vec;
+use alloc::vec::{Drain, Vec};
 use core::fmt;
 
 use crate::event::Event;
@@ -83,8 +83,8 @@ pub struct Fetch {
     pub limit: usize,
 }
 
-/// What one or more inputs asked for. Fill it with [`absorb`](Self::absorb), send what
-/// [`take_immediate`](Self::take_immediate) gives, then [`persist`](Self::persist).
+/// What one or more inputs asked for. Send what [`take_immediate`](Self::take_immediate) gives, then
+/// [`persist`](Self::persist), which empties it: it may then be filled again, and has room already.
 #[must_use = "a step holds records to write and messages to send"]
 #[derive(Debug, Default)]
 pub struct Step {
@@ -137,8 +137,8 @@ impl Step {
     }
 
     /// Messages that rest on nothing unwritten: they may leave before the write.
-    pub fn take_immediate(&mut self) -> Vec<Outgoing> {
-        core::mem::take(&mut self.immediate)
+    pub fn take_immediate(&mut self) -> impl Iterator<Item = Outgoing> + '_ {
+        self.immediate.drain(..)
     }
 
     /// Newly chosen entries: contiguous, ascending, each slot once in a process' life, from the first
@@ -170,17 +170,33 @@ impl Step {
     }
 
     /// Hands the records to `write`, which returns once they are durable, and then gives the messages that
-    /// rest on them. There is no other way to these messages.
+    /// rest on them. There is no other way to these messages. The step is empty then.
     ///
     /// # Errors
     /// Whatever `write` reports. The messages are then gone, as if the process had stopped before sending;
     /// the caller must stop the replica, because its memory is now ahead of its disk.
     pub fn persist<R, E>(
-        self,
+        &mut self,
         write: impl FnOnce(&[Record]) -> Result<R, E>,
-    ) -> Result<(R, Durable), E> {
-        let written = write(&self.records)?;
-        Ok((written, Durable { messages: self.durable }))
+    ) -> Result<(R, Durable<'_>), E> {
+        let written = write(&self.records);
+        self.clear_all_but_durable();
+        match written {
+            Ok(written) => Ok((written, Durable(self.durable.drain(..)))),
+            Err(error) => {
+                self.durable.clear();
+                Err(error)
+            }
+        }
+    }
+
+    fn clear_all_but_durable(&mut self) {
+        self.records.clear();
+        self.immediate.clear();
+        self.chosen.clear();
+        self.events.clear();
+        self.confirmed.clear();
+        self.fetch.clear();
     }
 }
 
@@ -195,20 +211,18 @@ fn append<T>(to: &mut Vec<T>, mut later: Vec<T>) {
 
 /// Proof that a step's records are on disk, and the messages that waited for it.
 #[must_use = "holds messages to send"]
-pub struct Durable {
-    messages: Vec<Outgoing>,
-}
+pub struct Durable<'a>(Drain<'a, Outgoing>);
 
-impl Durable {
+impl<'a> Durable<'a> {
     /// The messages, in order. Those to this replica itself come back as [`Input::Message`] from itself.
-    pub fn into_messages(self) -> Vec<Outgoing> {
-        self.messages
+    pub fn into_messages(self) -> impl Iterator<Item = Outgoing> + 'a {
+        self.0
     }
 }
 
-impl fmt::Debug for Durable {
+impl fmt::Debug for Durable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(&self.messages).finish()
+        f.debug_list().entries(self.0.as_slice()).finish()
     }
 }
 
@@ -225,7 +239,7 @@ mod tests {
 
     #[test]
     fn a_failed_write_gives_no_messages() {
-        let step = Step::default();
+        let mut step = Step::default();
         assert_eq!(step.persist(|_| Err::<(), _>("full")).err(), Some("full"));
     }
 

@@ -76,13 +76,13 @@ impl Step {
         self,
         write: impl FnOnce(Write<'_>) -> Result<Vec<Stored>, E>,
     ) -> Result<Vec<Stored>, E> {
-        let Self { paxos, install, changes, applied, reads, .. } = self;
+        let Self { mut paxos, install, changes, applied, reads, .. } = self;
         let (stored, durable) = paxos.persist(|records| {
             write(Write { records, install, changes: &changes, applied, reads: &reads })
         })?;
         let rows = stored.iter().take_while(|part| matches!(part, Stored::Rows(_))).count();
         let mut stored = stored.into_iter();
-        let mut all = vec![Stored::Messages(durable.into_messages())];
+        let mut all = vec![Stored::Messages(durable.into_messages().collect())];
         all.extend(install.map(|id| Stored::Installed(id.slot)));
         all.extend(stored.by_ref().take(rows));
         all.extend(applied.map(Stored::Applied));

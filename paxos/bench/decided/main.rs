@@ -5,8 +5,8 @@
 //! rounds of the same run. It is asked only for the index up to which all is decided, and not for the entries;
 //! ours hands every replica its entries.
 //!
-//! `cargo bench -p paxos-bench`, with optional arguments: how many rounds, how many thousand entries a round, and
-//! the word `ours` to leave the other crate out, for a profiler.
+//! `cargo bench -p paxos-bench`, with optional arguments: how many rounds, how many thousand entries a round, how
+//! many in flight, and the word `ours` to leave the other crate out, for a profiler.
 
 mod omni;
 mod ours;
@@ -52,6 +52,7 @@ fn main() {
     let mut numbers = std::env::args().skip(1).filter_map(|word| word.parse::<usize>().ok());
     let rounds = numbers.next().unwrap_or(5);
     let entries = numbers.next().unwrap_or(400) * 1000;
+    let only = numbers.next();
     println!("{entries} entries of 64 bytes a round, median of {rounds} rounds, three replicas");
     for (travel, title) in [
         (Travel::Together, "entries that wait together share a message"),
@@ -59,7 +60,9 @@ fn main() {
     ] {
         println!("\n{title}");
         println!("in flight      ours/s  omnipaxos/s  ratio  messages an entry: ours  omnipaxos");
-        for in_flight in IN_FLIGHT {
+        for in_flight in
+            IN_FLIGHT.into_iter().filter(|count| only.is_none_or(|only| only == *count))
+        {
             compare(travel, in_flight, entries, rounds, alone);
         }
     }

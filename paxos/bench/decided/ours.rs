@@ -12,14 +12,15 @@ const LEADER: usize = 0;
 const NOW: Moment = Moment(1);
 
 pub(crate) struct Ours {
-    nodes: Vec<Node>,
+    nodes: [Node; 3],
+    inboxes: [Vec<Input>; 3],
     messages: usize,
 }
 
 struct Node {
     replica: Replica,
+    step: Step,
     disk: Vec<Record>,
-    inbox: Vec<Input>,
     decided: usize,
 }
 
@@ -33,52 +34,45 @@ impl Ours {
                 config.batch_requests = 1;
                 config.window = in_flight as u64;
             }
-            let replica = Replica::new(config, Recovered::empty().founded_by(voters.clone()), NOW);
-            Node { replica, disk: Vec::new(), inbox: Vec::new(), decided: 0 }
+            let disk = Recovered::empty().founded_by(voters.clone());
+            let replica = Replica::new(config, disk, NOW);
+            Node { replica, step: Step::default(), disk: Vec::new(), decided: 0 }
         };
-        let mut group = Self { nodes: VOTERS.map(node).into(), messages: 0 };
-        group.nodes[LEADER].inbox.push(Input::Campaign);
-        let settled = |node: &Node| node.inbox.is_empty();
-        while !group.nodes.iter().all(settled) {
+        let inboxes = [vec![Input::Campaign], Vec::new(), Vec::new()];
+        let mut group = Self { nodes: VOTERS.map(node), inboxes, messages: 0 };
+        while group.inboxes.iter().any(|inbox| !inbox.is_empty()) {
             group.turn();
         }
         assert!(group.nodes[LEADER].replica.is_leading(), "the campaign failed");
         group
     }
 
-    fn send(&mut self, from: usize, out: Vec<Outgoing>) {
-        let sender = VOTERS[from];
-        for Outgoing { to, message } in out {
-            self.messages += usize::from(to != sender);
-            let input = Input::Message { from: sender, message };
-            self.nodes[usize::from(to.number()) - 1].inbox.push(input);
-        }
-    }
-
     /// One write for all that waits.
     fn act(&mut self, at: usize) {
-        let node = &mut self.nodes[at];
-        let mut step = Step::default();
-        for input in node.inbox.drain(..) {
-            step.absorb(node.replica.step(NOW, input));
+        let Node { replica, step, disk, decided } = &mut self.nodes[at];
+        for input in self.inboxes[at].drain(..) {
+            replica.step_into(NOW, input, step);
         }
-        let immediate = step.take_immediate();
-        let chosen = step.take_chosen();
-        node.decided += chosen.iter().map(|chosen| chosen.value.requests().len()).sum::<usize>();
+        let from = VOTERS[at];
+        let mut send = |Outgoing { to, message }| {
+            self.messages += usize::from(to != from);
+            self.inboxes[usize::from(to.number()) - 1].push(Input::Message { from, message });
+        };
+        step.take_immediate().for_each(&mut send);
+        *decided += step.chosen().iter().map(|chosen| chosen.value.requests().len()).sum::<usize>();
         let Ok(((), durable)) = step.persist(|records| {
-            node.disk.extend_from_slice(records);
+            disk.extend_from_slice(records);
             Ok::<_, std::convert::Infallible>(())
         });
-        assert!(node.replica.deadline().0 > NOW, "a replica waits for time to pass");
-        self.send(at, immediate);
-        self.send(at, durable.into_messages());
+        durable.into_messages().for_each(send);
+        assert!(replica.deadline().0 > NOW, "a replica waits for time to pass");
     }
 }
 
 impl Group for Ours {
     fn propose(&mut self, requests: Vec<Request>) {
         if !requests.is_empty() {
-            self.nodes[LEADER].inbox.push(Input::Propose(requests));
+            self.inboxes[LEADER].push(Input::Propose(requests));
         }
     }
 

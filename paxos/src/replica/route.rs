@@ -37,7 +37,7 @@ impl Replica {
                 self.on_promise(from, ballot, (first, to), chosen, entries, step);
             }
             Message::Accept { ballot, chosen, slot, value } => {
-                self.on_accept(ballot, chosen, slot, &value, step)
+                self.on_accept(ballot, chosen, slot, value, step)
             }
             Message::Accepted { ballot, slot, chosen } => {
                 self.on_accepted(from, ballot, slot, chosen, step)
@@ -168,7 +168,7 @@ impl Replica {
         ballot: Ballot,
         chosen: Slot,
         slot: Slot,
-        value: &Value,
+        value: Value,
         step: &mut Step,
     ) {
         let ahead = self.group.config.log_window + self.group.config.window;

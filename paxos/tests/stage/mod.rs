@@ -169,7 +169,7 @@ impl Stage {
                 }
                 self.input(to, Input::Message { from, message });
             }
-            Due::Written(at, life, step) => {
+            Due::Written(at, life, mut step) => {
                 let actor = self.actors.get_mut(&at.number()).expect("a replica of the group");
                 if actor.life != life {
                     return;
@@ -180,7 +180,7 @@ impl Stage {
                     Ok(())
                 });
                 if let Ok(((), durable)) = written {
-                    durable.into_messages().into_iter().for_each(|out| self.send(at, out));
+                    durable.into_messages().for_each(|out| self.send(at, out));
                 }
             }
         }

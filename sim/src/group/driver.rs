@@ -183,7 +183,7 @@ impl World {
         let Some(write) = it.writing.take() else {
             return messages;
         };
-        for (step, chosen) in write.steps {
+        for (mut step, chosen) in write.steps {
             let written: Result<_, ()> = step.persist(|records| {
                 for record in records {
                     if let Record::Installed(slot) = record
