@@ -87,8 +87,7 @@ impl Acceptor {
                 "ballot {ballot} proposes another value for chosen slot {slot}"
             );
         }
-        let chosen = log.chosen();
-        let accepted = Message::Accepted { ballot, slot, chosen };
+        let accepted = Message::Accepted { ballot, from: slot, to: slot, chosen: log.chosen() };
         step.send_durable(ballot.replica, accepted);
     }
 

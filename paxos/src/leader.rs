@@ -148,21 +148,22 @@ impl Leader {
         }
     }
 
-    /// A voter, maybe this one, has durably accepted a slot in this ballot.
+    /// A voter, maybe this one, has durably accepted these slots in this ballot.
     pub(crate) fn accepted(
         &mut self,
         by: ReplicaId,
-        slot: Slot,
+        (from, to): (Slot, Slot),
         group: &Group,
         log: &mut Log,
         step: &mut Step,
     ) {
-        let Some(round) = self.index(slot).and_then(|index| self.rounds.get_mut(index)) else {
-            return;
-        };
-        if round.votes.insert(by, &group.voters) {
-            let ballot = self.ballot;
-            step.events.push(Event::Accepted { slot, ballot, by });
+        let (first, ballot) = (self.first(), self.ballot);
+        let rounds = self.rounds.iter_mut().zip((first.0..).map(Slot));
+        let skip = usize::try_from(from.above(first)).unwrap_or(usize::MAX);
+        for (round, slot) in rounds.skip(skip).take_while(|(_, slot)| *slot <= to) {
+            if round.votes.insert(by, &group.voters) {
+                step.events.push(Event::Accepted { slot, ballot, by });
+            }
         }
         while self.rounds.front().is_some_and(|round| round.votes.is_majority(&group.voters)) {
             assert!(self.first() == log.chosen().next(), "the leader's rounds and its log parted");
@@ -174,10 +175,6 @@ impl Leader {
     /// The slot of the first open round, if there is one.
     fn first(&self) -> Slot {
         Slot(self.next.0 - self.rounds.len() as u64)
-    }
-
-    fn index(&self, slot: Slot) -> Option<usize> {
-        usize::try_from(slot.0.checked_sub(self.first().0)?).ok()
     }
 
     /// A follower or an observer answered in this ballot.
@@ -312,9 +309,13 @@ mod tests {
 
     use super::*;
     use crate::config::Config;
+    use crate::id::SessionId;
+    use crate::message::Request;
     use crate::record::Recovered;
 
     const BALLOT: Ballot = Ballot { round: 1, replica: ReplicaId(1) };
+
+    const ONLY: (Slot, Slot) = (Slot(1), Slot(1));
 
     fn leading(count: u8) -> (Leader, Group, Log, Step) {
         let config = Config::new(ReplicaId(1), 1..=count);
@@ -333,11 +334,35 @@ mod tests {
     fn a_slot_is_chosen_by_distinct_voters_also_in_even_groups() {
         let (mut leader, group, mut log, mut step) = leading(4);
         for by in [1, 2, 2, 2] {
-            leader.accepted(ReplicaId(by), Slot(1), &group, &mut log, &mut step);
+            leader.accepted(ReplicaId(by), ONLY, &group, &mut log, &mut step);
         }
         assert_eq!(log.chosen(), Slot::ZERO);
-        leader.accepted(ReplicaId(3), Slot(1), &group, &mut log, &mut step);
+        leader.accepted(ReplicaId(3), ONLY, &group, &mut log, &mut step);
         assert_eq!(log.chosen(), Slot(1));
+    }
+
+    #[test]
+    fn an_acceptance_counts_for_the_slots_that_it_names_and_no_others() {
+        let (mut leader, mut group, mut log, mut step) = leading(3);
+        group.config.batch_requests = 1;
+        let request = |number| Request { session: SessionId(1), number, payload: Arc::from([]) };
+        let mut pending = Pending::default();
+        pending.enqueue((1..=4).map(request).collect(), &group.config);
+        let mut acceptor = Acceptor::new(BALLOT);
+        leader.pump(Moment(0), &group, &mut acceptor, &mut log, &mut pending, &mut step);
+        for by in [1, 2] {
+            leader.accepted(ReplicaId(by), (Slot(3), Slot(4)), &group, &mut log, &mut step);
+            leader.accepted(ReplicaId(by), (Slot(9), Slot(u64::MAX)), &group, &mut log, &mut step);
+            leader.accepted(ReplicaId(by), (Slot(2), Slot(1)), &group, &mut log, &mut step);
+        }
+        assert_eq!(log.chosen(), Slot::ZERO);
+        for by in [3, 2] {
+            leader.accepted(ReplicaId(by), (Slot::ZERO, Slot(2)), &group, &mut log, &mut step);
+        }
+        assert_eq!(log.chosen(), Slot(4));
+        leader.accepted(ReplicaId(3), (Slot(1), Slot(u64::MAX)), &group, &mut log, &mut step);
+        leader.accepted(ReplicaId(2), (Slot(5), Slot(5)), &group, &mut log, &mut step);
+        assert_eq!(log.chosen(), Slot(5));
     }
 
     #[test]
@@ -350,7 +375,7 @@ mod tests {
         leader.resolve(&group, &log, &mut step);
         assert!(step.confirmed.is_empty());
         for by in [1, 3] {
-            leader.accepted(ReplicaId(by), Slot(1), &group, &mut log, &mut step);
+            leader.accepted(ReplicaId(by), ONLY, &group, &mut log, &mut step);
         }
         leader.resolve(&group, &log, &mut step);
         assert_eq!(step.confirmed, [(77, true)]);
@@ -359,7 +384,7 @@ mod tests {
     #[test]
     fn unanswered_rounds_go_again_to_those_who_did_not_answer() {
         let (mut leader, group, mut log, mut step) = leading(3);
-        leader.accepted(ReplicaId(2), Slot(1), &group, &mut log, &mut step);
+        leader.accepted(ReplicaId(2), ONLY, &group, &mut log, &mut step);
         let mut later = Step::default();
         leader.tick(Moment(0) + group.config.resend, &group, &log, &mut later);
         let again =

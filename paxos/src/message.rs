@@ -152,12 +152,16 @@ pub enum Message {
         /// What to accept there.
         value: Value,
     },
-    /// Phase 2b: accepted and durable.
+    /// Phase 2b: everything in `from ..= to` is accepted and durable. It speaks for several slots when one write
+    /// made them durable, and always names them: whatever was lost or overtaken on the way, it claims neither more
+    /// nor less.
     Accepted {
-        /// The ballot at which it was accepted.
+        /// The ballot at which all of them were accepted.
         ballot: Ballot,
-        /// Which slot.
-        slot: Slot,
+        /// The first slot.
+        from: Slot,
+        /// The last slot.
+        to: Slot,
         /// The voter's chosen prefix.
         chosen: Slot,
     },
@@ -232,6 +236,22 @@ pub enum Message {
 }
 
 impl Message {
+    /// Lets an acceptance speak for the slot after its last one too, if `next` accepts that in the same ballot.
+    pub(crate) fn extend(&mut self, next: &Self) -> bool {
+        let (
+            Self::Accepted { ballot, to, chosen, .. },
+            Self::Accepted { ballot: same, from, to: last, chosen: latest },
+        ) = (self, next)
+        else {
+            return false;
+        };
+        let joins = ballot == same && to.next() == *from;
+        if joins {
+            (*to, *chosen) = (*last, *latest);
+        }
+        joins
+    }
+
     /// The kind of message, in one word, for logs and counters.
     pub const fn name(&self) -> &'static str {
         match self {

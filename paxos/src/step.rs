@@ -102,7 +102,11 @@ impl Step {
     pub fn absorb(&mut self, later: Self) {
         append(&mut self.records, later.records);
         append(&mut self.immediate, later.immediate);
-        append(&mut self.durable, later.durable);
+        if self.durable.is_empty() {
+            self.durable = later.durable;
+        } else {
+            later.durable.into_iter().for_each(|out| self.send_durable(out.to, out.message));
+        }
         append(&mut self.chosen, later.chosen);
         append(&mut self.events, later.events);
         append(&mut self.confirmed, later.confirmed);
@@ -114,9 +118,14 @@ impl Step {
         self.immediate.push(Outgoing { to, message });
     }
 
-    /// A message that rests on this step's records or earlier ones.
+    /// A message that rests on this step's records or earlier ones. An acceptance joins the one before it if that
+    /// is the latest message, and so waits for the same write: nothing that was sent, or that another message
+    /// to the same peer came after, ever changes.
     pub(crate) fn send_durable(&mut self, to: ReplicaId, message: Message) {
-        self.durable.push(Outgoing { to, message });
+        let last = self.durable.last_mut().filter(|out| out.to == to);
+        if !last.is_some_and(|out| out.message.extend(&message)) {
+            self.durable.push(Outgoing { to, message });
+        }
     }
 
     /// True if nothing was asked for.
@@ -238,9 +247,45 @@ mod tests {
     }
 
     #[test]
+    fn acceptances_that_wait_for_one_write_leave_as_one() {
+        let (leader, other) = (ReplicaId(2), ReplicaId(3));
+        let ballot = Ballot { round: 1, replica: leader };
+        let accepted = |ballot, slot| {
+            let (slot, chosen) = (Slot(slot), Slot(slot - 1));
+            Message::Accepted { ballot, from: slot, to: slot, chosen }
+        };
+        let (mut step, mut later) = (Step::default(), Step::default());
+        step.send_durable(leader, accepted(ballot, 1));
+        step.send_durable(leader, accepted(ballot, 2));
+        later.send_durable(leader, accepted(ballot, 3));
+        later.send_durable(leader, accepted(ballot, 5));
+        later.send_durable(leader, accepted(ballot.succeeded_by(leader), 6));
+        later.send_durable(other, accepted(ballot, 7));
+        later.send_durable(leader, accepted(ballot, 7));
+        step.absorb(later);
+        let Ok(((), durable)) = step.persist(|_| Ok::<_, core::convert::Infallible>(()));
+        let mut messages = durable.into_messages();
+        let first = Message::Accepted { ballot, from: Slot(1), to: Slot(3), chosen: Slot(2) };
+        assert_eq!(messages.next(), Some(Outgoing { to: leader, message: first }));
+        assert_eq!(messages.count(), 4);
+    }
+
+    #[test]
+    fn a_step_is_empty_after_its_write_also_if_nobody_took_the_messages() {
+        let mut step = Step::default();
+        step.records.push(Record::Chosen(Slot(3)));
+        step.send(ReplicaId(2), Message::CatchUp { from: Slot(1) });
+        step.send_durable(ReplicaId(2), Message::CatchUp { from: Slot(1) });
+        drop(step.persist(|_| Ok::<_, ()>(())));
+        assert!(step.is_empty());
+    }
+
+    #[test]
     fn a_failed_write_gives_no_messages() {
         let mut step = Step::default();
+        step.send_durable(ReplicaId(2), Message::CatchUp { from: Slot(1) });
         assert_eq!(step.persist(|_| Err::<(), _>("full")).err(), Some("full"));
+        assert!(step.is_empty());
     }
 
     #[test]

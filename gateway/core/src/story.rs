@@ -88,13 +88,22 @@ impl Gateway {
 
     /// A replica accepted, also one whose acceptance comes after a majority's.
     pub(crate) fn watch_acceptance(&mut self, input: &Input, out: &mut Step) {
-        let Input::Message { from: by, message: Message::Accepted { ballot, slot, .. } } = input
+        let Input::Message { from: by, message: Message::Accepted { ballot, from, to, .. } } =
+            input
         else {
             return;
         };
-        let (voters, me) = (self.paxos.voters().len(), self.paxos.id());
-        let Some(round) = self.rounds.slots.get_mut(slot) else { return };
-        if ballot.replica != me || !round.accepted.insert(*by) {
+        if ballot.replica != self.paxos.id() || from > to {
+            return;
+        }
+        let slots: Vec<_> = self.rounds.slots.range(*from..=*to).map(|(slot, _)| *slot).collect();
+        slots.into_iter().for_each(|slot| self.slot_accepted(slot, *by, out));
+    }
+
+    fn slot_accepted(&mut self, slot: Slot, by: ReplicaId, out: &mut Step) {
+        let voters = self.paxos.voters().len();
+        let Some(round) = self.rounds.slots.get_mut(&slot) else { return };
+        if !round.accepted.insert(by) {
             return;
         }
         let (about, all) = (round.about.clone(), round.accepted.len() == voters);

@@ -39,8 +39,8 @@ impl Replica {
             Message::Accept { ballot, chosen, slot, value } => {
                 self.on_accept(ballot, chosen, slot, value, step)
             }
-            Message::Accepted { ballot, slot, chosen } => {
-                self.on_accepted(from, ballot, slot, chosen, step)
+            Message::Accepted { ballot, from: first, to, chosen } => {
+                self.on_accepted(from, ballot, (first, to), chosen, step)
             }
             Message::Nack { ballot, promised, chosen } => {
                 self.on_nack(from, ballot, promised, chosen, step)
@@ -200,7 +200,7 @@ impl Replica {
         &mut self,
         by: ReplicaId,
         ballot: Ballot,
-        slot: Slot,
+        slots: (Slot, Slot),
         chosen: Slot,
         step: &mut Step,
     ) {
@@ -208,7 +208,7 @@ impl Replica {
             && leader.ballot == ballot
         {
             leader.hear(by, 0, chosen, self.now);
-            leader.accepted(by, slot, &self.group, &mut self.log, step);
+            leader.accepted(by, slots, &self.group, &mut self.log, step);
         }
     }
 

@@ -301,7 +301,12 @@ fn brief(message: &Message) -> String {
             format!("promise {ballot} with [{}]", slots.join(" "))
         }
         Message::Accept { ballot, slot, .. } => format!("accept {ballot} slot {slot}"),
-        Message::Accepted { ballot, slot, .. } => format!("accepted {ballot} slot {slot}"),
+        Message::Accepted { ballot, from, to, .. } if from == to => {
+            format!("accepted {ballot} slot {to}")
+        }
+        Message::Accepted { ballot, from, to, .. } => {
+            format!("accepted {ballot} slots {from} to {to}")
+        }
         Message::Nack { ballot, promised, .. } => format!("nack {ballot}, promised {promised}"),
         Message::Commit { ballot, chosen } => format!("commit {ballot} up to slot {chosen}"),
         Message::PreVoteAnswer { opinion, .. } => format!("pre-vote-answer {opinion:?}"),

@@ -41,9 +41,11 @@ impl Agreement {
             self.the_window_is_kept(from, *slot, *chosen);
             self.a_chosen_value_binds_higher_ballots(*slot);
         }
-        if let Message::Accepted { ballot, slot, .. } = message {
-            self.note_acceptance(from, *ballot, *slot);
-            self.a_chosen_value_binds_higher_ballots(*slot);
+        if let Message::Accepted { ballot, from: first, to, .. } = message {
+            for slot in (first.0..=to.0).map(Slot) {
+                self.note_acceptance(from, *ballot, slot);
+                self.a_chosen_value_binds_higher_ballots(slot);
+            }
         }
     }
 

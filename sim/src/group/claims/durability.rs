@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use paxos::{Ballot, Chosen, Message, Replica, ReplicaId};
+use paxos::{Ballot, Chosen, Message, Replica, ReplicaId, Slot};
 
 use crate::group::disk::Disk;
 use crate::verdict::claim;
@@ -46,11 +46,11 @@ fn nothing_rests_on_unsynced_state(from: ReplicaId, message: &Message, disk: &Di
                 "replica {from} sends {message:?}, but its promise is not on disk"
             );
         }
-        Message::Accepted { ballot, slot, .. } => {
-            let held = disk.accepted.get(slot).is_some_and(|(held, _)| held >= ballot);
-            let settled = *slot <= disk.chosen || *slot <= disk.applied_to();
+        Message::Accepted { ballot, from: first, to, .. } => {
+            let held = |slot| disk.accepted.get(&slot).is_some_and(|(held, _)| held >= ballot);
+            let settled = |slot| slot <= disk.chosen || slot <= disk.applied_to();
             claim!(
-                held || settled,
+                (first.0..=to.0).map(Slot).all(|slot| held(slot) || settled(slot)),
                 "nothing rests on unsynced state",
                 "replica {from} sends {message:?}, but it is not on disk"
             );
