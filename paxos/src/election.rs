@@ -70,9 +70,8 @@ impl Election {
         self.seen
     }
 
-    /// The interval from `election_min` to `election_max` is shared out by rank, so
-    /// that the preferred replica asks first and two seldom ask at once. Nobody waits for the leader whose
-    /// silence this measures.
+    /// The interval from `election_min` to `election_max` is shared out by rank, so that the preferred replica asks
+    /// first and two seldom ask at once. Nobody waits for the leader whose silence this measures.
     fn measure(&mut self, group: &Group) {
         let config = &group.config;
         let voters = group.voters.len().max(1) as u32;

@@ -158,9 +158,9 @@ impl Leader {
         step: &mut Step,
     ) {
         let (first, ballot) = (self.first(), self.ballot);
-        let rounds = self.rounds.iter_mut().zip((first.0..).map(Slot));
-        let skip = usize::try_from(from.above(first)).unwrap_or(usize::MAX);
-        for (round, slot) in rounds.skip(skip).take_while(|(_, slot)| *slot <= to) {
+        let open = from.max(first).0..to.next().min(self.next).0;
+        for slot in open.map(Slot) {
+            let round = &mut self.rounds[slot.above(first) as usize];
             if round.votes.insert(by, &group.voters) {
                 step.events.push(Event::Accepted { slot, ballot, by });
             }
@@ -314,7 +314,6 @@ mod tests {
     use crate::record::Recovered;
 
     const BALLOT: Ballot = Ballot { round: 1, replica: ReplicaId(1) };
-
     const ONLY: (Slot, Slot) = (Slot(1), Slot(1));
 
     fn leading(count: u8) -> (Leader, Group, Log, Step) {

@@ -29,24 +29,24 @@ impl Pending {
     /// Keeps what was proposed here, as far as there is room, and refuses the rest.
     pub(crate) fn admit(
         &mut self,
-        requests: Vec<Request>,
+        mut requests: Vec<Request>,
         config: &Config,
         step: &mut Step,
     ) -> Vec<Request> {
         let mut refused = Vec::new();
-        let mut admitted = Vec::new();
-        for request in requests {
-            if self.own.len() >= config.queue {
-                refused.push(request.id());
-            } else {
+        requests.retain(|request| {
+            let room = self.own.len() < config.queue;
+            if room {
                 self.own.insert(request.id(), (request.clone(), Moment(0)));
-                admitted.push(request);
+            } else {
+                refused.push(request.id());
             }
-        }
+            room
+        });
         if !refused.is_empty() {
             step.events.push(Event::Refused(refused));
         }
-        admitted
+        requests
     }
 
     /// Sends admitted requests to the leader, and again after two resend intervals.
@@ -126,14 +126,11 @@ impl Pending {
     pub(crate) fn enqueue(&mut self, requests: Vec<Request>, config: &Config) -> Vec<RequestId> {
         let mut refused = Vec::new();
         for request in requests {
-            if self.taken.contains(&request.id()) {
-                continue;
-            }
-            if self.queue.len() >= config.queue {
-                refused.push(request.id());
-            } else {
-                self.taken.insert(request.id());
+            let room = self.queue.len() < config.queue;
+            if room && self.taken.insert(request.id()) {
                 self.queue.push_back(request);
+            } else if !room && !self.taken.contains(&request.id()) {
+                refused.push(request.id());
             }
         }
         refused

@@ -49,10 +49,10 @@ pub enum Reason {
 ///
 /// 1. **One input at a time.** Call [`step`](Self::step) with each message, request and, at the latest at
 ///    [`deadline`](Self::deadline), a tick. Time never runs backwards; being late costs time, not safety.
-/// 2. **Steps in order.** Absorb as many steps as you like into one, then
-///    [`take_immediate`](Step::take_immediate) and send, then [`persist`](Step::persist), then send what the
-///    [`Durable`](crate::Durable) holds. Steps are persisted in the order in which they were made. Several steps
-///    may be made while an earlier write is still under way.
+/// 2. **Steps in order.** Gather as many steps as you like in one, with [`step_into`](Self::step_into) or
+///    [`absorb`](Step::absorb), then [`take_immediate`](Step::take_immediate) and send, then
+///    [`persist`](Step::persist), then send what the [`Durable`](crate::Durable) holds. Steps are persisted in the
+///    order in which they were made. Several steps may be made while an earlier write is still under way.
 /// 3. **Durable means durable.** The write returns after the records are on disk, all of them or none. If it
 ///    fails, stop the replica for good: its memory is ahead of its disk.
 /// 4. **Messages to oneself** come back as [`Input::Message`] from the replica's own id, after the write.
@@ -160,7 +160,7 @@ impl Replica {
         step
     }
 
-    /// Like [`step`](Self::step), but adds to a step that the caller has.
+    /// Like [`step`](Self::step), but adds to a step that the caller has, and that has room already.
     ///
     /// # Panics
     /// If an invariant of Paxos is broken, such as two values for one slot: a peer's disk or memory is corrupt,
