@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use linear::{Action, Operation};
 use serde_json::{Value as Json, json};
 use wire::{Answer, ZoneVerb};
 
@@ -33,6 +34,11 @@ pub(crate) struct Asked {
     /// What a device was told to be agreed, and what people were, when this was asked.
     pub(crate) known: (u64, u64),
     pub(crate) answers: Vec<Answer>,
+    /// What was ordered, if this was an order.
+    orders: Option<u64>,
+    /// When it was asked, and when it was answered first.
+    called: u64,
+    returned: Option<u64>,
 }
 
 /// A device; it drops order numbers that it has seen.
@@ -74,6 +80,7 @@ impl World {
         let mut order = extra;
         order["state"] = value.into();
         let question = self.question(place);
+        self.people.asked.entry(question.clone()).and_modify(|asked| asked.orders = Some(value));
         self.say(place, ZoneVerb::Set, &order, Some(value), Some(&question));
         question
     }
@@ -129,6 +136,7 @@ impl World {
                 let device = self.people.devices.entry(asked.place.clone()).or_default();
                 device.ordered = device.ordered.max(order);
             }
+            asked.returned = asked.returned.or(Some(self.now));
             asked.answers.push(answer);
         } else if let Some(place) = topic.strip_suffix("/command") {
             let place = place.strip_prefix("home/").expect("a command is for a device");
@@ -177,9 +185,28 @@ impl World {
         let question = format!("answer/{}", self.people.asked.len());
         let device = self.people.devices.entry(place.to_owned()).or_default();
         let known = (device.acknowledged, device.ordered);
-        let asked = Asked { place: place.to_owned(), known, answers: Vec::new() };
+        let (place, called) = (place.to_owned(), self.now);
+        let asked =
+            Asked { place, known, answers: Vec::new(), orders: None, called, returned: None };
         self.people.asked.insert(question.clone(), asked);
         question
+    }
+
+    /// What people saw of the devices' orders: each device a register.
+    pub(crate) fn orders_seen(&self) -> Vec<Operation> {
+        let operation = |(client, asked): (u64, &Asked)| {
+            let told = asked.answers.first().filter(|answer| answer.failure().is_none());
+            let action = match (asked.orders, told) {
+                (Some(value), _) => Action::Write(value),
+                // Questions that are no query get other answers.
+                (None, Some(answer)) if answer.get("cache").is_null() => return None,
+                (None, answer) => Action::Read(answer?.get("desired")["state"].as_u64()),
+            };
+            let (key, called) = (asked.place.clone(), asked.called);
+            let returned = told.and(asked.returned);
+            Some(Operation { key, client, action, called, returned })
+        };
+        (0..).zip(self.people.asked.values()).filter_map(operation).collect()
     }
 
     fn new_value(&mut self) -> u64 {
