@@ -14,5 +14,6 @@ mod orders;
 mod readme;
 mod scenarios;
 mod six_gateways;
+mod snapshots;
 mod topics;
 mod voters;
