@@ -79,13 +79,6 @@ impl Cache {
         }
     }
 
-    /// Forgets every row: a snapshot took their place.
-    pub fn clear(&mut self) {
-        if let Some(rows) = &mut self.rows {
-            rows.clear();
-        }
-    }
-
     /// Forgets a device that this gateway does not own any more.
     pub fn forget(&mut self, node: NodeId) {
         if let Some(rows) = &mut self.rows {

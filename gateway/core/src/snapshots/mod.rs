@@ -96,7 +96,6 @@ impl Gateway {
         self.unsettled.clear();
         self.rows.clear();
         self.waiters.clear();
-        self.cache.clear();
         let zones: Vec<Zone> = self.zones.keys().cloned().collect();
         for zone in zones {
             // What it has not acknowledged is delivered again, and found to be applied already.
