@@ -76,7 +76,7 @@ impl World {
         }
     }
 
-    fn all_replicas_are_equal(&self) {
+    pub(crate) fn all_replicas_are_equal(&self) {
         let stores: Vec<_> = self.nodes.values().map(|node| &node.store).collect();
         for store in &stores[1..] {
             assert_eq!(store.applied, stores[0].applied);
