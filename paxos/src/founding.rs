@@ -57,7 +57,7 @@ impl Founding {
     pub(crate) fn sought(&mut self, by: ReplicaId, config: &Config, step: &mut Step) {
         if config.founders.first() == Some(&by.number()) {
             self.told = Some(by);
-            step.send(by, Message::Blank);
+            step.send(by, Message::Blank { to: by });
         }
     }
 
@@ -69,9 +69,12 @@ impl Founding {
         self.found(config)
     }
 
-    /// Whether word of a group may be taken: not from an earlier disk of the founder than the one that asked last.
-    pub(crate) fn believes(&self, founders: &Voters) -> bool {
-        let same = |told: ReplicaId| founders.numbered(told.number()).is_none_or(|id| id == told);
+    /// Whether word of a group may be taken: not of one that an earlier disk of the founder began than the one that
+    /// asked last, unless that one says so itself; it then begins no other.
+    pub(crate) fn believes(&self, from: ReplicaId, founders: &Voters) -> bool {
+        let same = |told: ReplicaId| {
+            told == from || founders.numbered(told.number()).is_none_or(|id| id == told)
+        };
         self.told.is_none_or(same)
     }
 
@@ -130,8 +133,10 @@ mod tests {
         let (mut founding, config) = blank(2);
         let (old, new) = (ReplicaId::new(1, 10), ReplicaId::new(1, 11));
         let group = |first| Voters::new([first, ReplicaId::new(2, 10)]).unwrap_or_default();
-        assert!(founding.believes(&group(old)));
+        let third = ReplicaId::new(3, 10);
+        assert!(founding.believes(third, &group(old)));
         founding.sought(new, &config, &mut Step::default());
-        assert!(!founding.believes(&group(old)) && founding.believes(&group(new)));
+        assert!(!founding.believes(third, &group(old)));
+        assert!(founding.believes(third, &group(new)) && founding.believes(new, &group(old)));
     }
 }

@@ -93,7 +93,10 @@ pub enum Message {
     /// I am blank: is there a group?
     Seek,
     /// So am I. Said only to the founder with the lowest number, who founds the group.
-    Blank,
+    Blank {
+        /// To which disk of that founder: another one must ask anew, for a group may exist by then.
+        to: ReplicaId,
+    },
     /// There is: these founded it.
     Founded {
         /// Who votes from slot 1 on.
@@ -256,7 +259,7 @@ impl Message {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Seek => "seek",
-            Self::Blank => "blank",
+            Self::Blank { .. } => "blank",
             Self::Founded { .. } => "founded",
             Self::PreVote { .. } => "pre-vote",
             Self::PreVoteAnswer { .. } => "pre-vote-answer",

@@ -92,7 +92,7 @@ impl PeerMessage {
                 | M::TooFarBehind { .. }
                 | M::HeartbeatAck { .. }
                 | M::Refuse { .. }
-                | M::Blank
+                | M::Blank { .. }
                 | M::Founded { .. }
                 | M::Suffix { .. },
             )

@@ -75,7 +75,7 @@ impl Leader {
         }
     }
 
-    /// A replica without a vote asks for the log: it is told of this leader from now on.
+    /// A replica without a vote asks for the log, or answers: it is told of this leader from now on.
     pub(crate) fn observed_by(&mut self, observer: ReplicaId, chosen: Slot, now: Moment) {
         if self.observers.len() < OBSERVERS && !self.peers.contains_key(&observer) {
             self.observers.entry(observer).or_insert_with(|| Peer::new(now));

@@ -22,14 +22,17 @@ impl Replica {
             }
             Message::Seek if !self.founders.is_empty() => self.tell_of_the_group(from, step),
             Message::Seek => {}
-            Message::Blank if self.is_blank() => {
+            Message::Blank { to } if self.is_blank() && to == self.id() => {
                 if let Some(founders) = self.founding.is_blank(from, &self.group.config) {
                     self.found(founders, step);
                 }
             }
-            Message::Blank => {}
+            Message::Blank { .. } => {}
             Message::Founded { founders, chosen } => {
-                if self.is_blank() && !founders.is_empty() && self.founding.believes(&founders) {
+                if self.is_blank()
+                    && !founders.is_empty()
+                    && self.founding.believes(from, &founders)
+                {
                     self.found(founders, step);
                 }
                 self.hear_chosen(from, chosen);

@@ -22,7 +22,7 @@ impl Replica {
             return;
         };
         match message {
-            Message::Seek | Message::Blank | Message::Founded { .. } => {}
+            Message::Seek | Message::Blank { .. } | Message::Founded { .. } => {}
             Message::PreVote { attempt, chosen, replacing } => {
                 self.on_pre_vote(from, attempt, (chosen, replacing), step)
             }
@@ -58,6 +58,8 @@ impl Replica {
                 if let Role::Leader(leader) = &mut self.role
                     && leader.ballot == ballot
                 {
+                    // It may follow without a vote, by word that was meant for the disk before it.
+                    leader.observed_by(from, chosen, self.now);
                     leader.hear(from, beat, chosen, self.now);
                 }
             }
@@ -301,7 +303,7 @@ const fn claimed(message: &Message) -> Option<Ballot> {
         | Message::Commit { ballot, .. }
         | Message::Handover { ballot } => Some(*ballot),
         Message::Seek
-        | Message::Blank
+        | Message::Blank { .. }
         | Message::Founded { .. }
         | Message::PreVote { .. }
         | Message::PreVoteAnswer { .. }
