@@ -39,6 +39,10 @@ counters! {
     decided: "decided slots",
     /// Leaderships that began.
     leader_changes: "leader changes",
+    /// Slots that changed the voters.
+    membership_changes: "membership changes",
+    /// Disks that were lost with all they held.
+    lost_disks: "lost disks",
     /// Processes that died.
     crashes: "crashes",
     /// Times when all died at once.

@@ -32,8 +32,8 @@ pub(crate) struct Disk {
     pub(crate) promised: Ballot,
     pub(crate) accepted: BTreeMap<Slot, (Ballot, Value)>,
     pub(crate) chosen: Slot,
+    pub(crate) founders: Voters,
     pub(crate) machine: Machine,
-    founders: Voters,
     unsynced: Vec<Frame>,
 }
 
@@ -43,8 +43,8 @@ impl Disk {
             promised: Ballot::ZERO,
             accepted: BTreeMap::new(),
             chosen: Slot::ZERO,
-            machine: Machine::new(),
             founders: Voters::none(),
+            machine: Machine::new(),
             unsynced: Vec::new(),
         }
     }
@@ -99,11 +99,11 @@ impl Disk {
                 self.an_acceptance_never_falls(slot, ballot);
                 self.accepted.insert(slot, (ballot, value));
             }
+            Frame::Record(Record::Chosen(slot)) => self.chosen = slot,
             Frame::Record(Record::Founded(founders)) => {
-                claim!(self.founders.is_empty(), "a disk is founded once", "{founders}");
+                self.a_disk_is_founded_once(&founders);
                 self.founders = founders;
             }
-            Frame::Record(Record::Chosen(slot)) => self.chosen = slot,
             Frame::Record(Record::Installed(slot)) => {
                 self.accepted = self.accepted.split_off(&slot.next());
             }
@@ -121,6 +121,11 @@ impl Disk {
     fn a_promise_never_falls(&self, to: Ballot) {
         let from = self.promised;
         claim!(to >= from, "a promise never falls", "on disk, from {from} to {to}");
+    }
+
+    fn a_disk_is_founded_once(&self, founders: &Voters) {
+        let before = &self.founders;
+        claim!(before.is_empty(), "a disk is founded once", "by {before} and by {founders}");
     }
 
     fn an_acceptance_never_falls(&self, slot: Slot, to: Ballot) {
@@ -148,8 +153,7 @@ impl Disk {
 
     /// Who votes behind what is applied.
     pub(crate) fn voters(&self) -> Voters {
-        let changes = self.machine.values.iter().rev().filter_map(Value::voters);
-        changes.cloned().next().unwrap_or_else(|| self.founders.clone())
+        self.machine.voters.clone().unwrap_or_else(|| self.founders.clone())
     }
 
     pub(crate) fn fetch(&self, from: Slot, limit: usize) -> Vec<Entry> {

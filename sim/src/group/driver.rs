@@ -234,12 +234,12 @@ impl World {
         }
         let state = self.nodes[source].disk.machine.clone();
         let slot: Slot = state.applied_to();
+        let voters = self.nodes[source].disk.voters();
         if slot <= self.nodes[node].reported {
             return;
         }
         self.note(node, "snapshot", || format!("up to {slot}, from {}", source + 1));
         self.summary.snapshots += 1;
-        let voters = self.nodes[source].disk.voters();
         self.nodes[node].snapshots.push(state);
         self.nodes[node].reported = slot;
         self.input(node, Input::Installed { slot, voters });

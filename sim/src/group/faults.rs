@@ -22,10 +22,11 @@ pub(crate) enum Fault {
     Stale,
     Suspicion,
     Campaign,
+    LostDisk,
 }
 
 impl Fault {
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::Crash,
         Self::CrashLeader,
         Self::PowerCut,
@@ -42,6 +43,7 @@ impl Fault {
         Self::Stale,
         Self::Suspicion,
         Self::Campaign,
+        Self::LostDisk,
     ];
 }
 
@@ -97,10 +99,11 @@ impl World {
                 self.note(node, "told to campaign", String::new);
                 self.input(node, Input::Campaign);
             }
+            Fault::LostDisk => self.lose_disk(node),
         }
     }
 
-    fn leader_or(&self, node: usize) -> usize {
+    pub(crate) fn leader_or(&self, node: usize) -> usize {
         self.nodes.iter().position(super::node::Node::leads).unwrap_or(node)
     }
 

@@ -1,6 +1,6 @@
 //! The state machine that the group replicates: it carries out each client's requests in order, each once.
 
-use paxos::{RequestId, Slot, Value};
+use paxos::{RequestId, Slot, Value, Voters};
 
 /// How many clients there are; each has a session.
 pub(crate) const CLIENTS: usize = 3;
@@ -9,6 +9,8 @@ pub(crate) const CLIENTS: usize = 3;
 pub(crate) struct Machine {
     /// What every slot held, from slot 1.
     pub(crate) values: Vec<Value>,
+    /// Who votes behind the last slot, if a slot ever said so.
+    pub(crate) voters: Option<Voters>,
     /// The last request of each client that was carried out.
     last: [u64; CLIENTS],
     /// Of everything that was carried out, in order.
@@ -17,7 +19,7 @@ pub(crate) struct Machine {
 
 impl Machine {
     pub(crate) const fn new() -> Self {
-        Self { values: Vec::new(), last: [0; CLIENTS], hash: 0 }
+        Self { values: Vec::new(), voters: None, last: [0; CLIENTS], hash: 0 }
     }
 
     pub(crate) const fn applied_to(&self) -> Slot {
@@ -32,6 +34,9 @@ impl Machine {
                 *last = request.number;
                 self.hash = mix(mix(self.hash, request.session.0), request.number);
             }
+        }
+        if let Some(voters) = value.voters() {
+            self.voters = Some(voters.clone());
         }
         self.values.push(value);
     }

@@ -7,6 +7,7 @@ mod disk;
 mod driver;
 mod faults;
 mod machine;
+mod members;
 mod network;
 mod node;
 mod plan;
@@ -22,11 +23,12 @@ use crate::summary::Summary;
 pub(crate) fn run(seed: u64, options: Options) -> Summary {
     let mut world = World::new(seed, options);
     world.after(0, Due::Client);
-    let first = world.plan.fault_every / 2;
-    world.after(first, Due::Fault);
+    world.after(0, Due::Change);
+    let (quiet, first) = (world.plan.quiet, world.plan.fault_every / 2);
+    world.after(quiet + first, Due::Fault);
     let trouble = world.plan.trouble;
-    world.run(trouble);
-    if world.nodes.len() >= 3 && world.dice.chance(30) {
+    world.run(quiet + trouble);
+    if world.nodes.len() >= 3 && world.dice.chance(25) {
         world.a_bridge_is_enough();
     }
     world.heal();
@@ -37,5 +39,6 @@ pub(crate) fn run(seed: u64, options: Options) -> Summary {
     world.nothing_acknowledged_is_lost();
     world.summary.seeds = 1;
     world.summary.decided = world.claims.top.0;
+    world.summary.membership_changes = world.claims.changes();
     world.summary
 }

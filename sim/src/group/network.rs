@@ -102,6 +102,15 @@ impl World {
         }
     }
 
+    /// What a lost disk asked the others before there was a group is not delivered after its death: a blank replica
+    /// that hears it could not tell that disk from a later one, and would wait for it.
+    pub(crate) fn forget_questions(&mut self, lost: ReplicaId) {
+        let asks = |parcel: &Parcel| parcel.from == lost && parcel.message == Message::Seek;
+        self.attic.retain(|parcel| !asks(parcel));
+        self.queue
+            .take_later(self.now, |due| matches!(due, Due::Deliver { parcel, .. } if asks(parcel)));
+    }
+
     /// Messages come in again, however old they are.
     pub(crate) fn stale_deliveries(&mut self) {
         for _ in 0..self.dice.between(1, 12) {

@@ -2,15 +2,19 @@
 
 use std::time::Duration;
 
-use paxos::{Config, ReplicaId};
+use paxos::{Config, ReplicaId, Voters};
 
 use super::faults::Fault;
 use crate::dice::Dice;
 
 #[derive(Debug)]
 pub(crate) struct Plan {
-    pub(crate) replicas: u8,
-    /// Microseconds of trouble.
+    /// Replicas that found the group, numbered from 1.
+    pub(crate) founders: u8,
+    /// Replicas that may join it, numbered after them.
+    pub(crate) spares: u8,
+    /// Microseconds before the trouble, and of it.
+    pub(crate) quiet: u64,
     pub(crate) trouble: u64,
     pub(crate) network: Network,
     pub(crate) disk: Storage,
@@ -20,6 +24,8 @@ pub(crate) struct Plan {
     pub(crate) faults: Vec<Fault>,
     /// Mean microseconds between client actions.
     pub(crate) client_every: u64,
+    /// Mean microseconds between wishes for other voters, if there are any.
+    pub(crate) change_every: Option<u64>,
     /// Percent of promises and acceptances that are their sender's last act.
     pub(crate) last_act: u64,
     /// Parts per million by which clocks may run fast or slow.
@@ -64,22 +70,26 @@ pub(crate) enum Survives {
 
 impl Plan {
     pub(crate) fn draw(dice: &mut Dice) -> Self {
-        let replicas = replicas(dice);
+        let founders = founders(dice);
+        let changes = dice.chance(40);
+        let room = Voters::MOST as u8 - founders;
+        let spares = if changes { dice.pick(&[0, 1, 1, 2, 3]).min(room) } else { 0 };
         // A few worlds last long enough for the longest pauses and the slowest disks.
-        let long = dice.chance(3);
-        let stretch = if long { 10 } else { 1 };
-        let network = Network::draw(dice);
+        let stretch = if dice.chance(3) { 10 } else { 1 };
         Self {
-            replicas,
+            founders,
+            spares,
+            quiet: dice.pick(&[0, 500_000, 900_000]),
             trouble: dice.between(300, 2500) * 1000 * stretch,
-            network,
+            network: Network::draw(dice),
             disk: Storage::draw(dice),
-            fault_every: dice.pick(&[20_000, 60_000, 150_000, 400_000, 5_000_000]) * stretch,
+            fault_every: dice.pick(&[30_000, 80_000, 200_000, 600_000, 5_000_000]) * stretch,
             faults: Fault::ALL.into_iter().filter(|_| dice.chance(60)).collect(),
-            client_every: dice.between(2, 40) * 1000 * stretch,
+            client_every: dice.between(2, 40) * 1000 * stretch * stretch.min(4),
+            change_every: changes.then(|| dice.pick(&[50_000, 150_000, 400_000]) * stretch),
             last_act: dice.pick(&[0, 0, 1, 5]),
             drift: dice.pick(&[0, 1_000, 50_000, 200_000]),
-            config: config(replicas, dice),
+            config: config(founders, spares, dice),
         }
     }
 
@@ -92,11 +102,11 @@ impl Plan {
 }
 
 /// Mostly the sizes that people choose.
-fn replicas(dice: &mut Dice) -> u8 {
+fn founders(dice: &mut Dice) -> u8 {
     match dice.below(100) {
         0 => 1,
-        1 => 2,
-        2..46 => 3,
+        1..4 => 2,
+        4..46 => 3,
         46..62 => 4,
         62..85 => 5,
         85..99 => 6,
@@ -105,17 +115,17 @@ fn replicas(dice: &mut Dice) -> u8 {
 }
 
 /// Small bounds, so that a short run reaches them.
-fn config(replicas: u8, dice: &mut Dice) -> Config {
-    let mut config = Config::new(ReplicaId(1), 1..=replicas);
-    for voter in 1..=replicas {
-        config.priority.insert(voter, dice.between(0, 2) as u8);
+fn config(founders: u8, spares: u8, dice: &mut Dice) -> Config {
+    let mut config = Config::new(ReplicaId(1), 1..=founders);
+    for number in 1..=founders + spares {
+        config.priority.insert(number, dice.between(0, 2) as u8);
     }
     config.resend = Duration::from_millis(dice.between(20, 120));
     config.batch_requests = dice.between(1, 4) as usize;
     config.window = dice.between(1, 6);
     config.queue = dice.between(4, 40) as usize;
     config.log_window = config.window + dice.between(0, 20);
-    config.chunk_entries = dice.between(1, 9) as usize;
+    config.chunk_entries = dice.between(3, 9) as usize;
     config
 }
 
@@ -133,19 +143,15 @@ impl Network {
 
 impl Storage {
     fn draw(dice: &mut Dice) -> Self {
+        let survives = [Survives::Nothing, Survives::Some, Survives::Some, Survives::All];
         Self {
             write: (10, dice.pick(&[100, 1000, 20_000])),
             slow: dice.pick(&[0, 0, 0, 1, 3]),
             deadly: dice.pick(&[0, 0, 1, 4]),
             failing: dice.pick(&[0, 0, 0, 1]),
-            survives: dice.pick(&[
-                Survives::Nothing,
-                Survives::Some,
-                Survives::Some,
-                Survives::All,
-            ]),
+            survives: dice.pick(&survives),
             grouped: dice.chance(70),
-            keep: dice.chance(30).then(|| dice.between(0, 30)),
+            keep: dice.chance(40).then(|| dice.between(16, 48)),
         }
     }
 }

@@ -46,10 +46,11 @@ impl World {
         self.summary.longest_commit = self.summary.longest_commit.max(took);
     }
 
-    /// Three election timeouts, as the slowest clock counts them.
+    /// Three election timeouts, as the slowest clock counts them, and some of the slowest messages and writes.
     fn commit_within(&self) -> u64 {
         let timeouts = 3 * self.plan.config.election_max.as_micros() as u64;
-        timeouts + timeouts * self.plan.drift as u64 / 1_000_000
+        let message = self.plan.network.delay.1 + self.plan.disk.write.1;
+        timeouts + timeouts * self.plan.drift as u64 / 1_000_000 + 12 * message
     }
 
     fn all_become_equal(&mut self, since: u64) {
@@ -69,20 +70,26 @@ impl World {
 
     /// One leader that all follow, equal histories, and no admitted request or question without an answer.
     fn what_is_missing(&self) -> Option<String> {
-        let leader = self.nodes[0].follows();
+        let leader = self.nodes.iter().find(|node| node.leads()).map(|node| node.id);
+        if let Some(lost) = self.lost_voter() {
+            return Some(format!("replica {lost} votes, but its disk is lost"));
+        }
         for node in &self.nodes {
             let id = node.id;
-            if node.follows().is_none() || node.follows() != leader {
+            let votes = self.claims.voters().contains(id);
+            if leader.is_none() || votes && node.follows() != leader {
                 return Some(format!("replica {id} follows {:?}", node.follows()));
             }
             if node.leads() != (leader == Some(id)) {
-                return Some(format!("replica {id} is followed but does not lead"));
+                return Some(format!("replica {id} leads too"));
             }
             let (applied, top) = (node.disk.applied_to(), self.claims.top);
             if applied != top {
                 return Some(format!("replica {id} has applied {applied} of {top} slots"));
             }
-            let lost = |open: &&RequestId| !self.claims.reached.contains(open);
+            // Without a vote a replica may have promised more than the leader's ballot, and then follows nobody.
+            let follows = node.follows() == leader;
+            let lost = |open: &&RequestId| follows && !self.claims.reached.contains(open);
             if let Some(request) = node.open.iter().find(lost) {
                 return Some(format!("{request:?} was admitted by {id} but never chosen"));
             }
@@ -96,10 +103,15 @@ impl World {
     /// When all that is left is one replica that everyone can reach, and nobody reaches anyone else, the group still
     /// agrees on things, and leadership stays where it is.
     pub(crate) fn a_bridge_is_enough(&mut self) {
-        let hub = self.dice.below(self.nodes.len());
         self.heal();
-        // A group is founded by all or not at all.
-        self.run(1_000_000);
+        // A group is founded by all or not at all, and whoever lost his disk gets his vote from the others.
+        let since = self.now;
+        self.all_become_equal(since);
+        let hub = self.dice.below(self.nodes.len());
+        let id = self.nodes[hub].id;
+        if !self.claims.groups_in_force().all(|group| group.contains(id)) {
+            return;
+        }
         self.star(hub);
         self.run(5_000_000);
         let before = self.summary.leader_changes;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use paxos::{Event, Input, Message, ReplicaId, Step};
+use paxos::{Event, Input, Message, ReplicaId, Step, Voters};
 use serde_json::json;
 
 use super::claims::Claims;
@@ -47,7 +47,11 @@ pub(crate) enum Due {
     Stale,
     Fault,
     Client,
+    Change,
 }
+
+/// What tells every replica's first disk from later ones.
+pub(crate) const FIRST_DISK: u64 = 7;
 
 pub(crate) struct World {
     pub(crate) plan: Plan,
@@ -57,6 +61,10 @@ pub(crate) struct World {
     pub(crate) queue: Queue<Due>,
     pub(crate) nodes: Vec<Node>,
     pub(crate) clients: Vec<Client>,
+    /// The last wishes for other voters.
+    pub(crate) wishes: Vec<Voters>,
+    /// How many disks there were.
+    pub(crate) disks: u64,
     /// How many questions were asked.
     pub(crate) tickets: u64,
     /// Links that carry nothing, one way each.
@@ -79,8 +87,9 @@ impl World {
         let mut dice = Dice::new(seed);
         let plan = Plan::draw(&mut dice);
         let drift = |dice: &mut Dice| dice.between(0, 2 * plan.drift as u64) as i64 - plan.drift;
-        let ids = 1..=plan.replicas;
-        let nodes = ids.map(|id| Node::new(ReplicaId::new(id, 7), drift(&mut dice))).collect();
+        let ids =
+            (1..=plan.founders + plan.spares).map(|number| ReplicaId::new(number, FIRST_DISK));
+        let nodes = ids.map(|id| Node::new(id, drift(&mut dice))).collect();
         let claims = Claims::new(options.blind, &plan);
         let mut world = Self {
             plan,
@@ -89,6 +98,8 @@ impl World {
             queue: Queue::new(),
             nodes,
             clients: Client::all(),
+            wishes: Vec::new(),
+            disks: FIRST_DISK,
             tickets: 0,
             cut: BTreeSet::new(),
             broker: 0,
@@ -165,6 +176,7 @@ impl World {
             Due::Stale => self.stale_deliveries(),
             Due::Fault => self.next_fault(),
             Due::Client => self.next_client(),
+            Due::Change => self.next_change(),
         }
     }
 
@@ -174,6 +186,10 @@ impl World {
         for event in step.events() {
             self.note(node, "event", || format!("{event}"));
             self.claims.on_event(by, event);
+            if let Event::Founded(founders) = event {
+                let known = self.nodes.iter().map(|node| &node.disk.founders);
+                self.claims.on_founded(founders, known);
+            }
             match event {
                 Event::Leading { .. } => self.summary.leader_changes += 1,
                 Event::Refused(ids) => self.nodes[node].open.retain(|id| !ids.contains(id)),
@@ -184,12 +200,11 @@ impl World {
                 _ => {}
             }
         }
-        let disks: Vec<_> = self.nodes.iter().map(|node| &node.disk).collect();
         let it = &self.nodes[node];
         let Some(replica) = &it.replica else {
             return;
         };
-        self.claims.on_chosen(by, it.reported, step.chosen(), replica, &disks);
+        self.claims.on_chosen(by, it.reported, step.chosen(), replica);
         let (reached, ballot) = (replica.chosen_to(), replica.ballot());
         let it = &mut self.nodes[node];
         it.reported = reached;

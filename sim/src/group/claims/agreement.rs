@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use paxos::{Ballot, Chosen, Config, Message, ReplicaId, Slot, Value};
+use paxos::{Ballot, Chosen, Config, Message, ReplicaId, Slot, Value, Voters};
 
+use super::groups::Groups;
 use crate::group::disk::Disk;
 use crate::group::machine::Machine;
 use crate::verdict::claim;
@@ -16,7 +17,7 @@ pub(crate) struct Agreement {
     rounds: BTreeMap<Slot, BTreeMap<Ballot, Round>>,
     /// The state after a slot, as the first replica had it.
     states: BTreeMap<Slot, u64>,
-    voters: usize,
+    pub(crate) groups: Groups,
     /// The most slots a leader may have in flight.
     window: u64,
     /// The highest ballot in which anything was chosen, whether anybody knows it or not.
@@ -24,12 +25,12 @@ pub(crate) struct Agreement {
 }
 
 impl Agreement {
-    pub(crate) const fn new(voters: usize, config: &Config) -> Self {
+    pub(crate) const fn new(config: &Config) -> Self {
         Self {
             chosen: BTreeMap::new(),
             rounds: BTreeMap::new(),
             states: BTreeMap::new(),
-            voters,
+            groups: Groups::new(),
             window: config.window,
             deciding: Ballot::ZERO,
         }
@@ -38,6 +39,7 @@ impl Agreement {
     pub(crate) fn on_send(&mut self, from: ReplicaId, message: &Message) {
         if let Message::Accept { ballot, slot, value, chosen } = message {
             self.one_proposal_per_ballot_and_slot(*ballot, *slot, value);
+            self.groups.propose(*slot, value);
             self.the_window_is_kept(from, *slot, *chosen);
             self.a_chosen_value_binds_higher_ballots(*slot);
         }
@@ -47,6 +49,22 @@ impl Agreement {
                 self.a_chosen_value_binds_higher_ballots(slot);
             }
         }
+    }
+
+    /// Whoever knows a group knows the same, unless every disk that knew another one was lost before it did anything.
+    pub(crate) fn one_group_is_founded<'a>(
+        &mut self,
+        founders: &Voters,
+        mut known: impl Iterator<Item = &'a Voters>,
+    ) {
+        let other = known.find(|known| !known.is_empty() && *known != founders);
+        let late = !self.chosen.is_empty() && !self.groups.were_founded_by(founders);
+        claim!(
+            other.is_none() && !late,
+            "one group is founded",
+            "by {founders}, but another one exists: {other:?}"
+        );
+        self.groups.found(founders.clone());
     }
 
     fn one_proposal_per_ballot_and_slot(&mut self, ballot: Ballot, slot: Slot, value: &Value) {
@@ -60,11 +78,14 @@ impl Agreement {
     }
 
     /// Paxos Made Simple, P2b; also for slots that nobody has reported as chosen yet.
-    fn a_chosen_value_binds_higher_ballots(&self, slot: Slot) {
+    pub(crate) fn a_chosen_value_binds_higher_ballots(&self, slot: Slot) {
         let Some(rounds) = self.rounds.get(&slot).filter(|rounds| rounds.len() > 1) else {
             return;
         };
-        let is_chosen = |(_, by): &&Round| by.len() * 2 > self.voters;
+        let Some(voters) = self.groups.at(slot) else {
+            return;
+        };
+        let is_chosen = |(_, by): &&Round| is_majority(by, voters);
         let mut from_first_chosen = rounds.values().skip_while(|round| !is_chosen(round));
         if let Some((chosen, _)) = from_first_chosen.next() {
             claim!(
@@ -82,7 +103,8 @@ impl Agreement {
         };
         if !accepted.contains(&by) {
             accepted.push(by);
-            if accepted.len() * 2 > self.voters {
+            let voters = self.groups.at(slot);
+            if voters.is_some_and(|voters| is_majority(accepted, voters)) {
                 self.deciding = self.deciding.max(ballot);
             }
         }
@@ -97,12 +119,34 @@ impl Agreement {
         );
     }
 
-    pub(crate) fn one_value_per_slot(&mut self, by: ReplicaId, entry: &Chosen) {
+    /// True if nobody has reported this slot before.
+    pub(crate) fn one_value_per_slot(&mut self, by: ReplicaId, entry: &Chosen) -> bool {
+        let new = !self.chosen.contains_key(&entry.slot);
         let first = self.chosen.entry(entry.slot).or_insert_with(|| entry.value.clone());
         claim!(
             *first == entry.value,
             "one value per slot",
             "slot {} has two; replica {by} has the second",
+            entry.slot
+        );
+        if new {
+            self.groups.choose(entry.slot, &entry.value);
+        }
+        new
+    }
+
+    /// In one ballot, and of those who vote in this slot.
+    pub(crate) fn a_majority_of_the_voters_accepted(&self, entry: &Chosen) {
+        let (Some(rounds), Some(voters)) =
+            (self.rounds.get(&entry.slot), self.groups.at(entry.slot))
+        else {
+            return;
+        };
+        let chosen = |(value, by): &Round| *value == entry.value && is_majority(by, voters);
+        claim!(
+            rounds.values().any(chosen),
+            "a majority of the voters accepted what is chosen",
+            "not so in slot {}, where {voters} vote",
             entry.slot
         );
     }
@@ -127,6 +171,10 @@ impl Agreement {
             }
         }
     }
+}
+
+fn is_majority(by: &[ReplicaId], voters: &Voters) -> bool {
+    by.iter().filter(|id| voters.contains(**id)).count() >= voters.majority()
 }
 
 pub(crate) fn chosen_in_order_once(by: ReplicaId, before: Slot, chosen: &[Chosen], to: Slot) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use paxos::{Ballot, Chosen, Message, Replica, ReplicaId, Slot};
+use paxos::{Ballot, Message, Replica, ReplicaId, Slot};
 
 use crate::group::disk::Disk;
 use crate::verdict::claim;
@@ -57,18 +57,6 @@ fn nothing_rests_on_unsynced_state(from: ReplicaId, message: &Message, disk: &Di
         }
         _ => {}
     }
-}
-
-pub(crate) fn chosen_is_on_a_majority(entry: &Chosen, disks: &[&Disk]) {
-    let holders = disks.iter().filter(|disk| disk.holds(entry.slot, &entry.value));
-    let count = holders.count();
-    claim!(
-        count * 2 > disks.len(),
-        "what is chosen is on a majority's disks",
-        "slot {} was reported, but only {count} of {} disks hold it",
-        entry.slot,
-        disks.len()
-    );
 }
 
 pub(crate) fn memory_is_bounded(replica: &Replica) {

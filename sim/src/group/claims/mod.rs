@@ -2,11 +2,12 @@
 
 mod agreement;
 mod durability;
+mod groups;
 mod leadership;
 
 use std::collections::BTreeSet;
 
-use paxos::{Ballot, Chosen, Event, Message, Replica, ReplicaId, RequestId, Slot};
+use paxos::{Ballot, Chosen, Event, Message, Replica, ReplicaId, RequestId, Slot, Voters};
 
 use self::agreement::Agreement;
 use self::durability::Durability;
@@ -31,7 +32,7 @@ pub(crate) struct Claims {
 impl Claims {
     pub(crate) fn new(blind: bool, plan: &Plan) -> Self {
         Self {
-            agreement: Agreement::new(usize::from(plan.replicas), &plan.config),
+            agreement: Agreement::new(&plan.config),
             durability: Durability::default(),
             leadership: Leadership::default(),
             blind,
@@ -53,6 +54,30 @@ impl Claims {
         self.leadership.on_event(by, event);
     }
 
+    /// A replica knows of a group now; the others' disks tell of these.
+    pub(crate) fn on_founded<'a>(
+        &mut self,
+        founders: &Voters,
+        known: impl Iterator<Item = &'a Voters>,
+    ) {
+        self.agreement.one_group_is_founded(founders, known);
+    }
+
+    /// Who votes in the next slot.
+    pub(crate) fn voters(&self) -> &Voters {
+        self.agreement.groups.last()
+    }
+
+    /// Every group that may be deciding now: the last one, and those that are proposed to follow it.
+    pub(crate) fn groups_in_force(&self) -> impl Iterator<Item = &Voters> {
+        self.agreement.groups.in_force()
+    }
+
+    /// How often the voters changed.
+    pub(crate) fn changes(&self) -> u64 {
+        self.agreement.groups.changes()
+    }
+
     /// Called with what a step reported, before anything of it is written.
     pub(crate) fn on_chosen(
         &mut self,
@@ -60,13 +85,14 @@ impl Claims {
         before: Slot,
         chosen: &[Chosen],
         replica: &Replica,
-        disks: &[&Disk],
     ) {
         agreement::chosen_in_order_once(by, before, chosen, replica.chosen_to());
         for entry in chosen {
-            self.agreement.one_value_per_slot(by, entry);
-            if !self.blind {
-                durability::chosen_is_on_a_majority(entry, disks);
+            if self.agreement.one_value_per_slot(by, entry) {
+                self.agreement.a_chosen_value_binds_higher_ballots(entry.slot);
+                if !self.blind {
+                    self.agreement.a_majority_of_the_voters_accepted(entry);
+                }
             }
             self.top = self.top.max(entry.slot);
             let requests = entry.value.requests().iter();

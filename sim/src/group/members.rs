@@ -1,0 +1,104 @@
+//! Who votes: wishes for other voters, and disks that are lost and come back as new replicas.
+
+use paxos::{Input, ReplicaId, Voters};
+
+use super::disk::Disk;
+use super::node::Node;
+use super::world::{Due, FIRST_DISK, World};
+
+/// More wishes than there may be under way, with leaders that do not know of each other.
+const REMEMBERED: usize = 4;
+
+impl World {
+    /// An operator adds, removes or replaces replicas.
+    pub(crate) fn next_change(&mut self) {
+        let Some(every) = self.plan.change_every.filter(|_| self.calm.is_none()) else {
+            return;
+        };
+        let next = self.dice.between(1, 2 * every);
+        self.after(next, Due::Change);
+        let node = self.dice.below(self.nodes.len());
+        // Mostly whoever leads is asked; others refuse.
+        let node = if self.dice.chance(80) { self.leader_or(node) } else { node };
+        let Some(replica) = &self.nodes[node].replica else {
+            return;
+        };
+        let voters = replica.voters().clone();
+        let wish = self.wish(&voters);
+        if self.dice.chance(10) {
+            self.note(node, "told to hand over", String::new);
+            return self.input(node, Input::HandOver);
+        }
+        let intact = |group: &Voters| {
+            self.nodes.iter().filter(|it| group.contains(it.id)).count() >= group.majority()
+        };
+        // An operator who gives the majority to disks that are lost has lost the group.
+        if let Some(wish) = wish.filter(intact) {
+            self.note(node, "told to change voters", || wish.to_string());
+            self.wishes.retain(|other| *other != wish);
+            self.wishes.push(wish.clone());
+            let first = self.wishes.len().saturating_sub(REMEMBERED);
+            self.wishes.drain(..first);
+            self.input(node, Input::ChangeVoters(wish));
+        }
+    }
+
+    fn wish(&mut self, voters: &Voters) -> Option<Voters> {
+        let some = self.nodes[self.dice.below(self.nodes.len())].id;
+        let other = self.nodes[self.dice.below(self.nodes.len())].id;
+        match self.dice.below(6) {
+            0 | 1 => voters.with(some).ok(),
+            2 => voters.without(some).ok(),
+            3 => voters.without(some).ok()?.with(other).ok(),
+            // Back to the full size, so that a world of changes does not end with one voter.
+            4 => Voters::new(self.nodes.iter().map(|node| node.id)).ok(),
+            _ => {
+                let chosen: Vec<ReplicaId> = self.nodes.iter().map(|node| node.id).collect();
+                let sides = self.dice.next();
+                let some = chosen.into_iter().enumerate().filter(|(at, _)| sides >> at & 1 == 1);
+                Voters::new(some.map(|(_, id)| id)).ok()
+            }
+        }
+    }
+
+    /// A disk is lost, or fails its checksums when it is read: a new replica takes its number, and knows nothing.
+    /// Only when everyone knows of the group, and only so many at a time that every group that may decide keeps a majority of its disks; a group that lost
+    /// more has lost what it agreed on.
+    pub(crate) fn lose_disk(&mut self, node: usize) {
+        if !self.may_lose(node) {
+            return;
+        }
+        let lost = self.nodes[node].id;
+        self.crash(node);
+        self.disks += 1;
+        self.summary.lost_disks += 1;
+        let it = &mut self.nodes[node];
+        it.id = ReplicaId::new(it.id.number(), self.disks);
+        it.disk = Disk::new();
+        self.forget_questions(lost);
+        self.note(node, "its disk is lost", String::new);
+    }
+
+    fn may_lose(&self, node: usize) -> bool {
+        let lost = self.nodes[node].id;
+        let waits = |it: &Node| it.disk.founders.is_empty() && it.id.disk() == FIRST_DISK;
+        // A single founder asks nobody whether there is a group.
+        let alone = self.plan.founders == 1 && lost.number() == 1;
+        if alone || self.nodes.iter().any(waits) {
+            return false;
+        }
+        let survives = |group: &Voters| {
+            let intact = self.nodes.iter().filter(|it| it.id != lost && group.contains(it.id));
+            !group.contains(lost) || intact.count() >= group.majority()
+        };
+        // A leader may be about to propose what it was told, or to give this very disk a vote.
+        let mut groups = self.claims.groups_in_force().chain(&self.wishes);
+        groups.all(|group| survives(group) && group.with(lost).is_ok_and(|with| survives(&with)))
+    }
+
+    /// Every voter's disk is there.
+    pub(crate) fn lost_voter(&self) -> Option<ReplicaId> {
+        let voters = self.claims.voters();
+        voters.iter().find(|voter| self.nodes[self.node_of(*voter)].id != *voter)
+    }
+}
