@@ -163,6 +163,7 @@ fn settings_that_do_not_go_together_are_refused() {
         ("[gateway]\nvoters = [0, 1]\n", ["gateway.voters is [0, 1]", "1 to 254"]),
         ("[gateway]\nid = 255\n", ["gateway.id is 255", "to 254"]),
         ("[gateway]\nthreshold = 0\n", ["gateway.threshold is 0", "from 1"]),
+        ("[gateway]\nlog_keep = 3\n", ["gateway.log_keep is 3", "from 16"]),
         ("[gateway]\ncache = -1\n", ["gateway.cache is -1", "from 0"]),
         ("[gateway]\ndata_dir = \"\"\n", ["gateway.data_dir", "a folder"]),
         ("[broker]\nbind = \"0.0.0.0:0\"\n", ["broker.bind", "1 to 65535"]),
