@@ -27,6 +27,25 @@ pub struct CacheCounts {
     pub cold_misses: u64,
 }
 
+/// A digest of replicated state, as 16 hexadecimal digits: JSON numbers are not exact enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Digest(pub u64);
+
+impl From<Digest> for String {
+    fn from(digest: Digest) -> Self {
+        format!("{:016x}", digest.0)
+    }
+}
+
+impl TryFrom<String> for Digest {
+    type Error = core::num::ParseIntError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        u64::from_str_radix(&text, 16).map(Self)
+    }
+}
+
 /// A heartbeat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Heartbeat {
@@ -42,6 +61,9 @@ pub struct Heartbeat {
     /// The last Paxos slot that it has applied.
     #[serde(default)]
     pub applied: u64,
+    /// Digest of all that it has applied; none where there is nothing to compare.
+    #[serde(default)]
+    pub digest: Option<Digest>,
     /// The last agreed device change that it has applied.
     #[serde(default)]
     pub seq: Seq,
@@ -75,6 +97,7 @@ impl Heartbeat {
             incarnation,
             epoch: Epoch(0),
             applied: 0,
+            digest: None,
             seq: Seq(0),
             clock: Clock(0),
             devices: 0,

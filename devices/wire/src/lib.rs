@@ -28,7 +28,7 @@ mod topic;
 pub use answer::{Answer, CacheUse};
 pub use device::{Class, Kind};
 pub use error::PayloadError;
-pub use heartbeat::{CacheCounts, Heartbeat, Liveness};
+pub use heartbeat::{CacheCounts, Digest, Heartbeat, Liveness};
 pub use id::{Clock, Epoch, GatewayId, NodeId, OrderNumber, Seq, UnixMillis};
 pub use name::{Device, NameError, Site, Zone};
 pub use property::{RETAINED_PROPERTY, STAMP_PROPERTY, Stamp, StampError};

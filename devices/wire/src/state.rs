@@ -1,6 +1,7 @@
 //! States, and the messages that carry them: `state` to everyone, `command` to the device.
 
 use core::fmt;
+use core::hash::{Hash, Hasher};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -19,6 +20,15 @@ pub enum State {
 
 // The number is finite and never -0.0, so equality is an equivalence.
 impl Eq for State {}
+
+impl Hash for State {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        match self {
+            Self::Number(number) => (0u8, number.to_bits()).hash(hasher),
+            Self::Text(text) => (1u8, text).hash(hasher),
+        }
+    }
+}
 
 impl State {
     /// Longest text state, in bytes.

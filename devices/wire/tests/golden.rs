@@ -8,9 +8,9 @@ use std::path::PathBuf;
 
 use serde_json::{Value as Json, json};
 use wire::{
-    Answer, CacheCounts, Clock, Command, Desired, Device, Epoch, GatewayId, GetRequest, Heartbeat,
-    Kind, Liveness, NodeId, OrderNumber, Register, Report, RequestId, Seq, SetRequest, State,
-    StateMessage, UnixMillis, Zone,
+    Answer, CacheCounts, Clock, Command, Desired, Device, Digest, Epoch, GatewayId, GetRequest,
+    Heartbeat, Kind, Liveness, NodeId, OrderNumber, Register, Report, RequestId, Seq, SetRequest,
+    State, StateMessage, UnixMillis, Zone,
 };
 
 #[test]
@@ -28,6 +28,7 @@ fn what_hearth_says_is_as_in_the_golden_files() {
     let heartbeat = Heartbeat {
         epoch: Epoch(7),
         applied: 120,
+        digest: Some(Digest(0x00c0_ffee_1234_5678)),
         seq: Seq(88),
         clock: Clock(300),
         devices: 3,

@@ -118,6 +118,7 @@ impl Gateway {
             out.changes.append(&mut outcome.changes);
             self.unsettled.push_back(Unsettled { slot: chosen.slot, entry: None, outcome });
         }
+        self.digests.note(chosen.slot, self.house.counters().digest);
         out.changes.extend(house);
     }
 

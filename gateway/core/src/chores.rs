@@ -79,6 +79,7 @@ impl Gateway {
         Heartbeat {
             epoch: counters.epoch,
             applied: self.applied.0,
+            digest: self.digest(),
             seq: counters.seq,
             clock: self.clock,
             devices: self.house.load(self.settings.id),

@@ -127,7 +127,7 @@ pub struct Origin {
 }
 
 /// The settings that apply reads, agreed like everything else.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Agreed {
     /// A serving gateway with this many devices takes no new zone while another has fewer.
     pub threshold: u32,
@@ -136,7 +136,7 @@ pub struct Agreed {
 }
 
 /// What a timer is for; its name in the table of timers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum TimerName {
     /// The door with this node id closes itself.
     CloseDoor(wire::NodeId),

@@ -12,6 +12,7 @@ use crate::cache::Cache;
 use crate::chores::Duties;
 use crate::command::{DecodeError, Entry};
 use crate::contend::Contention;
+use crate::digests::Digests;
 use crate::event::{Delivery, Effect, Input, Now, Session, Stored};
 use crate::house::{House, StatusRow};
 use crate::leases::Leases;
@@ -72,6 +73,7 @@ pub struct Gateway {
     pub(crate) rounds: Rounds,
     pub(crate) snapshots: Snapshots,
     pub(crate) caught_up: bool,
+    pub(crate) digests: Digests,
     /// Who waits for a change of voters.
     pub(crate) wish: Option<Wish>,
 }
@@ -121,6 +123,7 @@ impl Gateway {
             rounds: Rounds::default(),
             snapshots: Snapshots::default(),
             caught_up: true,
+            digests: Digests::default(),
             wish: None,
             house,
             settings,

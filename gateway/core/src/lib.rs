@@ -29,6 +29,7 @@ mod api;
 mod chores;
 mod contend;
 mod deliveries;
+mod digests;
 mod gateway;
 mod leases;
 mod peers;

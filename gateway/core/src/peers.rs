@@ -148,6 +148,7 @@ impl Gateway {
                 peer.heard = Some(now);
                 peer.suspicion = None;
                 peer.beat = Some(beat);
+                self.compare(&beat, out);
             }
             // The will of an earlier life says nothing of the present one.
             Liveness::Dead | Liveness::Stopped

@@ -15,7 +15,7 @@ pub(super) type HouseValues = BTreeMap<&'static str, String>;
 /// Counters, agreed settings and presence as rows of table `house`.
 pub(super) fn house(counters: Counters, agreed: Agreed, presence: Presence) -> HouseValues {
     // Taken apart, so that a field that is added cannot be forgotten here.
-    let Counters { seq, time, clock, epoch, generation } = counters;
+    let Counters { seq, time, clock, epoch, generation, digest } = counters;
     let Agreed { threshold, door_closes_after } = agreed;
     let Presence { inside, door_opened, quiet } = presence;
     BTreeMap::from([
@@ -24,6 +24,7 @@ pub(super) fn house(counters: Counters, agreed: Agreed, presence: Presence) -> H
         ("clock", clock.to_string()),
         ("epoch", epoch.to_string()),
         ("generation", generation.to_string()),
+        ("digest", digest.to_string()),
         ("threshold", threshold.to_string()),
         ("door-closes-after", door_closes_after.map_or_else(|| NEVER.into(), |ms| ms.to_string())),
         ("inside", inside.to_string()),
@@ -47,6 +48,8 @@ pub(super) fn parse_house(values: &BTreeMap<String, String>) -> Result<Change, S
             clock: Clock(value(values, "clock")?),
             epoch: Epoch(value(values, "epoch")?),
             generation: value(values, "generation")?,
+            // A home that was begun before there were digests has none.
+            digest: if values.contains_key("digest") { value(values, "digest")? } else { 0 },
         },
         Agreed { threshold: value(values, "threshold")?, door_closes_after },
         Presence {
@@ -148,6 +151,7 @@ mod tests {
             clock: Clock(3),
             epoch: Epoch(4),
             generation: u64::MAX,
+            digest: 1 << 63,
         };
         let presence = Presence { inside: true, door_opened: false, quiet: true };
         for door_closes_after in [None, Some(0), Some(5000)] {

@@ -3,7 +3,7 @@
 use paxos::Voters;
 use wire::{GatewayId, Zone};
 
-use super::{Change, House, Note, Outcome, Timer, Verdict};
+use super::{Change, House, Note, Outcome, Timer, Verdict, digest};
 use crate::command::{Entry, Op, Origin, TimerName};
 
 impl House {
@@ -43,6 +43,12 @@ impl House {
             }
             Op::Fire { timer, generation } => self.fire(entry, *timer, *generation, &mut outcome),
         }
+        self.close(outcome)
+    }
+
+    /// The last of an entry's changes tells of all of them.
+    fn close(&mut self, mut outcome: Outcome) -> Outcome {
+        self.counters.digest = digest::after(self.counters.digest, &outcome.changes);
         outcome.changes.push(Change::House(self.counters, self.agreed, self.presence));
         outcome
     }
@@ -58,8 +64,7 @@ impl House {
         for (gateway, incarnation) in gone {
             self.dead(gateway, incarnation, &mut outcome);
         }
-        outcome.changes.push(Change::House(self.counters, self.agreed, self.presence));
-        outcome
+        self.close(outcome)
     }
 
     /// The fence of rule 3: only the current epoch's next proposal is applied.

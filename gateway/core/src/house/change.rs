@@ -10,7 +10,7 @@ use super::{Counters, DeviceRow, House, Member, OpenOrder, Presence, SeenKey, Ti
 use crate::command::{Agreed, TimerName};
 
 /// One row to write or to remove.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Change {
     /// Counters, agreed settings and presence: one row each, replaced as a whole.
     House(Counters, Agreed, Presence),
@@ -51,7 +51,7 @@ pub enum Change {
 }
 
 /// A register of a device with its new value.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Register {
     /// The last agreed report, and the order that it fulfilled.
     State(State, Option<OrderNumber>),

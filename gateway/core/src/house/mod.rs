@@ -10,6 +10,7 @@
 mod apply;
 mod change;
 mod devices;
+mod digest;
 mod outcome;
 mod placement;
 mod rules;
@@ -47,7 +48,7 @@ pub struct House {
 }
 
 /// What counts upwards.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Counters {
     /// The last device change.
     pub seq: Seq,
@@ -59,10 +60,12 @@ pub struct Counters {
     pub epoch: Epoch,
     /// The last generation of a timer given out.
     pub generation: u64,
+    /// Of every change so far; 0 in a home that was begun before there were digests.
+    pub digest: u64,
 }
 
 /// A gateway as the log knows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Member {
     /// Whether it was last said to be here, or to be dead.
     pub alive: bool,
@@ -75,7 +78,7 @@ pub struct Member {
 }
 
 /// A zone and its owner.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ZoneRow {
     /// The gateway that serves it now.
     pub owner: GatewayId,
@@ -88,7 +91,7 @@ pub struct ZoneRow {
 }
 
 /// A registered device.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct DeviceRow {
     /// Its zone.
     pub zone: Zone,
@@ -105,7 +108,7 @@ pub struct DeviceRow {
 }
 
 /// An order that no report has fulfilled yet.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct OpenOrder {
     /// Its number.
     pub number: OrderNumber,
@@ -116,7 +119,7 @@ pub struct OpenOrder {
 }
 
 /// A timer of the home.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Timer {
     /// Which setting of it this is.
     pub generation: u64,
@@ -131,7 +134,7 @@ impl House {
     pub fn new() -> Self {
         Self {
             agreed: Agreed { threshold: 3, door_closes_after: None },
-            counters: Counters::default(),
+            counters: Counters { digest: digest::FIRST, ..Counters::default() },
             presence: Presence::default(),
             voters: Voters::none(),
             gateways: BTreeMap::new(),

@@ -10,7 +10,7 @@ use super::{House, Note, Outcome};
 use crate::command::{Entry, Said, TimerName};
 
 /// What the rules remember of the order of events.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Presence {
     /// Someone came in and has not left.
     pub inside: bool,

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use wire::{Device, NodeId, OrderNumber, RequestId, Seq, Stamp, Zone, ZoneVerb};
 
 /// By what a request is recognised.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SeenKey {
     /// The client's name of it, per device and kind of request.
     Id(Zone, Device, ZoneVerb, RequestId),
@@ -17,7 +17,7 @@ pub enum SeenKey {
 }
 
 /// What its first coming led to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Receipt {
     /// The device.
     pub node: NodeId,

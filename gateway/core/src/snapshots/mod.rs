@@ -95,6 +95,7 @@ impl Gateway {
         // What these were waiting for is in the snapshot, and nobody tells it apart there.
         self.unsettled.clear();
         self.rows.clear();
+        self.digests.clear();
         self.waiters.clear();
         let zones: Vec<Zone> = self.zones.keys().cloned().collect();
         for zone in zones {
