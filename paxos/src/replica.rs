@@ -168,10 +168,12 @@ impl Replica {
     pub fn step_into(&mut self, now: Moment, input: Input, step: &mut Step) {
         self.now = self.now.max(now);
         let before = step.chosen.len();
-        while self.log.chosen() < self.recovered {
-            choose_next(&mut self.log, &self.group.config, step);
+        if self.log.chosen() < self.recovered {
+            while self.log.chosen() < self.recovered {
+                choose_next(&mut self.log, &self.group.config, step);
+            }
+            self.regroup(step);
         }
-        self.regroup(step);
         match input {
             Input::Tick => self.tick(step),
             Input::Message { from, message } => self.message(from, message, step),

@@ -260,8 +260,8 @@ mod tests {
         later.send_durable(leader, accepted(ballot, 3));
         later.send_durable(leader, accepted(ballot, 5));
         later.send_durable(leader, accepted(ballot.succeeded_by(leader), 6));
-        later.send_durable(other, accepted(ballot, 7));
         later.send_durable(leader, accepted(ballot, 7));
+        later.send_durable(other, accepted(ballot, 8));
         step.absorb(later);
         let Ok(((), durable)) = step.persist(|_| Ok::<_, core::convert::Infallible>(()));
         let mut messages = durable.into_messages();

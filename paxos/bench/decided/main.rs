@@ -53,13 +53,15 @@ fn main() {
     let rounds = numbers.next().unwrap_or(5);
     let entries = numbers.next().unwrap_or(400) * 1000;
     let only = numbers.next();
-    println!("{entries} entries of 64 bytes a round, median of {rounds} rounds, three replicas");
+    println!("{entries} entries of 64 bytes a round, {rounds} rounds, three replicas");
     for (travel, title) in [
         (Travel::Together, "entries that wait together share a message"),
         (Travel::Alone, "every entry in a message and a slot of its own"),
     ] {
         println!("\n{title}");
-        println!("in flight      ours/s  omnipaxos/s  ratio  messages an entry: ours  omnipaxos");
+        println!(
+            "in flight: ours/s, median and best; omnipaxos/s; ratio, median; messages an entry, both"
+        );
         for in_flight in
             IN_FLIGHT.into_iter().filter(|count| only.is_none_or(|only| only == *count))
         {
@@ -81,10 +83,12 @@ fn compare(travel: Travel, in_flight: usize, entries: usize, rounds: usize, alon
         messages = (us.messages, them.messages);
     }
     println!(
-        "{in_flight:>9} {:>11.0} {:>12.0} {:>6.2} {:>24.3} {:>10.3}",
-        median(ours),
-        median(omni),
-        median(ratios),
+        "{in_flight:>9}: {:>9.0} {:>9.0}; {:>9.0} {:>9.0}; {:.2}; {:.3} {:.3}",
+        median(&mut ours),
+        best(&ours),
+        median(&mut omni),
+        best(&omni),
+        median(&mut ratios),
         messages.0,
         messages.1
     );
@@ -121,7 +125,12 @@ fn per_second(count: usize, spent: Duration) -> f64 {
     count as f64 / spent.as_secs_f64()
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
+}
+
+/// What the machine does when nobody else uses it.
+fn best(values: &[f64]) -> f64 {
+    values.iter().copied().fold(f64::NAN, f64::max)
 }

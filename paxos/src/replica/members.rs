@@ -9,37 +9,27 @@ use crate::step::Step;
 use crate::voters::Voters;
 
 impl Replica {
-    /// What blank replicas and those that know a group say to each other; gives the message back if it is another.
-    pub(super) fn founding_message(
-        &mut self,
-        from: ReplicaId,
-        message: Message,
-        step: &mut Step,
-    ) -> Option<Message> {
-        match message {
-            Message::Seek if self.is_blank() => {
-                self.founding.sought(from, &self.group.config, step);
-            }
-            Message::Seek if !self.founders.is_empty() => self.tell_of_the_group(from, step),
-            Message::Seek => {}
-            Message::Blank { to } if self.is_blank() && to == self.id() => {
-                if let Some(founders) = self.founding.is_blank(from, &self.group.config) {
-                    self.found(founders, step);
-                }
-            }
-            Message::Blank { .. } => {}
-            Message::Founded { founders, chosen } => {
-                if self.is_blank()
-                    && !founders.is_empty()
-                    && self.founding.believes(from, &founders)
-                {
-                    self.found(founders, step);
-                }
-                self.hear_chosen(from, chosen);
-            }
-            other => return Some(other).filter(|_| !self.is_blank()),
+    pub(super) fn on_seek(&mut self, from: ReplicaId, step: &mut Step) {
+        if self.is_blank() {
+            self.founding.sought(from, &self.group.config, step);
+        } else if !self.founders.is_empty() {
+            self.tell_of_the_group(from, step);
         }
-        None
+    }
+
+    pub(super) fn on_blank(&mut self, from: ReplicaId, to: ReplicaId, step: &mut Step) {
+        if self.is_blank()
+            && to == self.id()
+            && let Some(founders) = self.founding.is_blank(from, &self.group.config)
+        {
+            self.found(founders, step);
+        }
+    }
+
+    pub(super) fn on_founded(&mut self, from: ReplicaId, founders: Voters, step: &mut Step) {
+        if self.is_blank() && !founders.is_empty() && self.founding.believes(from, &founders) {
+            self.found(founders, step);
+        }
     }
 
     /// The group exists. Whoever knows it already is told what it is told.
@@ -68,18 +58,18 @@ impl Replica {
     /// Follows the changes of voters up to the chosen prefix. A slot says who votes behind it, so this comes before
     /// anything is decided about a later slot.
     pub(super) fn regroup(&mut self, step: &mut Step) {
-        if self.regrouped < self.log.chosen() {
-            self.follow_changes(step);
+        if self.regrouped == self.log.chosen() {
+            return;
         }
-    }
-
-    fn follow_changes(&mut self, step: &mut Step) {
         let mut new = step.chosen.iter().rev().take_while(|entry| entry.slot > self.regrouped);
         let last = new.find_map(|entry| Some((entry.slot, entry.value.voters()?.clone())));
         self.regrouped = self.log.chosen();
-        let Some((slot, voters)) = last else {
-            return;
-        };
+        if let Some((slot, voters)) = last {
+            self.change_group(slot, voters, step);
+        }
+    }
+
+    fn change_group(&mut self, slot: Slot, voters: Voters, step: &mut Step) {
         step.events.push(Event::Voting { slot, voters: voters.clone() });
         self.part_with_those_before(slot, step);
         self.group.voters = voters;

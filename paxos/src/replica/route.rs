@@ -18,11 +18,15 @@ impl Replica {
                 return;
             }
         }
-        let Some(message) = self.founding_message(from, message, step) else {
-            return;
-        };
         match message {
-            Message::Seek | Message::Blank { .. } | Message::Founded { .. } => {}
+            Message::Seek => self.on_seek(from, step),
+            Message::Blank { to } => self.on_blank(from, to, step),
+            Message::Founded { founders, chosen } => {
+                self.on_founded(from, founders, step);
+                self.hear_chosen(from, chosen);
+            }
+            // Whoever knows no group has no part in what its replicas say to each other.
+            _ if self.is_blank() => {}
             Message::PreVote { attempt, chosen, replacing } => {
                 self.on_pre_vote(from, attempt, (chosen, replacing), step)
             }
