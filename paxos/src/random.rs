@@ -20,7 +20,11 @@ impl Random {
 
     /// A duration in `0..=limit`, to the microsecond.
     pub(crate) fn up_to(&mut self, limit: Duration) -> Duration {
+        let random = self.next();
+        if limit.is_zero() {
+            return limit;
+        }
         let micros = u64::try_from(limit.as_micros()).unwrap_or(u64::MAX - 1);
-        Duration::from_micros(self.next() % micros.saturating_add(1).max(1))
+        Duration::from_micros(random % micros.saturating_add(1))
     }
 }

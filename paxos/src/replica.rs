@@ -198,27 +198,27 @@ impl Replica {
         if self.is_blank() {
             return (self.founding.due, Reason::Founding);
         }
-        let config = &self.group.config;
-        let start = (self.log.chosen() < self.recovered).then_some((self.now, Reason::Start));
+        if self.log.chosen() < self.recovered {
+            return (self.now, Reason::Start);
+        }
         let election = (self.election.timer, Reason::Election);
-        let (first, second) = match &self.role {
-            Role::Follower => (Some(election), None),
+        let resend = |at: Option<Moment>| (at.unwrap_or(Moment::NEVER), Reason::Resend);
+        let late = (self.catch_up.due().unwrap_or(Moment::NEVER), Reason::CatchUp);
+        match &self.role {
+            Role::Follower => {
+                let forwarded = self.pending.due().filter(|_| self.follows().is_some());
+                election.min(resend(forwarded)).min(late)
+            }
             Role::Candidate(candidate) => {
-                let resend = candidate.sent + config.resend;
-                (Some(election), Some((resend, Reason::Resend)))
+                let asked = candidate.sent + self.group.config.resend;
+                election.min(resend(Some(asked))).min(late)
             }
             Role::Leader(leader) => {
                 let beat = (leader.beat_due(), Reason::Heartbeat);
                 let quorum = (leader.quorum_until(&self.group), Reason::QuorumCheck);
-                let resend = leader.resend_due(&self.group);
-                (Some(beat.min(quorum)), resend.map(|at| (at, Reason::Resend)))
+                beat.min(quorum).min(resend(leader.resend_due(&self.group)))
             }
-        };
-        let late = self.catch_up.due().map(|at| (at, Reason::CatchUp));
-        let forward = self.pending.due().filter(|_| self.follows().is_some());
-        let forward = forward.map(|at| (at, Reason::Resend));
-        let due = [start, first, second, late.filter(|_| !self.is_leading()), forward];
-        due.into_iter().flatten().min().unwrap_or((Moment::NEVER, Reason::Election))
+        }
     }
 
     /// Who this is.
