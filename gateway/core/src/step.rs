@@ -90,3 +90,31 @@ impl Step {
         Ok(all)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use paxos::Slot;
+    use wire::NodeId;
+
+    #[test]
+    fn a_snapshot_swallows_the_changes_before_it_and_none_after_it() {
+        let change = |node| Change::Order(NodeId(node), None);
+        let changed = |node, slot| Step {
+            changes: vec![change(node)],
+            applied: Some(Slot(slot)),
+            ..Step::default()
+        };
+        let id = SnapshotId { slot: Slot(100), bytes: 1, hash: [0; 32] };
+        let installed = Step { install: Some(id), applied: Some(id.slot), ..Step::default() };
+        let mut step = changed(2, 7);
+        step.absorb(installed);
+        step.absorb(changed(3, 101));
+        let written = step.persist(|write| {
+            assert_eq!((write.install, write.applied), (Some(id), Some(Slot(101))));
+            assert_eq!(write.changes, [change(3)]);
+            Ok::<_, ()>(Vec::new())
+        });
+        assert!(written.is_ok());
+    }
+}
