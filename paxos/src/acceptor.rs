@@ -4,6 +4,7 @@ use crate::config::Config;
 use crate::id::{Ballot, ReplicaId, Slot};
 use crate::log::Log;
 use crate::message::{Message, Value};
+use crate::mutant::mutant;
 use crate::record::Record;
 use crate::step::Step;
 
@@ -25,7 +26,9 @@ impl Acceptor {
     pub(crate) fn raise(&mut self, ballot: Ballot, step: &mut Step) {
         if ballot > self.promised {
             self.promised = ballot;
-            step.records.push(Record::Promised(ballot));
+            if !mutant!(PromiseNotWritten) {
+                step.records.push(Record::Promised(ballot));
+            }
         }
     }
 
@@ -49,17 +52,22 @@ impl Acceptor {
         step: &mut Step,
     ) -> bool {
         let to = ballot.replica;
-        if self.refuse(to, ballot, log, step) {
+        if !mutant!(LowerBallotPromised) && self.refuse(to, ballot, log, step) {
             return false;
         }
         let chosen = log.chosen();
-        if from < log.floor() {
+        if from < log.floor() && !mutant!(ForgottenNotRefused) {
             step.send(to, Message::TooFarBehind { ballot, chosen });
             return false;
         }
         self.raise(ballot, step);
-        let (entries, last) = log.report(from, config);
+        let start = if mutant!(ChosenNotReported) { chosen.next().max(from) } else { from };
+        let (entries, last) = log.report(start.max(log.floor()), config);
         let promise = Message::Promise { ballot, from, to: last, chosen, entries };
+        if mutant!(PromiseBeforeSync) {
+            step.send(to, promise);
+            return true;
+        }
         step.send_durable(to, promise);
         true
     }
@@ -75,7 +83,9 @@ impl Acceptor {
         log: &mut Log,
         step: &mut Step,
     ) {
-        if self.refuse(ballot.replica, ballot, log, step) || slot > bound {
+        let refused =
+            !mutant!(LowerBallotAccepted) && self.refuse(ballot.replica, ballot, log, step);
+        if refused || slot > bound {
             return;
         }
         self.raise(ballot, step);
@@ -88,11 +98,14 @@ impl Acceptor {
             );
         }
         let accepted = Message::Accepted { ballot, from: slot, to: slot, chosen: log.chosen() };
+        if mutant!(AcceptedBeforeSync) {
+            return step.send(ballot.replica, accepted);
+        }
         step.send_durable(ballot.replica, accepted);
     }
 
     fn record(&self, ballot: Ballot, slot: Slot, value: Value, log: &mut Log, step: &mut Step) {
-        if log.put(slot, ballot, &value) {
+        if log.put(slot, ballot, &value) && !mutant!(AcceptanceNotWritten) {
             step.records.push(Record::Accepted { slot, ballot, value });
         }
     }

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use crate::config::Group;
 use crate::id::{Ballot, Moment, ReplicaId, Slot};
 use crate::message::{Entry, Message, Value};
+use crate::mutant::mutant;
 use crate::step::Step;
 use crate::voters::Voters;
 
@@ -70,6 +71,9 @@ impl Candidate {
     pub(crate) fn ask_one(&self, voter: ReplicaId, step: &mut Step) {
         let from = self.next.get(&voter).copied().unwrap_or(self.from);
         let ballot = self.ballot;
+        if mutant!(PrepareBeforeSync) {
+            return step.send(voter, Message::Prepare { ballot, from });
+        }
         step.send_durable(voter, Message::Prepare { ballot, from });
     }
 
@@ -88,7 +92,7 @@ impl Candidate {
         for entry in entries {
             self.report(entry);
         }
-        if to != Slot(u64::MAX) {
+        if to != Slot(u64::MAX) && !mutant!(PartOfAReportIsEnough) {
             return Progress::More;
         }
         self.complete.insert(by);
@@ -106,12 +110,19 @@ impl Candidate {
 
     fn groups<'a>(&'a self, chosen: Slot, group: &'a Group) -> impl Iterator<Item = &'a Voters> {
         let reported = self.best.range(chosen.next()..).filter_map(|(_, best)| best.1.voters());
+        let reported = reported.filter(|_| !mutant!(ReportedGroupNotAsked));
         core::iter::once(&group.voters).chain(reported)
     }
 
     fn report(&mut self, entry: Entry) {
         let best = self.best.get(&entry.slot);
-        if best.is_none_or(|(ballot, _)| *ballot < entry.ballot) {
+        let better = |ballot: Ballot| {
+            if mutant!(LowestBallotWins) {
+                return ballot > entry.ballot;
+            }
+            ballot < entry.ballot || mutant!(LastReportWins)
+        };
+        if best.is_none_or(|(ballot, _)| better(*ballot)) {
             self.best.insert(entry.slot, (entry.ballot, entry.value));
         }
     }
@@ -124,7 +135,10 @@ impl Candidate {
         let mut slot = chosen.next();
         while slot <= last {
             let reported = self.best.remove(&slot);
-            values.push_back(reported.map_or(Value::NoOp, |(_, value)| value));
+            let reported = reported.filter(|_| !mutant!(OwnValueWins));
+            if reported.is_some() || !mutant!(GapsNotFilled) {
+                values.push_back(reported.map_or(Value::NoOp, |(_, value)| value));
+            }
             slot = slot.next();
         }
         values.push_back(Value::NoOp);

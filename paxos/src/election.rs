@@ -11,6 +11,7 @@ use crate::event::Event;
 use crate::id::{Ballot, Moment, ReplicaId, Slot};
 use crate::log::Log;
 use crate::message::{Message, Opinion};
+use crate::mutant::mutant;
 use crate::random::Random;
 use crate::step::Step;
 use crate::voters::Votes;
@@ -223,6 +224,7 @@ impl Election {
         let leads = self.leader().filter(|leader| *leader == group.config.id);
         let heard = self.heard.filter(|_| !self.suspected && !self.silent(now, &group.config));
         let alive = leads.or(heard.map(|(leader, _)| leader));
+        let wanted = wanted || mutant!(LeaderNotDefended);
         match alive.filter(|leader| !wanted && *leader != candidate) {
             Some(leader) => Opinion::LeaderAlive(leader),
             None if chosen.next() < log.floor() => Opinion::Behind,

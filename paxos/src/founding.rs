@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::event::Event;
 use crate::id::{Moment, ReplicaId};
 use crate::message::Message;
+use crate::mutant::mutant;
 use crate::step::Step;
 use crate::voters::Voters;
 
@@ -70,16 +71,19 @@ impl Founding {
     }
 
     /// Whether word of a group may be taken: not of one that an earlier disk of the founder began than the one that
-    /// asked last, unless that one says so itself; it then begins no other.
+    /// asked last, unless a later disk of that founder says so itself; it then begins no other.
     pub(crate) fn believes(&self, from: ReplicaId, founders: &Voters) -> bool {
         let same = |told: ReplicaId| {
-            told == from || founders.numbered(told.number()).is_none_or(|id| id == told)
+            let founder = founders.numbered(told.number());
+            let another = from.number() == told.number() && founder != Some(from);
+            another || founder.is_none_or(|id| id == told)
         };
         self.told.is_none_or(same)
     }
 
     fn found(&self, config: &Config) -> Option<Voters> {
-        let all = others(config).all(|number| self.blank.contains_key(&number));
+        let all =
+            others(config).all(|number| self.blank.contains_key(&number)) || mutant!(FoundedAlone);
         let founders = self.blank.values().copied().chain([config.id]);
         if founds(config) && all { Voters::new(founders).ok() } else { None }
     }

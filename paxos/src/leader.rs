@@ -12,6 +12,7 @@ use crate::id::{Ballot, Moment, ReplicaId, Slot};
 use crate::learner::choose_next;
 use crate::log::Log;
 use crate::message::{Message, Value};
+use crate::mutant::mutant;
 use crate::pending::Pending;
 use crate::step::Step;
 use crate::voters::{Voters, Votes};
@@ -100,8 +101,9 @@ impl Leader {
         pending: &mut Pending,
         step: &mut Step,
     ) {
-        let window = group.config.window;
-        while self.next.above(log.chosen()) <= window && self.changed <= log.chosen() {
+        let window = group.config.window + if mutant!(WindowIgnored) { 1 } else { 0 };
+        let behind = mutant!(ProposedBehindAChange);
+        while self.next.above(log.chosen()) <= window && (behind || self.changed <= log.chosen()) {
             let Some(value) = self.next_value(group, log, pending) else {
                 break;
             };
@@ -192,7 +194,8 @@ impl Leader {
         if now >= self.beat_due {
             self.heartbeat(now, group, log, step);
         }
-        let late = |round: &Round| now >= round.sent + group.config.resend;
+        let late =
+            |round: &Round| now >= round.sent + group.config.resend && !mutant!(RoundSentOnce);
         let first = self.first();
         let mut rounds = core::mem::take(&mut self.rounds);
         for (round, slot) in rounds.iter_mut().zip(first.0..).filter(|(round, _)| late(round)) {
@@ -208,8 +211,8 @@ impl Leader {
         let silent = group.config.election_max * 4;
         self.observers.retain(|_, observer| now.since(observer.heard) <= silent);
         for peer in group.peers().chain(self.observers.keys().copied()) {
-            let heartbeat =
-                Message::Heartbeat { ballot: self.ballot, beat: self.beat, chosen: log.chosen() };
+            let chosen = if mutant!(HeartbeatWithoutMark) { Slot::ZERO } else { log.chosen() };
+            let heartbeat = Message::Heartbeat { ballot: self.ballot, beat: self.beat, chosen };
             step.send(peer, heartbeat);
         }
         self.announced = log.chosen();
@@ -239,13 +242,15 @@ impl Leader {
             step.confirmed.push((ticket, false));
             return;
         }
-        self.heartbeat(now, group, log, step);
+        if !mutant!(ConfirmedByAnOldBeat) {
+            self.heartbeat(now, group, log, step);
+        }
         self.confirms.push_back((self.beat, ticket));
     }
 
     /// Answers the tickets whose heartbeat a majority answered, once the barrier is chosen.
     pub(crate) fn resolve(&mut self, group: &Group, log: &Log, step: &mut Step) {
-        if log.chosen() < self.barrier {
+        if log.chosen() < self.barrier && !mutant!(ConfirmedBeforeTheBarrier) {
             return;
         }
         while let Some((beat, ticket)) = self.confirms.front().copied() {
@@ -255,7 +260,7 @@ impl Leader {
             answered.for_each(|(id, _)| {
                 votes.insert(*id, &group.voters);
             });
-            if !votes.is_majority(&group.voters) {
+            if !votes.is_majority(&group.voters) && !mutant!(ConfirmedAlone) {
                 break;
             }
             self.confirms.pop_front();
@@ -270,7 +275,7 @@ impl Leader {
         // The latest moment since which a majority, this replica included, was heard.
         let since =
             heard().filter(|since| heard().filter(|at| at >= since).count() >= others).max();
-        match since.filter(|_| others > 0) {
+        match since.filter(|_| others > 0 && !mutant!(LostQuorumIgnored)) {
             Some(since) => since + group.config.election_max,
             None => Moment::NEVER,
         }

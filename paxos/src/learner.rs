@@ -6,6 +6,7 @@ use crate::event::Event;
 use crate::id::{Ballot, Slot};
 use crate::log::Log;
 use crate::message::Entry;
+use crate::mutant::mutant;
 use crate::record::Record;
 use crate::step::{Chosen, Step};
 
@@ -32,7 +33,8 @@ impl Learner {
         let (ballot, to) = self.mark;
         while log.chosen() < to {
             let held = log.get(log.chosen().next());
-            if held.is_none_or(|(accepted, _)| *accepted != ballot) {
+            let any = mutant!(MarkForAnyBallot);
+            if held.is_none_or(|(accepted, _)| *accepted != ballot && !any) {
                 break;
             }
             choose_next(log, config, step);
@@ -52,7 +54,9 @@ impl Learner {
             return false;
         }
         let Entry { slot, ballot, value } = entry;
-        acceptor.raise(ballot, step);
+        if !mutant!(LearntNotPromised) {
+            acceptor.raise(ballot, step);
+        }
         match log.get(slot) {
             Some((held, same)) if *held >= ballot => {
                 assert!(

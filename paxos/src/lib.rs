@@ -37,6 +37,10 @@ mod leader;
 mod learner;
 mod log;
 mod message;
+#[cfg(not(feature = "mutants"))]
+mod mutant;
+#[cfg(feature = "mutants")]
+pub mod mutant;
 mod pending;
 mod random;
 mod record;

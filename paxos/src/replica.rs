@@ -18,6 +18,7 @@ use crate::leader::Leader;
 use crate::learner::{Learner, choose_next};
 use crate::log::Log;
 use crate::message::{Message, Request};
+use crate::mutant::mutant;
 use crate::pending::Pending;
 use crate::random::Random;
 use crate::record::{Record, Recovered};
@@ -123,7 +124,8 @@ impl Replica {
             panic!("the configuration was not validated: {config:?}");
         };
         let accepted = recovered.accepted.iter().map(|entry| entry.ballot).max();
-        let promised = recovered.promised.max(accepted.unwrap_or(Ballot::ZERO));
+        let promised = if mutant!(PromiseForgotten) { Ballot::ZERO } else { recovered.promised };
+        let promised = promised.max(accepted.unwrap_or(Ballot::ZERO));
         let log = Log::recover(&recovered);
         let mut unreported = (recovered.applied.0 + 1..=recovered.chosen.0).map(Slot);
         let missing = unreported.find(|slot| log.get(*slot).is_none());
@@ -302,7 +304,7 @@ impl Replica {
                 self.hand_over(step);
                 self.readmit(step);
             }
-            Role::Candidate(_) if now >= self.election.timer => {
+            Role::Candidate(_) if now >= self.election.timer && !mutant!(CandidateNeverGivesUp) => {
                 self.step_down(SteppedDown::NoMajority, step);
             }
             Role::Candidate(candidate) => {
@@ -311,7 +313,9 @@ impl Replica {
                 }
             }
             Role::Follower if now < self.election.timer => {}
-            Role::Follower if group.votes() => self.pre_vote(None, step),
+            Role::Follower if group.votes() || mutant!(ObserverCampaigns) => {
+                self.pre_vote(None, step)
+            }
             Role::Follower => {
                 self.election.observe(now, &group.config);
                 self.catch_up.poll(self.log.chosen(), group, step);
@@ -320,7 +324,7 @@ impl Replica {
     }
 
     fn pre_vote(&mut self, replacing: Option<Ballot>, step: &mut Step) {
-        if !self.votes() {
+        if !self.votes() && !mutant!(ObserverCampaigns) {
             return;
         }
         let chosen = self.log.chosen();
@@ -398,20 +402,27 @@ impl Replica {
         self.step_down(SteppedDown::Installed, step);
         self.log.install(slot);
         self.regrouped = slot;
-        self.group.voters = voters;
+        if !mutant!(SnapshotVotersIgnored) {
+            self.group.voters = voters;
+        }
         self.election.regroup(self.now, &self.group, &mut self.random);
-        step.records.push(Record::Installed(slot));
+        if !mutant!(SnapshotNotWritten) {
+            step.records.push(Record::Installed(slot));
+        }
         self.catch_up.progressed(self.now);
     }
 
     /// Takes a ballot that was never used, and asks for promises once it is durable.
     pub(crate) fn campaign(&mut self, step: &mut Step) {
-        if !matches!(self.role, Role::Follower) || !self.votes() {
+        let may = self.votes() || mutant!(ObserverCampaigns);
+        if !matches!(self.role, Role::Follower) || !may {
             return;
         }
         let highest = self.acceptor.promised().max(self.election.seen());
         let ballot = highest.succeeded_by(self.id());
-        self.acceptor.raise(ballot, step);
+        if !mutant!(OwnBallotNotPromised) {
+            self.acceptor.raise(ballot, step);
+        }
         self.election.forget(false, self.now, &self.group, &mut self.random);
         step.events.push(Event::Campaigning { ballot });
         let mut candidate = Candidate::new(ballot, self.log.chosen(), self.now);

@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::id::ReplicaId;
+use crate::mutant::mutant;
 
 /// A group of 1 to 7 voters with distinct numbers, ascending by number; or nobody, before a group is founded.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -75,6 +76,9 @@ impl Voters {
 
     /// Whether this very disk votes.
     pub fn contains(&self, id: ReplicaId) -> bool {
+        if mutant!(AnyDiskVotes) {
+            return self.numbered(id.number()).is_some();
+        }
         self.0.contains(&id)
     }
 
@@ -94,12 +98,18 @@ impl Voters {
     }
 
     /// How many voters make a majority: any two such sets share a voter.
-    pub const fn majority(&self) -> usize {
+    pub fn majority(&self) -> usize {
+        if mutant!(HalfIsEnough) {
+            return self.0.len().div_ceil(2);
+        }
         self.0.len() / 2 + 1
     }
 
     fn position(&self, id: ReplicaId) -> Option<usize> {
-        self.0.iter().position(|voter| *voter == id)
+        let same = |voter: &ReplicaId| {
+            *voter == id || mutant!(AnyDiskVotes) && voter.number() == id.number()
+        };
+        self.0.iter().position(same)
     }
 }
 
@@ -145,7 +155,8 @@ pub(crate) struct Votes(u8);
 impl Votes {
     /// Adds a vote; false if it was there, or comes from someone without a vote.
     pub(crate) fn insert(&mut self, by: ReplicaId, voters: &Voters) -> bool {
-        let bit = voters.position(by).map_or(0, |place| 1 << place);
+        let nobody = if mutant!(AnybodyVotes) { 1 << 7 } else { 0 };
+        let bit = voters.position(by).map_or(nobody, |place| 1 << place);
         let new = bit & !self.0 != 0;
         self.0 |= bit;
         new
@@ -156,8 +167,9 @@ impl Votes {
     }
 
     /// True once more than half of the group is in.
-    pub(crate) const fn is_majority(self, voters: &Voters) -> bool {
-        self.0.count_ones() as usize >= voters.majority()
+    pub(crate) fn is_majority(self, voters: &Voters) -> bool {
+        let missing = if mutant!(OneTooFew) { 1 } else { 0 };
+        self.0.count_ones() as usize + missing >= voters.majority()
     }
 }
 

@@ -121,7 +121,9 @@ pub fn run(order: &Order, done: &(dyn Fn() + Sync)) -> io::Result<Report> {
 /// Plays a seed again, which changes nothing, and writes down what happens.
 fn write_trace(order: &Order, seed: u64, path: &Path) -> io::Result<()> {
     let trace = Trace::to_file(path)?;
-    let _ = order.what.run(seed, Options { blind: order.blind, trace });
+    let mut options = Options { trace, ..Options::default() };
+    options.blind = order.blind;
+    let _ = order.what.run(seed, options);
     Ok(())
 }
 

@@ -10,6 +10,17 @@
 
 pub mod fleet;
 
+/// Whether this mistake is to be made; never, without the feature `mutants`.
+macro_rules! mutant {
+    ($name:ident) => {{
+        #[cfg(feature = "mutants")]
+        let active = paxos::mutant::is_active(paxos::mutant::Mutant::$name);
+        #[cfg(not(feature = "mutants"))]
+        let active = false;
+        active
+    }};
+}
+
 mod dice;
 mod group;
 mod summary;
@@ -27,6 +38,9 @@ pub struct Options {
     pub blind: bool,
     /// Who wants to read what happens.
     pub trace: Trace,
+    /// A mistake to make on purpose.
+    #[cfg(feature = "mutants")]
+    pub mutant: Option<paxos::mutant::Mutant>,
 }
 
 /// Plays one seed of a Paxos group.
@@ -34,5 +48,7 @@ pub struct Options {
 /// # Errors
 /// The claim that was broken, or the replica's own assertion that failed.
 pub fn run_group(seed: u64, options: Options) -> Result<Summary, Violation> {
+    #[cfg(feature = "mutants")]
+    paxos::mutant::set_active(options.mutant);
     verdict::judge(seed, || group::run(seed, options))
 }

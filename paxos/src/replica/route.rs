@@ -8,6 +8,7 @@ use crate::event::{Event, SteppedDown};
 use crate::id::{Ballot, ReplicaId, Slot};
 use crate::learner::Learner;
 use crate::message::{Entry, Message, Opinion, Request, Value};
+use crate::mutant::mutant;
 use crate::step::{Fetch, Step};
 
 impl Replica {
@@ -149,10 +150,12 @@ impl Replica {
         entries: Vec<Entry>,
         step: &mut Step,
     ) {
-        if !matches!(&self.role, Role::Candidate(candidate) if candidate.ballot == ballot) {
+        let any = mutant!(AnyPromiseIsCounted);
+        if !matches!(&self.role, Role::Candidate(own) if own.ballot == ballot || any) {
             return;
         }
-        for entry in entries.iter().filter(|entry| entry.slot <= chosen) {
+        let known = if mutant!(UnchosenLearnt) { Slot(u64::MAX) } else { chosen };
+        for entry in entries.iter().filter(|entry| entry.slot <= known) {
             let (acceptor, log) = (&mut self.acceptor, &mut self.log);
             Learner::learn(entry.clone(), acceptor, log, &self.group.config, step);
         }
@@ -211,7 +214,7 @@ impl Replica {
         step: &mut Step,
     ) {
         if let Role::Leader(leader) = &mut self.role
-            && leader.ballot == ballot
+            && (leader.ballot == ballot || mutant!(AnyBallotIsCounted))
         {
             leader.hear(by, 0, chosen, self.now);
             leader.accepted(by, slots, &self.group, &mut self.log, step);
@@ -229,7 +232,7 @@ impl Replica {
         self.election.see(promised);
         self.hear_chosen(from, chosen);
         // One that lost its vote may have promised anything.
-        let votes = self.group.voters.contains(from);
+        let votes = self.group.voters.contains(from) && !mutant!(RefusalIgnored);
         if votes && self.role.ballot() == Some(ballot) && promised > ballot {
             let led = self.is_leading();
             self.step_down(SteppedDown::HigherBallot(promised), step);
@@ -281,7 +284,7 @@ impl Replica {
             return;
         }
         self.hear_chosen(from, chosen);
-        if entries.is_empty() && chosen > self.log.chosen() {
+        if entries.is_empty() && chosen > self.log.chosen() && !mutant!(SnapshotNotAskedFor) {
             let missing = self.log.chosen().next();
             step.events.push(Event::SnapshotNeeded { from, missing });
             return;

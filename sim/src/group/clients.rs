@@ -38,14 +38,20 @@ impl World {
         let next = self.dice.between(1, 2 * self.plan.client_every);
         self.after(next, Due::Client);
         let node = self.dice.below(self.nodes.len());
-        if self.nodes[node].paused_until > self.now {
-            return;
-        }
-        if self.dice.chance(25) {
-            self.confirm(node);
-        } else {
-            let client = self.dice.below(self.clients.len());
-            self.propose(node, client);
+        let client = self.dice.chance(65).then(|| self.dice.below(self.clients.len()));
+        self.ask(node, client);
+    }
+
+    /// A client proposes something, or asks whether the replica leads. A replica that stands still finds it when it
+    /// goes on, perhaps before it looks at its clock.
+    pub(crate) fn ask(&mut self, node: usize, client: Option<usize>) {
+        let wait = self.nodes[node].paused_until.saturating_sub(self.now);
+        match client {
+            _ if wait > 0 => self.after(wait, Due::Ask { node, client }),
+            Some(client) => {
+                self.propose(node, client);
+            }
+            None => self.confirm(node),
         }
     }
 

@@ -70,6 +70,9 @@ impl Disk {
     /// The power goes: of what was not synced, the first `kept` calls are there, and a part of the next.
     pub(crate) fn crash(&mut self, kept: usize, torn: bool) {
         let cut = kept < self.unsynced.len();
+        if mutant!(RottenRecordCutOff) {
+            self.accepted.pop_last();
+        }
         self.unsynced.truncate(kept);
         if cut && torn {
             self.unsynced.push(Frame::Torn);

@@ -5,6 +5,7 @@ use paxos::{Chosen, Input, Message, Moment, Outgoing, Record, Replica, Slot, Ste
 use super::disk::Frame;
 use super::plan::Survives;
 use super::world::{Due, World};
+use crate::verdict::claim;
 
 /// A write on its way to the disk: transactions, and what was chosen in each.
 #[derive(Debug)]
@@ -61,6 +62,7 @@ impl World {
         let mut step = replica.step(clock, input);
         let life = it.life;
         self.summary.inputs += 1;
+        self.nobody_spins(node);
         self.look(node, &step);
         for out in step.take_immediate() {
             self.send(node, out);
@@ -74,6 +76,12 @@ impl World {
             self.write(node);
             self.arm(node);
         }
+    }
+
+    /// The longest runs take a tenth of this.
+    fn nobody_spins(&self, node: usize) {
+        let inputs = self.summary.inputs;
+        claim!(inputs < 1_000_000, "nobody spins", "{} took the last input", node + 1);
     }
 
     /// Starts a write if none is under way: it takes all that waits.
@@ -143,6 +151,7 @@ impl World {
         let fate = it.writing.as_ref().map_or(Fate::Done, |write| write.fate);
         match fate {
             Fate::Done => self.finish_write(node),
+            Fate::SyncFails if mutant!(FailedSyncIgnored) => self.ignore_failed_sync(node),
             Fate::DiesBefore => self.crash(node),
             Fate::DiesAfter => {
                 self.put(node);
@@ -158,8 +167,18 @@ impl World {
         }
     }
 
-    fn finish_write(&mut self, node: usize) {
+    /// The system has forgotten what it could not write, and the next sync says that all is well.
+    fn ignore_failed_sync(&mut self, node: usize) {
         let messages = self.put(node);
+        self.nodes[node].disk.crash(0, false);
+        messages.into_iter().for_each(|out| self.send(node, out));
+    }
+
+    fn finish_write(&mut self, node: usize) {
+        let mut messages = self.put(node);
+        if mutant!(SentBeforeSync) {
+            messages.drain(..).for_each(|out| self.send(node, out));
+        }
         let it = &mut self.nodes[node];
         it.disk.sync();
         if let Some(keep) = self.plan.disk.keep {
@@ -223,7 +242,7 @@ impl World {
         self.summary.torn_writes += u64::from(torn && kept < calls);
         self.nodes[node].disk.crash(kept, torn);
         self.nodes[node].end();
-        let down = self.dice.tail(1000, 600_000);
+        let down = self.dice.tail(1000, 1_000_000);
         self.after(down, Due::Restart { node });
     }
 
@@ -232,7 +251,7 @@ impl World {
         if self.nodes[node].life != life || self.nodes[source].replica.is_none() {
             return;
         }
-        let state = self.nodes[source].disk.machine.clone();
+        let state = self.nodes[source].disk.machine.snapshot();
         let slot: Slot = state.applied_to();
         let voters = self.nodes[source].disk.voters();
         if slot <= self.nodes[node].reported {

@@ -2,6 +2,7 @@
 
 use paxos::Input;
 
+use super::claims::votes;
 use super::world::{Due, World};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +14,7 @@ pub(crate) enum Fault {
     Suspend,
     FullDisk,
     Split,
+    Divide,
     Isolate,
     IsolateLeader,
     OneWay,
@@ -22,11 +24,12 @@ pub(crate) enum Fault {
     Stale,
     Suspicion,
     Campaign,
+    Duel,
     LostDisk,
 }
 
 impl Fault {
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::Crash,
         Self::CrashLeader,
         Self::PowerCut,
@@ -34,6 +37,7 @@ impl Fault {
         Self::Suspend,
         Self::FullDisk,
         Self::Split,
+        Self::Divide,
         Self::Isolate,
         Self::IsolateLeader,
         Self::OneWay,
@@ -43,17 +47,21 @@ impl Fault {
         Self::Stale,
         Self::Suspicion,
         Self::Campaign,
+        Self::Duel,
         Self::LostDisk,
     ];
 }
 
 impl World {
-    pub(crate) fn next_fault(&mut self) {
+    pub(crate) fn fault(&mut self, only: Option<Fault>) {
         if self.calm.is_some() {
             return;
         }
+        if let Some(fault) = only {
+            return self.strike(fault);
+        }
         let next = self.dice.between(1, 2 * self.plan.fault_every);
-        self.after(next, Due::Fault);
+        self.after(next, Due::Fault { only: None });
         // Cuts do not last: one way or another the others go on in between.
         if self.plan.faults.is_empty() || self.dice.chance(15) {
             return self.mend();
@@ -71,13 +79,21 @@ impl World {
                 self.crash(leader);
             }
             Fault::PowerCut => self.cut_power(),
-            Fault::Pause => self.pause(node, 0),
+            Fault::Pause => {
+                let leader = self.leader_or(node);
+                let node = if self.dice.chance(40) { leader } else { node };
+                self.pause(node, 0);
+            }
             Fault::Suspend => {
                 let leap = self.dice.tail(1000, 3_600_000_000);
                 self.pause(node, leap);
             }
             Fault::FullDisk => self.fill_disk(node),
-            Fault::Split => self.split(),
+            Fault::Split => {
+                let side = self.dice.next();
+                self.split(side);
+            }
+            Fault::Divide => self.divide(node),
             Fault::Isolate => self.isolate(node),
             Fault::IsolateLeader => {
                 let leader = self.leader_or(node);
@@ -95,11 +111,29 @@ impl World {
                 let suspect = self.dice.below(self.nodes.len());
                 self.suspect(node, suspect);
             }
-            Fault::Campaign => {
-                self.note(node, "told to campaign", String::new);
-                self.input(node, Input::Campaign);
-            }
+            Fault::Campaign => self.campaign(node),
+            Fault::Duel => self.duel(node),
             Fault::LostDisk => self.lose_disk(node),
+        }
+    }
+
+    pub(crate) fn campaign(&mut self, node: usize) {
+        if self.calm.is_none() {
+            self.note(node, "told to campaign", String::new);
+            self.input(node, Input::Campaign);
+        }
+    }
+
+    /// Two replicas take the lead from each other, faster than what was said in one ballot gets old.
+    fn duel(&mut self, node: usize) {
+        let rival = self.dice.below(self.nodes.len());
+        let mut delay = 0;
+        for turn in 0..self.dice.between(2, 6) {
+            let node = if turn % 2 == 0 { node } else { rival };
+            self.after(delay, Due::Campaign { node });
+            delay += self.dice.tail(500, 100_000);
+            let old = self.dice.below(delay as usize) as u64;
+            self.after(old, Due::Stale);
         }
     }
 
@@ -145,9 +179,8 @@ impl World {
     }
 
     /// Two sides that hear nothing of each other.
-    fn split(&mut self) {
+    fn split(&mut self, side: u64) {
         let count = self.nodes.len();
-        let side = self.dice.next();
         self.cut.clear();
         for a in 0..count {
             for b in 0..count {
@@ -157,6 +190,22 @@ impl World {
             }
         }
         self.cuts();
+    }
+
+    /// The voters that were wished for last, with the leader, hear nothing of those who vote without them.
+    fn divide(&mut self, node: usize) {
+        let leader = self.leader_or(node);
+        let mut side = self.dice.next();
+        if let Some(wish) = self.wishes.last() {
+            for (place, node) in self.nodes.iter().enumerate() {
+                match (votes(wish, node.id), votes(self.claims.voters(), node.id)) {
+                    (true, false) => side |= 1 << place,
+                    (false, true) => side &= !(1 << place),
+                    _ => {}
+                }
+            }
+        }
+        self.split(side | 1 << leader);
     }
 
     fn isolate(&mut self, node: usize) {

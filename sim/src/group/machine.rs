@@ -33,12 +33,21 @@ impl Machine {
             if request.number == *last + 1 {
                 *last = request.number;
                 self.hash = mix(mix(self.hash, request.session.0), request.number);
+                if mutant!(ApplyReadsTheClock) {
+                    self.hash = mix(self.hash, self.values.as_ptr() as u64);
+                }
             }
         }
         if let Some(voters) = value.voters() {
             self.voters = Some(voters.clone());
         }
         self.values.push(value);
+    }
+
+    /// What another replica gets when it is too late for the log.
+    pub(crate) fn snapshot(&self) -> Self {
+        let last = if mutant!(SnapshotWithoutRequests) { [0; CLIENTS] } else { self.last };
+        Self { last, ..self.clone() }
     }
 
     pub(crate) const fn has_done(&self, id: RequestId) -> bool {

@@ -2,12 +2,18 @@
 
 use paxos::{Input, ReplicaId, Voters};
 
+use super::claims::{is_majority, votes};
 use super::disk::Disk;
+use super::faults::Fault;
 use super::node::Node;
 use super::world::{Due, FIRST_DISK, World};
 
 /// More wishes than there may be under way, with leaders that do not know of each other.
 const REMEMBERED: usize = 4;
+
+/// What separates those who know of a change from those who do not.
+const AFTER_A_CHANGE: [Fault; 5] =
+    [Fault::CrashLeader, Fault::IsolateLeader, Fault::Divide, Fault::Divide, Fault::Duel];
 
 impl World {
     /// An operator adds, removes or replaces replicas.
@@ -29,9 +35,7 @@ impl World {
             self.note(node, "told to hand over", String::new);
             return self.input(node, Input::HandOver);
         }
-        let intact = |group: &Voters| {
-            self.nodes.iter().filter(|it| group.contains(it.id)).count() >= group.majority()
-        };
+        let intact = |group: &Voters| is_majority(self.nodes.iter().map(|it| &it.id), group);
         // An operator who gives the majority to disks that are lost has lost the group.
         if let Some(wish) = wish.filter(intact) {
             self.note(node, "told to change voters", || wish.to_string());
@@ -40,30 +44,35 @@ impl World {
             let first = self.wishes.len().saturating_sub(REMEMBERED);
             self.wishes.drain(..first);
             self.input(node, Input::ChangeVoters(wish));
+            // Halfway through a change is the worst moment to lose the leader.
+            if self.dice.chance(40) {
+                let (soon, fault) = (self.dice.tail(500, 80_000), self.dice.pick(&AFTER_A_CHANGE));
+                self.after(soon, Due::Fault { only: Some(fault) });
+            }
         }
     }
 
     fn wish(&mut self, voters: &Voters) -> Option<Voters> {
         let some = self.nodes[self.dice.below(self.nodes.len())].id;
         let other = self.nodes[self.dice.below(self.nodes.len())].id;
-        match self.dice.below(6) {
+        match self.dice.below(8) {
             0 | 1 => voters.with(some).ok(),
             2 => voters.without(some).ok(),
             3 => voters.without(some).ok()?.with(other).ok(),
             // Back to the full size, so that a world of changes does not end with one voter.
             4 => Voters::new(self.nodes.iter().map(|node| node.id)).ok(),
+            // Any of them: the old majority and the new one may share nobody.
             _ => {
-                let chosen: Vec<ReplicaId> = self.nodes.iter().map(|node| node.id).collect();
                 let sides = self.dice.next();
-                let some = chosen.into_iter().enumerate().filter(|(at, _)| sides >> at & 1 == 1);
-                Voters::new(some.map(|(_, id)| id)).ok()
+                let all = self.nodes.iter().map(|node| node.id).zip(0..);
+                Voters::new(all.filter(|(_, at)| sides >> at & 1 == 1).map(|(id, _)| id)).ok()
             }
         }
     }
 
     /// A disk is lost, or fails its checksums when it is read: a new replica takes its number, and knows nothing.
-    /// Only when everyone knows of the group, and only so many at a time that every group that may decide keeps a majority of its disks; a group that lost
-    /// more has lost what it agreed on.
+    /// Only when everyone knows of the group, and only so many at a time that every group that may decide keeps a
+    /// majority of its disks; a group that lost more has lost what it agreed on.
     pub(crate) fn lose_disk(&mut self, node: usize) {
         if !self.may_lose(node) {
             return;
@@ -73,7 +82,9 @@ impl World {
         self.disks += 1;
         self.summary.lost_disks += 1;
         let it = &mut self.nodes[node];
-        it.id = ReplicaId::new(it.id.number(), self.disks);
+        if !mutant!(LostDiskKeepsItsName) {
+            it.id = ReplicaId::new(it.id.number(), self.disks);
+        }
         it.disk = Disk::new();
         self.forget_questions(lost);
         self.note(node, "its disk is lost", String::new);
@@ -88,11 +99,18 @@ impl World {
             return false;
         }
         let survives = |group: &Voters| {
-            let intact = self.nodes.iter().filter(|it| it.id != lost && group.contains(it.id));
-            !group.contains(lost) || intact.count() >= group.majority()
+            let intact = self.nodes.iter().map(|it| &it.id).filter(|id| **id != lost);
+            !votes(group, lost) || is_majority(intact, group)
         };
+        // The group before the last is asked until a majority of the last knows that it is the last.
+        let before = self.claims.group_before().filter(|(slot, _)| {
+            let known = self.nodes.iter().filter(|it| it.disk.applied_to() >= *slot);
+            let known = known.map(|it| &it.id).filter(|id| **id != lost);
+            !is_majority(known, self.claims.voters())
+        });
+        let before = before.map(|(_, group)| group);
         // A leader may be about to propose what it was told, or to give this very disk a vote.
-        let mut groups = self.claims.groups_in_force().chain(&self.wishes);
+        let mut groups = self.claims.groups_in_force().chain(&self.wishes).chain(before);
         groups.all(|group| survives(group) && group.with(lost).is_ok_and(|with| survives(&with)))
     }
 

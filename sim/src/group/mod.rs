@@ -25,7 +25,7 @@ pub(crate) fn run(seed: u64, options: Options) -> Summary {
     world.after(0, Due::Client);
     world.after(0, Due::Change);
     let (quiet, first) = (world.plan.quiet, world.plan.fault_every / 2);
-    world.after(quiet + first, Due::Fault);
+    world.after(quiet + first, Due::Fault { only: None });
     let trouble = world.plan.trouble;
     world.run(quiet + trouble);
     if world.nodes.len() >= 3 && world.dice.chance(25) {

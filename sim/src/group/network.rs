@@ -96,7 +96,7 @@ impl World {
     fn remember(&mut self, parcel: &Parcel) {
         if self.attic.len() < ATTIC {
             self.attic.push(parcel.clone());
-        } else if self.dice.chance(4) {
+        } else if self.dice.chance(15) {
             let place = self.dice.below(ATTIC);
             self.attic[place] = parcel.clone();
         }

@@ -73,7 +73,7 @@ impl Plan {
         let founders = founders(dice);
         let changes = dice.chance(40);
         let room = Voters::MOST as u8 - founders;
-        let spares = if changes { dice.pick(&[0, 1, 1, 2, 3]).min(room) } else { 0 };
+        let spares = if changes { dice.pick(&[0, 1, 2, 2, 3]).min(room) } else { 0 };
         // A few worlds last long enough for the longest pauses and the slowest disks.
         let stretch = if dice.chance(3) { 10 } else { 1 };
         Self {
@@ -85,7 +85,7 @@ impl Plan {
             disk: Storage::draw(dice),
             fault_every: dice.pick(&[30_000, 80_000, 200_000, 600_000, 5_000_000]) * stretch,
             faults: Fault::ALL.into_iter().filter(|_| dice.chance(60)).collect(),
-            client_every: dice.between(2, 40) * 1000 * stretch * stretch.min(4),
+            client_every: dice.between(1, 25) * 1000 * stretch * stretch.min(4),
             change_every: changes.then(|| dice.pick(&[50_000, 150_000, 400_000]) * stretch),
             last_act: dice.pick(&[0, 0, 1, 5]),
             drift: dice.pick(&[0, 1_000, 50_000, 200_000]),
@@ -151,7 +151,7 @@ impl Storage {
             failing: dice.pick(&[0, 0, 0, 1]),
             survives: dice.pick(&survives),
             grouped: dice.chance(70),
-            keep: dice.chance(40).then(|| dice.between(16, 48)),
+            keep: dice.chance(50).then(|| dice.between(16, 48)),
         }
     }
 }

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::claims::Claims;
 use super::clients::Client;
+use super::faults::Fault;
 use super::network::Parcel;
 use super::node::Node;
 use super::plan::Plan;
@@ -45,7 +46,18 @@ pub(crate) enum Due {
         source: usize,
     },
     Stale,
-    Fault,
+    Campaign {
+        node: usize,
+    },
+    /// One fault, or else the next of many.
+    Fault {
+        only: Option<Fault>,
+    },
+    /// A client asks a replica that stood still when it did.
+    Ask {
+        node: usize,
+        client: Option<usize>,
+    },
     Client,
     Change,
 }
@@ -174,7 +186,9 @@ impl World {
             Due::Restart { node } => self.start(node),
             Due::Snapshot { node, life, source } => self.snapshot(node, life, source),
             Due::Stale => self.stale_deliveries(),
-            Due::Fault => self.next_fault(),
+            Due::Campaign { node } => self.campaign(node),
+            Due::Fault { only } => self.fault(only),
+            Due::Ask { node, client } => self.ask(node, client),
             Due::Client => self.next_client(),
             Due::Change => self.next_change(),
         }
@@ -195,7 +209,8 @@ impl World {
                 Event::Refused(ids) => self.nodes[node].open.retain(|id| !ids.contains(id)),
                 Event::SnapshotNeeded { from, .. } => {
                     let (life, source) = (self.nodes[node].life, self.node_of(*from));
-                    self.after(10_000, Due::Snapshot { node, life, source });
+                    let takes = self.dice.tail(2_000, 300_000);
+                    self.after(takes, Due::Snapshot { node, life, source });
                 }
                 _ => {}
             }

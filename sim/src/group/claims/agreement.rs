@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use paxos::{Ballot, Chosen, Config, Message, ReplicaId, Slot, Value, Voters};
 
-use super::groups::Groups;
+use super::groups::{Groups, is_majority};
 use crate::group::disk::Disk;
 use crate::group::machine::Machine;
 use crate::verdict::claim;
@@ -104,7 +104,7 @@ impl Agreement {
         if !accepted.contains(&by) {
             accepted.push(by);
             let voters = self.groups.at(slot);
-            if voters.is_some_and(|voters| is_majority(accepted, voters)) {
+            if voters.is_some_and(|voters| is_majority(&*accepted, voters)) {
                 self.deciding = self.deciding.max(ballot);
             }
         }
@@ -142,6 +142,10 @@ impl Agreement {
         else {
             return;
         };
+        // A leader that votes alone asks nobody.
+        if voters.len() == 1 {
+            return;
+        }
         let chosen = |(value, by): &Round| *value == entry.value && is_majority(by, voters);
         claim!(
             rounds.values().any(chosen),
@@ -171,10 +175,6 @@ impl Agreement {
             }
         }
     }
-}
-
-fn is_majority(by: &[ReplicaId], voters: &Voters) -> bool {
-    by.iter().filter(|id| voters.contains(**id)).count() >= voters.majority()
 }
 
 pub(crate) fn chosen_in_order_once(by: ReplicaId, before: Slot, chosen: &[Chosen], to: Slot) {

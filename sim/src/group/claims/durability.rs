@@ -22,7 +22,14 @@ impl Durability {
     fn no_promise_is_forgotten(&mut self, from: ReplicaId, message: &Message) {
         let promised = self.promised.entry(from).or_insert(Ballot::ZERO);
         match message {
-            Message::Promise { ballot, .. } => *promised = (*promised).max(*ballot),
+            Message::Promise { ballot, .. } => {
+                claim!(
+                    ballot >= promised,
+                    "no promise is forgotten",
+                    "replica {from} promised {ballot} after it promised {promised}"
+                );
+                *promised = *ballot;
+            }
             Message::Accepted { ballot, .. } => {
                 claim!(
                     ballot >= promised,

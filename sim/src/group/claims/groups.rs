@@ -2,7 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use paxos::{Slot, Value, Voters};
+use paxos::{ReplicaId, Slot, Value, Voters};
+
+/// Counted here, and not by what is to be checked.
+pub(crate) fn votes(voters: &Voters, id: ReplicaId) -> bool {
+    voters.iter().any(|voter| voter == id)
+}
+
+/// More than half of the voters are among these.
+pub(crate) fn is_majority<'a>(by: impl IntoIterator<Item = &'a ReplicaId>, of: &Voters) -> bool {
+    by.into_iter().filter(|id| votes(of, **id)).count() * 2 > of.len()
+}
 
 pub(crate) struct Groups {
     /// From which slot on who votes.
@@ -65,6 +75,13 @@ impl Groups {
     pub(crate) fn in_force(&self) -> impl Iterator<Item = &Voters> {
         let open = self.proposed.range(self.known.next()..).flat_map(|(_, voters)| voters);
         open.chain(std::iter::once(self.last()))
+    }
+
+    /// The slot that changed the voters last, and who voted up to there.
+    pub(crate) fn before_last(&self) -> Option<(Slot, &Voters)> {
+        let mut from = self.from.iter().rev();
+        let behind = from.next()?.0;
+        from.next().map(|(_, before)| (Slot(behind.0 - 1), before))
     }
 
     pub(crate) fn changes(&self) -> u64 {

@@ -11,6 +11,7 @@ use paxos::{Ballot, Chosen, Event, Message, Replica, ReplicaId, RequestId, Slot,
 
 use self::agreement::Agreement;
 use self::durability::Durability;
+pub(crate) use self::groups::{is_majority, votes};
 use self::leadership::Leadership;
 use super::disk::Disk;
 use super::node::Ticket;
@@ -71,6 +72,11 @@ impl Claims {
     /// Every group that may be deciding now: the last one, and those that are proposed to follow it.
     pub(crate) fn groups_in_force(&self) -> impl Iterator<Item = &Voters> {
         self.agreement.groups.in_force()
+    }
+
+    /// The slot that changed the voters last, and who voted up to there.
+    pub(crate) fn group_before(&self) -> Option<(Slot, &Voters)> {
+        self.agreement.groups.before_last()
     }
 
     /// How often the voters changed.

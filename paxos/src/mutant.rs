@@ -1,0 +1,182 @@
+//! Deliberate mistakes, to see whether tests find them. Without the feature `mutants` nothing of them is compiled.
+//!
+//! Each variant is one mistake that somebody could make here, switched on for one thread at a time; `mutant!(Name)` in
+//! the code is true while its mistake is on, and the constant `false` in every normal build.
+
+/// Whether this mistake is to be made.
+#[cfg(feature = "mutants")]
+macro_rules! mutant {
+    ($name:ident) => {
+        $crate::mutant::is_active($crate::mutant::Mutant::$name)
+    };
+}
+
+#[cfg(not(feature = "mutants"))]
+macro_rules! mutant {
+    ($name:ident) => {
+        false
+    };
+}
+
+pub(crate) use mutant;
+
+#[cfg(feature = "mutants")]
+pub use list::{Mutant, is_active, set_active};
+
+#[cfg(feature = "mutants")]
+mod list {
+    extern crate std;
+
+    use core::cell::Cell;
+    use std::thread_local;
+
+    macro_rules! mutants {
+        ($($(#[doc = $doc:literal])+ $name:ident = $item:literal,)+) => {
+            /// A deliberate mistake.
+            #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+            pub enum Mutant {
+                $($(#[doc = $doc])+ $name,)+
+            }
+
+            impl Mutant {
+                /// All of them.
+                pub const ALL: &[Self] = &[$(Self::$name,)+];
+
+                /// The mistake in words.
+                pub const fn words(self) -> &'static str {
+                    match self {
+                        $(Self::$name => concat!($($doc),+).trim_ascii(),)+
+                    }
+                }
+
+                /// Which of the twenty known ways to get Paxos wrong it is.
+                pub const fn item(self) -> u8 {
+                    match self {
+                        $(Self::$name => $item,)+
+                    }
+                }
+            }
+        };
+    }
+
+    mutants! {
+        /// a promise leaves before it is written
+        PromiseBeforeSync = 1,
+        /// an acceptance is reported before it is written
+        AcceptedBeforeSync = 1,
+        /// a promise is never written
+        PromiseNotWritten = 1,
+        /// an acceptance is never written
+        AcceptanceNotWritten = 1,
+        /// what was promised is not read after a restart
+        PromiseForgotten = 3,
+        /// a candidate asks before its own ballot is written
+        PrepareBeforeSync = 3,
+        /// a candidate does not promise its own ballot
+        OwnBallotNotPromised = 3,
+        /// what is learnt from a peer is not promised
+        LearntNotPromised = 7,
+        /// a new leader proposes a no-op where a value was reported
+        OwnValueWins = 4,
+        /// of several reported values the one of the lowest ballot wins
+        LowestBallotWins = 4,
+        /// of several reported values the last one wins
+        LastReportWins = 4,
+        /// half of an even group counts as a majority
+        HalfIsEnough = 15,
+        /// one acceptance less than a majority is enough
+        OneTooFew = 5,
+        /// acceptances of other ballots count
+        AnyBallotIsCounted = 5,
+        /// promises for other ballots count
+        AnyPromiseIsCounted = 5,
+        /// a report of which only a part has come counts as complete
+        PartOfAReportIsEnough = 7,
+        /// a new leader does not fill gaps
+        GapsNotFilled = 6,
+        /// a promise does not report what the voter knows to be chosen
+        ChosenNotReported = 7,
+        /// a promise for slots that are no longer in memory reports only the others
+        ForgottenNotRefused = 7,
+        /// a promised acceptor accepts lower ballots
+        LowerBallotAccepted = 1,
+        /// a promised acceptor promises lower ballots
+        LowerBallotPromised = 1,
+        /// a commit mark counts for values of any ballot
+        MarkForAnyBallot = 5,
+        /// a peer's entry is learnt although it is not known to be chosen
+        UnchosenLearnt = 4,
+        /// a leader confirms without having heard from anyone
+        ConfirmedAlone = 10,
+        /// a leader confirms by a heartbeat that began before the question
+        ConfirmedByAnOldBeat = 10,
+        /// a leader confirms before the barrier is chosen
+        ConfirmedBeforeTheBarrier = 12,
+        /// a leader keeps more in flight than the window
+        WindowIgnored = 15,
+        /// the log in memory is never cut
+        MemoryNotBounded = 14,
+        /// a leader that is refused goes on
+        RefusalIgnored = 18,
+        /// a snapshot's voters are not taken over
+        SnapshotVotersIgnored = 13,
+        /// a snapshot is not recorded
+        SnapshotNotWritten = 13,
+        /// nobody is told that a snapshot is needed
+        SnapshotNotAskedFor = 14,
+        /// slots are proposed behind a change of voters that is not chosen yet
+        ProposedBehindAChange = 15,
+        /// a candidate does not ask the voters of a change that it is told of
+        ReportedGroupNotAsked = 15,
+        /// whoever accepted counts, with a vote or without
+        AnybodyVotes = 15,
+        /// a replica without a vote starts elections
+        ObserverCampaigns = 16,
+        /// a vote belongs to a number, whatever disk has it
+        AnyDiskVotes = 16,
+        /// a founder does not wait for the others' word
+        FoundedAlone = 16,
+        /// a lost disk's replica never gets its vote back
+        NotReadmitted = 16,
+        /// voters grant pre-votes although they hear a leader
+        LeaderNotDefended = 18,
+        /// a leader that hears no majority goes on
+        LostQuorumIgnored = 18,
+        /// a candidate that finds no majority goes on
+        CandidateNeverGivesUp = 18,
+        /// an unanswered round is not sent again
+        RoundSentOnce = 19,
+        /// a forwarded request is not sent again
+        RequestSentOnce = 19,
+        /// a late replica asks once
+        CatchUpAskedOnce = 19,
+        /// a heartbeat does not tell how far everything is chosen
+        HeartbeatWithoutMark = 19,
+        /// the driver carries on after a failed sync
+        FailedSyncIgnored = 2,
+        /// the driver sends before it syncs
+        SentBeforeSync = 1,
+        /// a rotten record is cut off as if it were torn
+        RottenRecordCutOff = 17,
+        /// a lost disk's replica comes back under the old name
+        LostDiskKeepsItsName = 16,
+        /// the state machine looks at its own clock
+        ApplyReadsTheClock = 20,
+        /// the table against repetitions is not in the snapshot
+        SnapshotWithoutRequests = 9,
+    }
+
+    thread_local! {
+        static ACTIVE: Cell<Option<Mutant>> = const { Cell::new(None) };
+    }
+
+    /// Switches one mistake on in this thread, and all others off.
+    pub fn set_active(mutant: Option<Mutant>) {
+        ACTIVE.set(mutant);
+    }
+
+    /// Whether this mistake is on in this thread.
+    pub fn is_active(mutant: Mutant) -> bool {
+        ACTIVE.get() == Some(mutant)
+    }
+}
