@@ -5,6 +5,7 @@ mod files;
 mod snapshots;
 mod speed;
 mod steps;
+mod trim;
 
 use gateway_core::Write;
 use gateway_core::command::{Agreed, Entry, Op, Origin, Said, TimerName};

@@ -1,27 +1,26 @@
-//! Snapshots from file to file, and the log that is trimmed behind them.
+//! Snapshots from file to file.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use super::super::read::unsigned;
 use super::super::{Outcome, SnapshotThread, spawn_snapshots};
 use super::*;
 use gateway_core::snapshots::{Chunk, Report, SnapshotAnswer, SnapshotId, Task};
 use tokio::sync::mpsc;
 
 /// The thread of a replica's snapshots, asked one thing at a time.
-struct Desk {
+pub(super) struct Desk {
     reports: mpsc::Receiver<Outcome>,
     thread: SnapshotThread,
 }
 
 impl Desk {
-    fn of(store: &Store) -> Self {
+    pub(super) fn of(store: &Store) -> Self {
         let (results, reports) = mpsc::channel(1);
         Self { thread: spawn_snapshots(store, results).unwrap(), reports }
     }
 
-    fn ask(&mut self, task: Task) -> Report {
+    pub(super) fn ask(&mut self, task: Task) -> Report {
         self.thread.submit(task);
         match self.reports.blocking_recv().unwrap().unwrap().remove(0) {
             Stored::Snapshot(report) => report,
@@ -29,7 +28,7 @@ impl Desk {
         }
     }
 
-    fn give(&mut self, part: Option<(SnapshotId, u64)>) -> SnapshotAnswer {
+    pub(super) fn give(&mut self, part: Option<(SnapshotId, u64)>) -> SnapshotAnswer {
         loop {
             match self.ask(Task::Give { to: GatewayId(2), part }) {
                 Report::Given { answer: SnapshotAnswer::NotReady, .. } => std::thread::yield_now(),
@@ -39,21 +38,21 @@ impl Desk {
         }
     }
 
-    fn chunk(&mut self, part: Option<(SnapshotId, u64)>) -> Chunk {
+    pub(super) fn chunk(&mut self, part: Option<(SnapshotId, u64)>) -> Chunk {
         match self.give(part) {
             SnapshotAnswer::Chunk(chunk) => chunk,
             other => panic!("{other:?}"),
         }
     }
 
-    fn held(&mut self, task: Task) -> Option<(SnapshotId, u64)> {
+    pub(super) fn held(&mut self, task: Task) -> Option<(SnapshotId, u64)> {
         match self.ask(task) {
             Report::Held(held) => held,
             other => panic!("{other:?}"),
         }
     }
 
-    fn failed(&mut self, task: Task) -> String {
+    pub(super) fn failed(&mut self, task: Task) -> String {
         match self.ask(task) {
             Report::Failed(why) => why,
             other => panic!("{other:?}"),
@@ -61,7 +60,7 @@ impl Desk {
     }
 
     /// Fetches all that is missing, and gives the snapshot's name.
-    fn fetch(&mut self, from: &mut Self) -> SnapshotId {
+    pub(super) fn fetch(&mut self, from: &mut Self) -> SnapshotId {
         let mut held = self.held(Task::Resume);
         loop {
             match held {
@@ -71,7 +70,7 @@ impl Desk {
         }
     }
 
-    fn check(&mut self, id: SnapshotId) -> House {
+    pub(super) fn check(&mut self, id: SnapshotId) -> House {
         match self.ask(Task::Check(id)) {
             Report::Sound(sound, house) if sound == id => *house,
             other => panic!("{other:?}"),
@@ -80,7 +79,7 @@ impl Desk {
 }
 
 /// Gateway 1 after the story and many reports more, so that its state takes several chunks.
-fn ahead(folder: &TempDir) -> Replica {
+pub(super) fn ahead(folder: &TempDir) -> Replica {
     let mut replica = tell(folder);
     let hallway = replica.house.zones()[&zone("hallway")];
     let mut changes = Vec::new();
@@ -99,7 +98,7 @@ fn ahead(folder: &TempDir) -> Replica {
 }
 
 /// Gateway 2, which knows things that never were.
-fn late(folder: &TempDir) -> Store {
+pub(super) fn late(folder: &TempDir) -> Store {
     let (mut store, recovered) = try_open(folder, 2).unwrap();
     let mut house = recovered.house;
     for (slot, op) in (1..).zip([join(3, true), register("cellar", "pump", Kind::Outlet)]) {
@@ -123,7 +122,7 @@ fn file(folder: &TempDir, gateway: u8) -> PathBuf {
 }
 
 /// The files that carry a snapshot.
-fn carriers(folder: &Path) -> Vec<PathBuf> {
+pub(super) fn carriers(folder: &Path) -> Vec<PathBuf> {
     let all = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let carrier = |path: &PathBuf| {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
@@ -425,80 +424,4 @@ fn copy(folder: &Path) -> TempDir {
 
 fn wal(folder: &TempDir) -> PathBuf {
     folder.path().join("gateway-2.db-wal")
-}
-
-/// Slots in the log.
-fn log(replica: &Replica) -> (u64, u64) {
-    let sql = "SELECT min(slot), max(slot) FROM log";
-    let slots = |row: &rusqlite::Row<'_>| Ok((unsigned(row, 0)?, unsigned(row, 1)?));
-    replica.store.connection.query_row(sql, [], slots).unwrap()
-}
-
-fn write_slots(replica: &mut Replica, count: u64) {
-    for _ in 0..count {
-        replica.apply(&entry(300, join(4, true))).unwrap();
-    }
-}
-
-#[test]
-fn the_log_is_trimmed_behind_what_is_applied() {
-    let folder = TempDir::new().unwrap();
-    let mut replica = Replica::new(&folder);
-    write_slots(&mut replica, 600);
-    assert_eq!(log(&replica), (1, 600), "nobody said how much is to be kept");
-    replica.store.keep_log(64);
-    // What is accepted and not applied is no reason to trim.
-    let far = Record::Accepted { slot: Slot(900), ballot: BALLOT, value: Value::NoOp };
-    replica.store.commit(Write { records: &[far], ..NOTHING }).unwrap();
-    assert_eq!(log(&replica), (1, 900));
-    // An old file comes to its bound in pieces.
-    for first in [257, 513, 540] {
-        write_slots(&mut replica, 1);
-        assert_eq!(log(&replica).0, first.min(replica.slot.0 - 63));
-    }
-    write_slots(&mut replica, 100);
-    assert_eq!(log(&replica).0, replica.slot.0 - 63);
-    let fetch = |from| Read::Log(paxos::Fetch { to: ReplicaId(2), from: Slot(from), limit: 9 });
-    let from = replica.slot.0 - 63;
-    let entries = |stored| match stored {
-        Stored::Log { entries, .. } => entries.len(),
-        other => panic!("{other:?}"),
-    };
-    assert_eq!(entries(replica.read(fetch(from))), 9);
-    assert_eq!(entries(replica.read(fetch(from - 1))), 0, "who asks for this needs a snapshot");
-    // A start finds what is left.
-    drop(replica.store);
-    let (mut store, recovered) = open(&folder);
-    assert_eq!((recovered.applied, recovered.house), (replica.slot, replica.house.clone()));
-    store.keep_log(64);
-    replica.store = store;
-    write_slots(&mut replica, 1);
-    assert_eq!(log(&replica).0, from + 1);
-}
-
-#[test]
-fn the_log_stays_behind_a_snapshot_that_somebody_fetches() {
-    let (one, two) = (TempDir::new().unwrap(), TempDir::new().unwrap());
-    let (mut ahead, late) = (ahead(&one), late(&two));
-    ahead.store.keep_log(16);
-    write_slots(&mut ahead, 100);
-    assert_eq!(log(&ahead).0, ahead.slot.0 - 15);
-    let (mut giver, mut taker) = (Desk::of(&ahead.store), Desk::of(&late));
-    let first = giver.chunk(None);
-    write_slots(&mut ahead, 100);
-    assert_eq!(log(&ahead).0, first.id.slot.0 + 1, "the rest is there for who installs it");
-    // Also after a restart.
-    drop(giver);
-    let mut giver = Desk::of(&ahead.store);
-    write_slots(&mut ahead, 100);
-    assert_eq!(log(&ahead).0, first.id.slot.0 + 1);
-    assert_eq!(taker.fetch(&mut giver), first.id);
-    // A snapshot from behind which the log is gone is of no use.
-    drop(giver);
-    let gone = format!("DELETE FROM log WHERE slot <= {}", first.id.slot.0 + 1);
-    ahead.store.connection.execute(&gone, []).unwrap();
-    drop(ahead.store);
-    let (store, _) = open(&one);
-    drop(Desk::of(&store));
-    assert!(carriers(one.path()).is_empty(), "it is deleted");
 }
