@@ -22,7 +22,8 @@
 #![no_std]
 
 extern crate alloc;
-#[cfg(test)]
+#[cfg(any(test, feature = "mutants"))]
+#[cfg_attr(feature = "mutants", macro_use)]
 extern crate std;
 
 mod acceptor;

@@ -25,10 +25,7 @@ pub use list::{Mutant, is_active, set_active};
 
 #[cfg(feature = "mutants")]
 mod list {
-    extern crate std;
-
     use core::cell::Cell;
-    use std::thread_local;
 
     macro_rules! mutants {
         ($($(#[doc = $doc:literal])+ $name:ident = $item:literal,)+) => {

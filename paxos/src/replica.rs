@@ -21,7 +21,7 @@ use crate::message::{Message, Request};
 use crate::mutant::mutant;
 use crate::pending::Pending;
 use crate::random::Random;
-use crate::record::{Record, Recovered};
+use crate::record::Recovered;
 use crate::step::{Input, Step};
 use crate::voters::Voters;
 
@@ -313,9 +313,7 @@ impl Replica {
                 }
             }
             Role::Follower if now < self.election.timer => {}
-            Role::Follower if group.votes() || mutant!(ObserverCampaigns) => {
-                self.pre_vote(None, step)
-            }
+            Role::Follower if group.votes() => self.pre_vote(None, step),
             Role::Follower => {
                 self.election.observe(now, &group.config);
                 self.catch_up.poll(self.log.chosen(), group, step);
@@ -324,7 +322,7 @@ impl Replica {
     }
 
     fn pre_vote(&mut self, replacing: Option<Ballot>, step: &mut Step) {
-        if !self.votes() && !mutant!(ObserverCampaigns) {
+        if !self.votes() {
             return;
         }
         let chosen = self.log.chosen();
@@ -394,28 +392,9 @@ impl Replica {
         }
     }
 
-    fn installed(&mut self, slot: Slot, voters: Voters, step: &mut Step) {
-        if slot <= self.log.chosen() {
-            return;
-        }
-        // What a leader or candidate was about to propose there is history now.
-        self.step_down(SteppedDown::Installed, step);
-        self.log.install(slot);
-        self.regrouped = slot;
-        if !mutant!(SnapshotVotersIgnored) {
-            self.group.voters = voters;
-        }
-        self.election.regroup(self.now, &self.group, &mut self.random);
-        if !mutant!(SnapshotNotWritten) {
-            step.records.push(Record::Installed(slot));
-        }
-        self.catch_up.progressed(self.now);
-    }
-
     /// Takes a ballot that was never used, and asks for promises once it is durable.
     pub(crate) fn campaign(&mut self, step: &mut Step) {
-        let may = self.votes() || mutant!(ObserverCampaigns);
-        if !matches!(self.role, Role::Follower) || !may {
+        if !matches!(self.role, Role::Follower) || !self.votes() {
             return;
         }
         let highest = self.acceptor.promised().max(self.election.seen());

@@ -4,6 +4,7 @@ use super::{Replica, Role};
 use crate::event::{Event, NoChange, SteppedDown};
 use crate::id::{ReplicaId, Slot};
 use crate::message::Message;
+use crate::mutant::mutant;
 use crate::record::Record;
 use crate::step::Step;
 use crate::voters::Voters;
@@ -83,6 +84,25 @@ impl Replica {
         if !self.group.votes() {
             self.step_down(SteppedDown::Removed, step);
         }
+    }
+
+    /// A snapshot also tells who votes behind it.
+    pub(super) fn installed(&mut self, slot: Slot, voters: Voters, step: &mut Step) {
+        if slot <= self.log.chosen() {
+            return;
+        }
+        // What a leader or candidate was about to propose there is history now.
+        self.step_down(SteppedDown::Installed, step);
+        self.log.install(slot);
+        self.regrouped = slot;
+        if !mutant!(SnapshotVotersIgnored) {
+            self.group.voters = voters;
+        }
+        self.election.regroup(self.now, &self.group, &mut self.random);
+        if !mutant!(SnapshotNotWritten) {
+            step.records.push(Record::Installed(slot));
+        }
+        self.catch_up.progressed(self.now);
     }
 
     /// A leader's last word to the old group: whoever loses the vote with this slot learns of it at once.
