@@ -68,11 +68,12 @@ impl Report {
         })
     }
 
-    /// The payload: bare when there is nothing but a state.
+    /// The payload: bare when there is nothing but a state, and it could not be taken for anything else.
     #[must_use]
     pub fn to_payload(&self) -> String {
-        if *self == Self::of(self.state.clone()) {
-            return self.state.to_string();
+        let bare = self.state.to_string();
+        if Self::parse(bare.as_bytes()).as_ref() == Ok(self) {
+            return bare;
         }
         let mut json = serde_json::json!({"state": self.state.to_json()});
         if let Some(presence) = self.presence {

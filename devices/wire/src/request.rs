@@ -15,6 +15,7 @@ const LARGEST: usize = 64 * 1024;
 /// Name that a client gave its request: echoed in the answer, and with it a repeated `report` or
 /// `set` is recognised.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String")]
 pub struct RequestId(String);
 
 impl RequestId {
@@ -47,6 +48,14 @@ impl RequestId {
     #[must_use]
     pub fn to_json(&self) -> Json {
         Json::from(self.0.as_str())
+    }
+}
+
+impl TryFrom<String> for RequestId {
+    type Error = PayloadError;
+
+    fn try_from(text: String) -> Result<Self, PayloadError> {
+        Self::new(text)
     }
 }
 

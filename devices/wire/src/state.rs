@@ -11,6 +11,7 @@ use crate::{Clock, GatewayId, NodeId, OrderNumber, PayloadError, Seq, UnixMillis
 /// A canonical state: `ON`, `on`, `1`, `active`, `open` and `true` are 1, their opposites 0,
 /// anything else is a number or a text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Written")]
 pub enum State {
     /// A finite number.
     Number(f64),
@@ -27,6 +28,34 @@ impl Hash for State {
             Self::Number(number) => (0u8, number.to_bits()).hash(hasher),
             Self::Text(text) => (1u8, text).hash(hasher),
         }
+    }
+}
+
+/// What bytes say that a state is. It need not be canonical, and would then not come back from a replica's tables.
+#[derive(Deserialize)]
+enum Written {
+    Number(f64),
+    Text(String),
+}
+
+impl TryFrom<Written> for State {
+    type Error = PayloadError;
+
+    fn try_from(written: Written) -> Result<Self, PayloadError> {
+        let expected = "written in its canonical form";
+        let (canonical, same) = match written {
+            Written::Number(number) => {
+                let canonical = Self::number(number)?;
+                let same = number.is_sign_positive() || number != 0.0;
+                (canonical, same)
+            }
+            Written::Text(text) => {
+                let canonical = Self::parse(&text)?;
+                let same = canonical == Self::Text(text);
+                (canonical, same)
+            }
+        };
+        same.then_some(canonical).ok_or(PayloadError::Member { name: "state", expected })
     }
 }
 
@@ -204,7 +233,7 @@ impl Command {
         Ok(Self {
             order: OrderNumber(order),
             state: State::from_json(&json["state"])?,
-            clock: Clock(json["clock"].as_u64().unwrap_or(0)),
+            clock: crate::request::clock(&json),
         })
     }
 }

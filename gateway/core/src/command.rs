@@ -169,7 +169,10 @@ impl Entry {
     /// When the bytes have another version or are damaged.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         match bytes.split_first() {
-            Some((&VERSION, rest)) => postcard::from_bytes(rest).map_err(|_| DecodeError::Damaged),
+            Some((&VERSION, rest)) => match postcard::take_from_bytes(rest) {
+                Ok((entry, [])) => Ok(entry),
+                _ => Err(DecodeError::Damaged),
+            },
             other => Err(DecodeError::Version(other.map(|(version, _)| *version))),
         }
     }

@@ -129,8 +129,10 @@ impl PeerMessage {
             return Err(PeerError::Version(*version));
         }
         let (from, rest) = rest.split_first_chunk().ok_or(PeerError::Short)?;
-        let message = postcard::from_bytes(rest).map_err(|_| PeerError::Damaged)?;
-        Ok((ReplicaId(u64::from_le_bytes(*from)), message))
+        match postcard::take_from_bytes(rest) {
+            Ok((message, [])) => Ok((ReplicaId(u64::from_le_bytes(*from)), message)),
+            _ => Err(PeerError::Damaged),
+        }
     }
 }
 
