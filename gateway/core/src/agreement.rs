@@ -48,7 +48,11 @@ impl Gateway {
                 self.apply(&chosen, out);
             }
             let confirmed = step.confirmed().to_vec();
-            out.reads.extend(step.fetch().iter().map(|fetch| Read::Log(*fetch)));
+            for fetch in step.fetch() {
+                if self.fetching_for.insert(gateway(fetch.to)) {
+                    out.reads.push(Read::Log(*fetch));
+                }
+            }
             out.paxos.absorb(step);
             for (ticket, holds) in confirmed {
                 self.confirmed(ticket, holds, out);

@@ -1,6 +1,6 @@
 //! The gateway: routes every input to the part that it concerns.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use paxos::{Moment, ReplicaId, SessionId};
 use wire::{Clock, GatewayId, Topic, Topics, Zone};
@@ -62,6 +62,8 @@ pub struct Gateway {
     pub(crate) next_ticket: u64,
     /// Reads that the store has not answered yet.
     pub(crate) asked: BTreeMap<u64, Asked>,
+    /// For whom the store reads old entries: one read each, however often they ask.
+    pub(crate) fetching_for: BTreeSet<GatewayId>,
     /// Who wants to hear of an order only when it is fulfilled.
     pub(crate) waiters: Vec<Waiter>,
     pub(crate) next_generation: u64,
@@ -115,6 +117,7 @@ impl Gateway {
             tickets: BTreeMap::new(),
             next_ticket: 0,
             asked: BTreeMap::new(),
+            fetching_for: BTreeSet::new(),
             waiters: Vec::new(),
             next_generation: 0,
             unsettled: VecDeque::new(),
@@ -158,6 +161,9 @@ impl Gateway {
                 self.chores(&mut out);
             }
             Input::Links { up } => self.links(up),
+            // This gateway's own number from outside is a twin's or a forger's: it would vote in its name, and
+            // before it has written.
+            Input::Peer { from, .. } if gateway(from) == self.settings.id => {}
             Input::Peer { from, message } => self.hear(from, message, &mut out),
             Input::Stopping => self.agree(paxos::Input::HandOver, &mut out),
             Input::Heartbeat(beat) => self.hear_beat(beat, &mut out),
@@ -246,7 +252,10 @@ impl Gateway {
             Stored::Zone(zone, rows) => self.republish(&zone, rows, out),
             Stored::Everything(rows, ticket) => self.tell_devices(&rows, ticket, out),
             Stored::History(rows, ticket) => self.tell_history(&rows, ticket, out),
-            Stored::Log { to, entries } => self.agree(paxos::Input::Fetched { to, entries }, out),
+            Stored::Log { to, entries } => {
+                self.fetching_for.remove(&gateway(to));
+                self.agree(paxos::Input::Fetched { to, entries }, out);
+            }
         }
     }
 
