@@ -77,6 +77,11 @@ impl Candidate {
         step.send_durable(voter, Message::Prepare { ballot, from });
     }
 
+    /// Whether a promise of this replica was asked for; nobody else's is kept.
+    pub(crate) fn asked(&self, voter: ReplicaId) -> bool {
+        self.asked.contains(&voter)
+    }
+
     /// Takes one promise of this ballot, covering `from ..= to`.
     pub(crate) fn promise(
         &mut self,

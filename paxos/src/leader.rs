@@ -181,6 +181,10 @@ impl Leader {
 
     /// A follower or an observer answered in this ballot.
     pub(crate) fn hear(&mut self, peer: ReplicaId, beat: u64, chosen: Slot, now: Moment) {
+        // Nobody can have followed a heartbeat that was not sent yet.
+        if beat > self.beat {
+            return;
+        }
         let known = self.peers.get_mut(&peer).or_else(|| self.observers.get_mut(&peer));
         if let Some(peer) = known {
             peer.heard = now;
@@ -400,7 +404,7 @@ mod tests {
     #[test]
     fn a_leader_counts_on_the_majority_it_hears() {
         let (mut leader, group, ..) = leading(3);
-        leader.hear(ReplicaId(3), 1, Slot::ZERO, Moment(500));
+        leader.hear(ReplicaId(3), 0, Slot::ZERO, Moment(500));
         assert_eq!(leader.quorum_until(&group), Moment(500) + group.config.election_max);
     }
 }

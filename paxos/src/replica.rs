@@ -1,6 +1,7 @@
 //! One replica: routes each input to the role that it concerns, and keeps the roles in step.
 
 mod members;
+mod nonsense;
 mod route;
 
 use alloc::vec::Vec;

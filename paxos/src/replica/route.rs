@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::{Replica, Role};
-use crate::candidate::Progress;
+use crate::candidate::{Candidate, Progress};
 use crate::event::{Event, SteppedDown};
 use crate::id::{Ballot, ReplicaId, Slot};
 use crate::learner::Learner;
@@ -13,6 +13,9 @@ use crate::step::{Fetch, Step};
 
 impl Replica {
     pub(super) fn message(&mut self, from: ReplicaId, message: Message, step: &mut Step) {
+        if self.is_nonsense(&message) {
+            return;
+        }
         if let Some(ballot) = claimed(&message) {
             // Only its owner speaks for a ballot, and nobody needs to lead himself.
             if ballot.replica != from || (from == self.id() && !is_prepare(&message)) {
@@ -151,7 +154,8 @@ impl Replica {
         step: &mut Step,
     ) {
         let any = mutant!(AnyPromiseIsCounted);
-        if !matches!(&self.role, Role::Candidate(own) if own.ballot == ballot || any) {
+        let asked = |own: &Candidate| any || (own.ballot == ballot && own.asked(by));
+        if !matches!(&self.role, Role::Candidate(own) if asked(own)) {
             return;
         }
         let known = if mutant!(UnchosenLearnt) { Slot(u64::MAX) } else { chosen };
