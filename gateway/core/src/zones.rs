@@ -118,8 +118,16 @@ impl Gateway {
 
     /// Takes a zone back that the house of a snapshot gives to this gateway. The log may have
     /// taken it away since, so the leader is asked first.
+    ///
+    /// What it proposed in the same epoch may be chosen behind the snapshot: those numbers must
+    /// never stand for anything else.
     pub(crate) fn reclaim(&mut self, zone: &Zone, out: &mut Step) {
-        if self.follow_owner(zone, out) {
+        let kept = self.is_ours(zone);
+        let applied = self.house.zones().get(zone).map_or(0, |row| row.next);
+        if let Some(owned) = self.zones.get_mut(zone).filter(|_| kept) {
+            owned.flights.retain(|flight| flight.number >= applied);
+        }
+        if kept || self.follow_owner(zone, out) {
             self.ask_to_open(zone, out);
         }
     }
@@ -336,8 +344,13 @@ impl Gateway {
     }
 
     pub(crate) fn drop_zone(&mut self, zone: &Zone, out: &mut Step) {
-        self.close_sessions(zone, out);
+        self.suspend_zone(zone, out);
         self.zones.remove(zone);
+    }
+
+    /// Nothing comes in for a zone, and nothing that is known of it is told; its proposals stay.
+    pub(crate) fn suspend_zone(&mut self, zone: &Zone, out: &mut Step) {
+        self.close_sessions(zone, out);
         self.queries.forget(zone);
         let nodes: Vec<_> = self.house.devices_of(zone).map(|(node, _)| node).collect();
         for node in nodes {

@@ -100,7 +100,7 @@ impl Gateway {
         let zones: Vec<Zone> = self.zones.keys().cloned().collect();
         for zone in zones {
             // What it has not acknowledged is delivered again, and found to be applied already.
-            self.drop_zone(&zone, out);
+            self.suspend_zone(&zone, out);
         }
         self.clock = self.clock.max(house.counters().clock);
         let voters = Some(house.voters()).filter(|voters| !voters.is_empty());
