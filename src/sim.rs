@@ -42,6 +42,8 @@ pub(crate) struct SimArgs {
 enum Choice {
     /// A Paxos group
     Group,
+    /// Whole gateways
+    Home,
     /// All of these, one after another
     All,
 }
@@ -50,6 +52,7 @@ impl Choice {
     fn all(self) -> Vec<What> {
         match self {
             Self::Group => vec![What::Group],
+            Self::Home => vec![What::Home],
             Self::All => What::ALL.into(),
         }
     }

@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 const IMPORTS: &[(&str, &[&str])] = &[
     ("paxos", &[]),
     ("paxos/bench", &[]),
-    ("paxos/model", &["paxos"]),
     ("broker", &[]),
     ("config", &[]),
     ("devices/wire", &[]),
@@ -18,7 +17,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("gateway/core", &["paxos", "wire"]),
     ("gateway", &["gateway-core", "link", "paxos", "wire"]),
     ("linear", &[]),
-    ("sim", &["gateway-core", "paxos", "wire"]),
+    ("sim", &["gateway-core", "linear", "paxos", "wire"]),
 ];
 
 /// What is ours, by package name.

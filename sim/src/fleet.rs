@@ -7,22 +7,25 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::{Options, Summary, Trace, Violation, run_group};
+use crate::{Options, Summary, Trace, Violation, run_group, run_home};
 
 /// What a seed is played with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
     /// A Paxos group.
     Group,
+    /// Whole gateways.
+    Home,
 }
 
 impl What {
     /// Everything there is.
-    pub const ALL: [Self; 1] = [Self::Group];
+    pub const ALL: [Self; 2] = [Self::Group, Self::Home];
 
     fn run(self, seed: u64, options: Options) -> Result<Summary, Violation> {
         match self {
             Self::Group => run_group(seed, options),
+            Self::Home => run_home(seed, options),
         }
     }
 }
@@ -31,6 +34,7 @@ impl fmt::Display for What {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Group => "group",
+            Self::Home => "home",
         })
     }
 }

@@ -4,6 +4,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | `group` | a Paxos group: replicas with disks and clocks, a broker between them, clients |
+//! | `home` | whole gateways: the same with a store, sessions, owners, leases and snapshots, and people who use them |
 //! | [`fleet`] | ranges of seeds on all cores |
 //!
 //! What it is not: it knows no sockets, files or SQLite, so it says nothing about the shells around the cores.
@@ -23,6 +24,7 @@ macro_rules! mutant {
 
 mod dice;
 mod group;
+mod home;
 mod summary;
 mod trace;
 mod verdict;
@@ -51,4 +53,12 @@ pub fn run_group(seed: u64, options: Options) -> Result<Summary, Violation> {
     #[cfg(feature = "mutants")]
     paxos::mutant::set_active(options.mutant);
     verdict::judge(seed, || group::run(seed, options))
+}
+
+/// Plays one seed of a whole home.
+///
+/// # Errors
+/// The claim that was broken, or a gateway's own assertion that failed.
+pub fn run_home(seed: u64, options: Options) -> Result<Summary, Violation> {
+    verdict::judge(seed, || home::run(seed, options))
 }

@@ -3,27 +3,21 @@
 use std::fmt;
 
 macro_rules! counters {
-    ($($(#[doc = $doc:literal])+ $name:ident: $words:literal,)+) => {
-        /// Counters, added up over seeds.
+    ($(#[doc = $of:literal])+ $type:ident { $($(#[doc = $doc:literal])+ $name:ident: $words:literal,)+ }
+     $($(#[doc = $more_doc:literal])+ $more:ident: $more_type:ty,)*) => {
+        $(#[doc = $of])+
         #[derive(Clone, Debug, Default, PartialEq, Eq)]
-        pub struct Summary {
+        pub struct $type {
             $($(#[doc = $doc])+ pub $name: u64,)+
-            /// The longest time from the end of all faults until a new proposal was chosen, in virtual microseconds.
-            pub longest_commit: u64,
-            /// The longest time from the end of all faults until all replicas were equal, in virtual microseconds.
-            pub longest_recovery: u64,
+            $($(#[doc = $more_doc])+ pub $more: $more_type,)*
         }
 
-        impl Summary {
-            /// Adds what another run counted.
-            pub fn add(&mut self, other: &Self) {
+        impl $type {
+            fn count(&mut self, other: &Self) {
                 $(self.$name += other.$name;)+
-                self.longest_commit = self.longest_commit.max(other.longest_commit);
-                self.longest_recovery = self.longest_recovery.max(other.longest_recovery);
             }
 
-            /// The counters with their names in words.
-            pub fn rows(&self) -> Vec<(&'static str, u64)> {
+            fn counted(&self) -> Vec<(&'static str, u64)> {
                 vec![$(($words, self.$name),)+]
             }
         }
@@ -31,6 +25,8 @@ macro_rules! counters {
 }
 
 counters! {
+    /// Counters, added up over seeds.
+    Summary {
     /// Runs that ended well.
     seeds: "seeds",
     /// Inputs that replicas took.
@@ -73,6 +69,50 @@ counters! {
     stale: "stale messages",
     /// States copied from another replica.
     snapshots: "snapshots",
+    }
+    /// The longest time from the end of all faults until something new was agreed, in virtual microseconds.
+    longest_commit: u64,
+    /// The longest time from the end of all faults until all replicas were equal, in virtual microseconds.
+    longest_recovery: u64,
+    /// What happened in whole homes besides.
+    home: Home,
+}
+
+counters! {
+    /// What only a whole home has, added up over seeds.
+    Home {
+    /// Runs of whole homes that ended well.
+    seeds: "homes",
+    /// Publishes that were acknowledged.
+    acknowledged: "acknowledged publishes",
+    /// Orders that were answered.
+    sets: "answered orders",
+    /// Queries that an owner answered.
+    gets: "answered queries",
+    /// Publishes that were repeated.
+    retries: "repeated publishes",
+    /// Disks that came back as they had been.
+    old_disks: "disks put back",
+    }
+}
+
+impl Summary {
+    /// Adds what another run counted.
+    pub fn add(&mut self, other: &Self) {
+        self.count(other);
+        self.home.count(&other.home);
+        self.longest_commit = self.longest_commit.max(other.longest_commit);
+        self.longest_recovery = self.longest_recovery.max(other.longest_recovery);
+    }
+
+    /// The counters with their names in words.
+    pub fn rows(&self) -> Vec<(&'static str, u64)> {
+        let mut rows = self.counted();
+        if self.home.seeds > 0 {
+            rows.extend(self.home.counted());
+        }
+        rows
+    }
 }
 
 impl fmt::Display for Summary {

@@ -40,6 +40,9 @@ struct Broken {
 }
 
 pub(crate) fn broken(claim: &'static str, text: String) -> ! {
+    if !JUDGING.get() {
+        panic!("{claim}: {text}");
+    }
     panic_any(Broken { claim, text })
 }
 

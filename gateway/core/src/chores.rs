@@ -42,6 +42,12 @@ enum Duty {
 /// Registrations under way at once; a person or a script makes a few, a boot storm hundreds.
 const REGISTRATIONS: usize = 1024;
 
+impl Duties {
+    pub(crate) fn waiting(&self) -> usize {
+        self.registrations.len() + self.proposed.len()
+    }
+}
+
 impl Gateway {
     pub(crate) fn chores(&mut self, out: &mut Step) {
         let now = self.now.moment;

@@ -151,6 +151,20 @@ impl Gateway {
         self.applied
     }
 
+    /// How many things wait here for something: questions, reads, answers, proposals, entries.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        let flights: usize = self.zones.values().map(|zone| zone.flights.len()).sum();
+        let unsettled = self.unsettled.len() + self.rows.len();
+        self.tickets.len()
+            + self.asked.len()
+            + self.waiters.len()
+            + self.queries.waiting()
+            + flights
+            + self.duties.waiting()
+            + unsettled
+    }
+
     /// Takes one input.
     pub fn step(&mut self, now: Now, input: Input) -> Step {
         self.now = now;

@@ -36,6 +36,10 @@ const WAITING: usize = 1024;
 const REFRESH: std::time::Duration = std::time::Duration::from_secs(2);
 
 impl Queries {
+    pub(crate) fn waiting(&self) -> usize {
+        self.parked.len() + self.refreshing.values().map(Vec::len).sum::<usize>()
+    }
+
     /// The zone is not ours any more; its new owner is asked again.
     pub(crate) fn forget(&mut self, zone: &Zone) {
         let of_zone = |session: &Session| matches!(session, Session::Query(of) if of == zone);

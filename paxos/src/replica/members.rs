@@ -28,10 +28,7 @@ impl Replica {
     }
 
     pub(super) fn on_founded(&mut self, from: ReplicaId, founders: Voters, step: &mut Step) {
-        if self.is_blank()
-            && !founders.is_empty()
-            && self.founding.believes(from, &founders, &self.group.config)
-        {
+        if self.is_blank() && !founders.is_empty() && self.founding.believes(from, &founders) {
             self.found(founders, step);
         }
     }

@@ -1,6 +1,5 @@
 //! What apply makes of entries: scenarios that read like a log, and two claims about every log.
 
-#[path = "../kit/dice.rs"]
 mod dice;
 mod fence;
 mod home;
@@ -8,6 +7,5 @@ mod once;
 mod orders;
 mod placement;
 mod random;
-#[path = "../kit/rows.rs"]
 mod rows;
 mod rules;

@@ -1,5 +1,5 @@
-//! A broker with Hearth's edge: persistent zone sessions that are taken over, redelivery under the
-//! same stamp, clean query sessions, the site's session, presence and retained states.
+//! A broker with Hearth's edge: persistent zone sessions that are taken over, redelivery under the same stamp, clean
+//! query sessions, the site's session, presence and retained states. All of it is in memory.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -39,6 +39,8 @@ struct Held {
 
 pub(crate) struct Broker {
     pub(crate) topics: Topics,
+    /// Which life of it.
+    pub(crate) incarnation: u64,
     holders: BTreeMap<Session, (Life, u64)>,
     held: BTreeMap<Zone, VecDeque<Held>>,
     presence: BTreeMap<String, Vec<u8>>,
@@ -51,10 +53,20 @@ pub(crate) struct Broker {
     lingering: Vec<(Session, Life, u64)>,
 }
 
+/// A stamp as one number.
+pub(crate) const fn key(stamp: Stamp) -> u64 {
+    stamp.incarnation << 40 | stamp.counter
+}
+
+const fn stamp(key: u64) -> Stamp {
+    Stamp { broker: 1, incarnation: key >> 40, counter: key & ((1 << 40) - 1) }
+}
+
 impl Broker {
     pub(crate) fn new() -> Self {
         Self {
             topics: Topics::new(Site::new("home").expect("a name")),
+            incarnation: 1,
             holders: BTreeMap::new(),
             held: BTreeMap::new(),
             presence: BTreeMap::new(),
@@ -63,6 +75,12 @@ impl Broker {
             lingers: false,
             lingering: Vec::new(),
         }
+    }
+
+    /// It dies with all that it holds, and another life begins.
+    pub(crate) fn restart(&mut self) {
+        let incarnation = self.incarnation + 1;
+        *self = Self { incarnation, lingers: self.lingers, ..Self::new() };
     }
 
     pub(crate) fn holder(&self, session: &Session) -> Option<GatewayId> {
@@ -81,20 +99,25 @@ impl Broker {
         zones.filter(|zone| self.holder(&Session::Zone(zone.clone())).is_none()).collect()
     }
 
-    /// Someone publishes; gives the stamp.
+    /// The stamp of the next publish.
+    pub(crate) fn next_stamp(&self) -> u64 {
+        key(Stamp { broker: 1, incarnation: self.incarnation, counter: self.stamps + 1 })
+    }
+
+    /// Someone publishes.
     pub(crate) fn publish(
         &mut self,
         topic: String,
         payload: Vec<u8>,
         response: Option<String>,
-    ) -> (u64, Vec<Act>) {
+    ) -> Vec<Act> {
+        let stamp = self.next_stamp();
         self.stamps += 1;
-        let stamp = self.stamps;
         let message = Held { stamp, topic, payload, response };
         let Some(Topic::Device(zone, _, verb)) = self.topics.parse(&message.topic) else {
-            return (stamp, self.hand(Session::Site, &message, false));
+            return self.hand(Session::Site, &message, false);
         };
-        let acts = match verb {
+        match verb {
             ZoneVerb::Get => {
                 let mut acts = self.hand(Session::Query(zone), &message, false);
                 acts.extend(self.hand(Session::Site, &message, false));
@@ -109,8 +132,7 @@ impl Broker {
                 self.held.entry(zone).or_default().push_back(message);
                 acts
             }
-        };
-        (stamp, acts)
+        }
     }
 
     /// A gateway sends something on a session that it opened as `generation`.
@@ -147,6 +169,7 @@ impl Broker {
     }
 
     /// A session's connection broke.
+    #[cfg(test)]
     pub(crate) fn lose_session(&mut self, session: &Session) {
         self.holders.remove(session);
     }
@@ -192,7 +215,6 @@ impl Broker {
         let lingering = self.lingering.iter().filter(|(of, ..)| *of == session);
         let mut holders: Vec<_> = lingering.map(|(_, life, number)| (*life, *number)).collect();
         holders.extend(self.holders.get(&session).copied());
-        let stamp = Stamp { broker: 1, incarnation: 1, counter: message.stamp };
         let deliver = |(holder, generation)| {
             let delivery = Delivery {
                 session: session.clone(),
@@ -203,7 +225,7 @@ impl Broker {
                 retain,
                 response_topic: message.response.clone(),
                 correlation: None,
-                properties: vec![(STAMP_PROPERTY.to_owned(), stamp.to_string())],
+                properties: vec![(STAMP_PROPERTY.to_owned(), stamp(message.stamp).to_string())],
             };
             Act::Tell(holder, session.clone(), Input::Delivery(delivery))
         };

@@ -3,30 +3,17 @@
 //! Bytes travel as they would: each is known by its place, so that a piece that is missing or comes
 //! twice is found out. What they stand for is looked up by the snapshot's name.
 
-use std::collections::BTreeMap;
-
 use gateway_core::Input;
-use gateway_core::event::{HistoryRow, Stored};
-use gateway_core::house::StatusRow;
+use gateway_core::event::Stored;
 use gateway_core::snapshots::{Chunk, Report, SnapshotAnswer, SnapshotId, Task};
 use paxos::Slot;
-use wire::{GatewayId, NodeId};
+use wire::GatewayId;
 
-use crate::broker::Life;
-use crate::rows::Rows;
-use crate::world::{Event, MS, World};
+use super::broker::Life;
+use super::tables::Tables;
+use super::world::{Event, MS, World};
 
-/// Everything in the tables at one slot.
-#[derive(Clone, Default)]
-pub(crate) struct Tables {
-    pub(crate) rows: Rows,
-    pub(crate) status: BTreeMap<NodeId, StatusRow>,
-    pub(crate) history: Vec<HistoryRow>,
-    /// Counters of the stamps that are in the log up to there, for the claims.
-    pub(crate) stamps: BTreeMap<Slot, Vec<u64>>,
-}
-
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Shelf {
     out: Option<Out>,
     received: Option<(SnapshotId, Vec<u8>)>,
@@ -38,7 +25,7 @@ pub(crate) struct Shelf {
     pub(crate) made: u64,
 }
 
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 struct Out {
     id: SnapshotId,
     /// It is being made until then.
@@ -89,7 +76,7 @@ impl World {
             }
             Task::Resume => Report::Held(self.shelf(life.0).received()),
             Task::Take(mut chunk) => {
-                if self.dice.below(100) < self.loss {
+                if !self.calm && self.dice.chance(self.plan.network.loss) {
                     chunk.bytes[0] ^= 1;
                 }
                 let shelf = self.shelf(life.0);
@@ -103,17 +90,17 @@ impl World {
                 return;
             }
         };
-        let done = self.now + 1 + self.dice.below(2 * MS);
+        let done = self.now + 1 + self.dice.between(0, 2 * MS);
         self.at(done, Event::Input(life, Input::Stored(Stored::Snapshot(report))));
     }
 
     pub(crate) fn shelf(&mut self, id: GatewayId) -> &mut Shelf {
-        &mut self.nodes.get_mut(&id).expect("a gateway of this world").store.shelf
+        &mut self.node(id).disk.shelf
     }
 
     fn give(&mut self, id: GatewayId, part: Option<(SnapshotId, u64)>) -> SnapshotAnswer {
         let now = self.now;
-        let store = &mut self.nodes.get_mut(&id).expect("a gateway of this world").store;
+        let store = &mut self.nodes.get_mut(&id).expect("a gateway of this world").disk;
         store.shelf.tidy(now);
         let Some(out) = &mut store.shelf.out else {
             if part.is_some() {
@@ -122,7 +109,7 @@ impl World {
             let id = SnapshotId { slot: store.applied, bytes: BYTES, hash: [id.0; 32] };
             store.shelf.out = Some(Out { id, ready: now + MAKING, asked: now + MAKING });
             store.shelf.made += 1;
-            self.library.insert(id, store.tables());
+            self.library.insert(id, store.tables.clone());
             return SnapshotAnswer::NotReady;
         };
         if now < out.ready {
@@ -148,7 +135,7 @@ impl World {
         let (held, bytes) = shelf.received.as_ref().expect("something was received");
         assert!(*held == id && bytes.len() as u64 == id.bytes, "{id:?} is not whole");
         assert!(bytes.iter().zip(0..).all(|(found, at)| *found == byte(at)), "{id:?} is damaged");
-        let house = tables.rows.restore();
+        let house = tables.restore();
         shelf.sound = Some((id, tables));
         Report::Sound(id, Box::new(house))
     }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::world::{MS, World};
+use crate::home::world::{MS, World};
 
 const PLACES: [&str; 7] = ["a/x", "b/x", "c/x", "d/x", "e/x", "f/x", "g/x"];
 
@@ -33,7 +33,7 @@ fn when_an_owner_dies_its_zones_move_and_what_it_did_not_acknowledge_is_applied_
         let place = format!("{zone}/x");
         let stamps: Vec<u64> = (0..10).map(|_| world.report(&place)).collect();
         // Somewhere between delivery and acknowledgement.
-        let moment = world.now + world.dice.below(12_000);
+        let moment = world.now + world.dice.between(0, 12_000);
         world.until("somewhere between", 20, |world| world.now >= moment);
         world.kill(owner);
         world.until("all are acknowledged", 1000, |world| {
@@ -120,7 +120,7 @@ fn a_gateway_that_comes_to_lead_while_it_catches_up_joins() {
             settings.leaders = vec![wire::GatewayId(3)];
         });
         world.furnish(&["a/x"]);
-        world.delay = 20 * MS;
+        world.plan.network.delay = 20 * MS;
         world.kill(3);
         for _ in 0..40 {
             world.report("a/x");

@@ -3,7 +3,7 @@
 use serde_json::json;
 use wire::ZoneVerb;
 
-use crate::world::World;
+use crate::home::world::World;
 
 const DOOR: &str = "hallway/door";
 const BULB: &str = "bedroom/bulb";
@@ -44,12 +44,12 @@ fn nothing_is_acknowledged_without_a_majority() {
 #[test]
 fn pipelined_reports_of_a_device_keep_their_order_though_proposals_are_lost() {
     let mut world = home();
-    world.loss = 20;
+    world.plan.network.loss = 20;
     let stamps: Vec<u64> = (0..40).map(|_| world.report(DOOR)).collect();
     world.until("all are acknowledged", 20_000, |world| {
         stamps.iter().all(|stamp| world.is_acknowledged(*stamp))
     });
-    world.loss = 0;
+    world.plan.network.loss = 0;
     world.assert_settled();
 }
 

@@ -1,0 +1,365 @@
+//! What must always be so: one claim, one function.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use gateway_core::event::{HistoryRow, Session};
+use gateway_core::peer::PeerMessage;
+use paxos::{Ballot, Message, ReplicaId, Slot, Value};
+use wire::{Answer, Epoch, GatewayId, NodeId, Seq, Zone};
+
+use super::broker::Life;
+use super::disk::{Disk, News};
+use super::network::Parcel;
+use super::world::World;
+use crate::verdict::claim;
+
+/// What the claims remember.
+pub(crate) struct Watch {
+    /// Every agreed change, in order, as the first replica wrote it.
+    pub(crate) history: Vec<HistoryRow>,
+    /// Number of the change that wrote a value: of an order, or a report.
+    pub(crate) seqs: BTreeMap<(bool, u64), u64>,
+    /// What was chosen in a slot.
+    values: BTreeMap<Slot, Value>,
+    /// The hash of the tables at a slot.
+    hashes: BTreeMap<Slot, u64>,
+    /// Which replicas ever had the publish with this stamp on disk.
+    wrote: BTreeMap<u64, BTreeSet<ReplicaId>>,
+    /// Up to where each life of a gateway was looked at.
+    applied: BTreeMap<GatewayId, (Life, Slot)>,
+    /// Last value and order number per device and register.
+    last: BTreeMap<(NodeId, bool), (f64, u64)>,
+    /// When an epoch of a zone was first applied anywhere.
+    epochs: BTreeMap<(Zone, Epoch), u64>,
+    /// When a gateway was thrown out, and under which epoch it had been the owner.
+    thrown_out: BTreeMap<(GatewayId, Zone), (Epoch, u64)>,
+    /// Who leads, or believes so.
+    leading: BTreeSet<GatewayId>,
+    /// Where others began to vote, and the smallest majority that there ever was.
+    voters: BTreeSet<Slot>,
+    majority: usize,
+    /// The highest slot that anyone applied.
+    pub(crate) top: Slot,
+}
+
+impl Watch {
+    /// Of a home that so many found.
+    pub(crate) fn new(founders: usize) -> Self {
+        Self {
+            history: Vec::new(),
+            seqs: BTreeMap::new(),
+            values: BTreeMap::new(),
+            hashes: BTreeMap::new(),
+            wrote: BTreeMap::new(),
+            applied: BTreeMap::new(),
+            last: BTreeMap::new(),
+            epochs: BTreeMap::new(),
+            thrown_out: BTreeMap::new(),
+            voters: BTreeSet::new(),
+            majority: founders / 2 + 1,
+            leading: BTreeSet::new(),
+            top: Slot::ZERO,
+        }
+    }
+}
+
+pub(crate) fn after_a_step(world: &mut World, id: GatewayId) {
+    let node = &world.nodes[&id];
+    let Some(core) = &node.core else { return };
+    memory_is_bounded(id, core.waiting());
+    if !core.is_leading() {
+        world.watch.leading.remove(&id);
+    } else if world.watch.leading.insert(id) {
+        world.summary.leader_changes += 1;
+    }
+    let seen = (node.life(), core.applied());
+    if world.watch.applied.insert(id, seen) == Some(seen) {
+        return;
+    }
+    note_epochs(world, id);
+}
+
+pub(crate) fn after_a_write(world: &mut World, id: GatewayId, news: News) {
+    let node = &world.nodes[&id];
+    let (disk, replica, watch) = (&node.disk, node.replica(), &mut world.watch);
+    for stamp in &news.stamps {
+        watch.wrote.entry(*stamp).or_default().insert(replica);
+    }
+    let chosen = disk.accepted.range(..=disk.chosen).rev();
+    for (_, entry) in chosen.take_while(|(slot, _)| **slot > news.chosen) {
+        a_slot_has_one_value(watch, id, entry);
+    }
+    for row in news.history {
+        replicas_have_the_same_history(watch, id, row);
+    }
+    if news.applied {
+        replicas_at_the_same_slot_are_equal(watch, id, disk);
+        watch.top = watch.top.max(disk.applied);
+    }
+    if news.voters && watch.voters.insert(disk.applied) {
+        world.summary.membership_changes += 1;
+    }
+    if news.voters {
+        watch.majority = watch.majority.min(disk.voters().majority());
+    }
+    if news.installed {
+        world.summary.snapshots += 1;
+    }
+}
+
+fn memory_is_bounded(id: GatewayId, waiting: usize) {
+    // People here ask a few hundred things in all.
+    claim!(waiting < 2000, "memory is bounded", "gateway {id} has {waiting} things waiting");
+}
+
+fn a_slot_has_one_value(watch: &mut Watch, id: GatewayId, entry: &paxos::Entry) {
+    let known = watch.values.entry(entry.slot).or_insert_with(|| entry.value.clone());
+    claim!(
+        *known == entry.value,
+        "a slot has one value",
+        "slot {} at gateway {id}: {known:?} and {:?}",
+        entry.slot,
+        entry.value
+    );
+}
+
+fn replicas_at_the_same_slot_are_equal(watch: &mut Watch, id: GatewayId, disk: &Disk) {
+    let hash = *watch.hashes.entry(disk.applied).or_insert(disk.tables.hash);
+    claim!(
+        hash == disk.tables.hash,
+        "replicas at the same slot are equal",
+        "gateway {id} differs from another at slot {}",
+        disk.applied
+    );
+}
+
+fn replicas_have_the_same_history(watch: &mut Watch, id: GatewayId, row: HistoryRow) {
+    let at = row.seq.0 as usize;
+    claim!(
+        at >= 1 && at <= watch.history.len() + 1,
+        "seq has no holes",
+        "gateway {id} writes {row:?} after {} rows",
+        watch.history.len()
+    );
+    if let Some(known) = watch.history.get(at - 1) {
+        claim!(
+            *known == row,
+            "replicas have the same history",
+            "gateway {id} writes {row:?}, another {known:?}"
+        );
+        return;
+    }
+    agreed_time_never_goes_back(&row, watch.history.last());
+    let order = row.register == "desired";
+    let key = (row.node, order);
+    let last = watch.last.get(&key).copied();
+    let value: f64 = row.value.parse().expect("values here are numbers");
+    if order {
+        orders_of_a_device_are_numbered_without_holes(&row, last);
+    } else if row.ordered.is_none() && value >= 10.0 {
+        reports_of_a_device_keep_their_order(&row, value, last);
+    }
+    // A door's state and a rule's orders are 0 and 1.
+    if value >= 10.0 {
+        a_request_is_applied_once(watch, &row, (order, value as u64));
+    }
+    watch.last.insert(key, (value, row.ordered.unwrap_or(0)));
+    watch.history.push(row);
+}
+
+fn agreed_time_never_goes_back(row: &HistoryRow, before: Option<&HistoryRow>) {
+    let holds = before.is_none_or(|before| before.time <= row.time);
+    claim!(holds, "agreed time never goes back", "{before:?} {row:?}");
+}
+
+/// A sensor's values only grow.
+fn reports_of_a_device_keep_their_order(row: &HistoryRow, value: f64, last: Option<(f64, u64)>) {
+    let holds = last.is_none_or(|(before, _)| before < value);
+    claim!(holds, "reports of a device keep their order", "{last:?} {row:?}");
+}
+
+/// Every value is said once, or under one id.
+fn a_request_is_applied_once(watch: &mut Watch, row: &HistoryRow, value: (bool, u64)) {
+    let before = watch.seqs.insert(value, row.seq.0);
+    claim!(before.is_none(), "a request is applied once", "{row:?}, and as change {before:?}");
+}
+
+fn orders_of_a_device_are_numbered_without_holes(row: &HistoryRow, last: Option<(f64, u64)>) {
+    let next = last.map_or(0, |(_, order)| order) + 1;
+    claim!(
+        row.ordered == Some(next),
+        "orders of a device are numbered without holes",
+        "{row:?}, not {next}"
+    );
+}
+
+/// What left rests on what is on the disk.
+pub(crate) fn nothing_rests_on_unsynced_state(disk: &Disk, parcel: &Parcel) {
+    let PeerMessage::Paxos(message) = &parcel.message else { return };
+    let holds = match message {
+        Message::Promise { ballot, .. }
+        | Message::Prepare { ballot, .. }
+        | Message::Accept { ballot, .. } => disk.promised.unwrap_or(Ballot::ZERO) >= *ballot,
+        Message::Accepted { ballot, from, to, .. } => (from.0..=to.0).map(Slot).all(|slot| {
+            let held = disk.accepted.get(&slot).is_some_and(|entry| entry.ballot >= *ballot);
+            held || slot <= disk.applied
+        }),
+        _ => true,
+    };
+    claim!(holds, "nothing rests on unsynced state", "{parcel:?}");
+}
+
+pub(crate) fn an_acknowledged_publish_is_agreed_and_on_a_majoritys_disks(
+    world: &World,
+    stamp: u64,
+) {
+    let Some(said) = world.people.said.get(&stamp) else { return };
+    let answers = said.question.as_ref().map(|question| &world.people.asked[question].answers);
+    let refused = answers.is_some_and(|a| a.iter().any(|answer| answer.failure().is_some()));
+    let Some(value) = said.value.filter(|_| !refused) else {
+        claim!(
+            answers.is_none_or(|a| !a.is_empty()),
+            "every request is answered",
+            "{stamp} is dropped without an answer"
+        );
+        return;
+    };
+    let agreed = world.watch.seqs.contains_key(&(said.question.is_some(), value));
+    claim!(agreed, "what is acknowledged is agreed", "value {value} of {}", said.place);
+    let disks = world.watch.wrote.get(&stamp).map_or(0, BTreeSet::len);
+    claim!(
+        disks >= world.watch.majority,
+        "what is acknowledged is on a majority's disks",
+        "value {value} of {} was on {disks}",
+        said.place
+    );
+}
+
+/// An owner speaks of an entry only once it is in its own tables too.
+pub(crate) fn an_owner_acknowledges_what_is_in_its_tables(
+    world: &World,
+    id: GatewayId,
+    stamp: u64,
+) {
+    let Some(said) = world.people.said.get(&stamp) else { return };
+    let node = &world.nodes[&id];
+    let (zone, device) = said.place.split_once('/').expect("a place is zone/device");
+    let (zone, device) = (zone.parse().expect("a name"), device.parse().expect("a name"));
+    let known = node.core.as_ref().is_some_and(|core| core.house().node(&zone, &device).is_some());
+    let Some(value) = said.value.filter(|_| known || said.question.is_none()) else { return };
+    let seq = world.watch.seqs.get(&(said.question.is_some(), value));
+    claim!(
+        seq.is_some_and(|seq| Seq(*seq) <= node.disk.tables.seq),
+        "an owner acknowledges what is in its tables",
+        "gateway {id} acknowledges value {value} of {}",
+        said.place
+    );
+}
+
+pub(crate) fn a_state_is_published_after_it_is_stored(world: &World, id: GatewayId, json: &[u8]) {
+    let state: serde_json::Value = serde_json::from_slice(json).expect("a state is JSON");
+    let stored = world.nodes[&id].disk.tables.seq;
+    claim!(
+        state["seq"].as_u64() <= Some(stored.0),
+        "a state is published after it is stored",
+        "gateway {id} tells {state} at change {stored}"
+    );
+}
+
+/// What a `get` is told holds whatever had been acknowledged to the device, and whatever order had
+/// been answered, when it was asked. And an order is answered when it is agreed.
+pub(crate) fn an_answer_is_as_fresh_as_what_was_acknowledged(
+    world: &World,
+    topic: &str,
+    payload: &[u8],
+) {
+    let Some(asked) = world.people.asked.get(topic) else { return };
+    let Ok(answer) = Answer::parse(payload) else { return };
+    let Some(seq) = answer.get("seq").as_u64().filter(|_| answer.failure().is_none()) else {
+        return;
+    };
+    claim!(
+        seq <= world.watch.history.len() as u64,
+        "what is answered is agreed",
+        "{}: {answer:?}",
+        asked.place
+    );
+    if !answer.get("cache").is_null() {
+        claim!(
+            seq >= asked.known,
+            "an answer is as fresh as what was acknowledged",
+            "{}: change {} was known when it was asked, told is {answer:?}",
+            asked.place,
+            asked.known
+        );
+    }
+}
+
+pub(crate) fn nobody_opens_a_zone_that_its_house_does_not_give_it(
+    world: &World,
+    id: GatewayId,
+    session: &Session,
+) {
+    let (Session::Zone(zone) | Session::Query(zone)) = session else { return };
+    let node = &world.nodes[&id];
+    let Some(core) = &node.core else { return };
+    let member = core.house().gateways().get(&id);
+    claim!(
+        member.is_some_and(|m| m.alive && m.incarnation == node.life().1),
+        "nobody opens a zone before it has joined",
+        "gateway {id} opens {zone}"
+    );
+    let owner = core.house().zones().get(zone).map(|row| row.owner);
+    claim!(
+        owner == Some(id),
+        "nobody opens a zone that its house does not give it",
+        "gateway {id} opens {zone}, which belongs to {owner:?}"
+    );
+}
+
+/// A session ended, by a takeover or otherwise.
+pub(crate) fn note_thrown_out(world: &mut World, id: GatewayId, session: &Session) {
+    let (Session::Zone(zone) | Session::Query(zone)) = session else { return };
+    let Some(epoch) = epoch(world, id, zone) else { return };
+    let key = (id, zone.clone());
+    world.watch.thrown_out.insert(key, (epoch, world.now));
+}
+
+/// A gateway that was thrown out asks the leader afterwards; one whose zone had moved by then
+/// cannot be told that it still owns it.
+pub(crate) fn nobody_reopens_a_zone_that_was_gone_before_it_asked(
+    world: &World,
+    id: GatewayId,
+    session: &Session,
+) {
+    let (Session::Zone(zone) | Session::Query(zone)) = session else { return };
+    let Some(current) = epoch(world, id, zone) else { return };
+    let Some((held, since)) = world.watch.thrown_out.get(&(id, zone.clone())) else { return };
+    let newer = (zone.clone(), current.next())..=(zone.clone(), Epoch(u64::MAX));
+    let gone = world.watch.epochs.range(newer).any(|(_, applied)| applied < since);
+    claim!(
+        *held != current || !gone,
+        "nobody reopens a zone that was gone before it asked",
+        "gateway {id} reopens {zone}"
+    );
+}
+
+fn epoch(world: &World, id: GatewayId, zone: &Zone) -> Option<Epoch> {
+    let core = world.nodes[&id].core.as_ref()?;
+    core.house().zones().get(zone).filter(|row| row.owner == id).map(|row| row.epoch)
+}
+
+fn note_epochs(world: &mut World, id: GatewayId) {
+    let Some(core) = &world.nodes[&id].core else { return };
+    for (zone, row) in core.house().zones() {
+        let now = world.now;
+        world.watch.epochs.entry((zone.clone(), row.epoch)).or_insert(now);
+    }
+}
+
+/// What each client saw of each register could have happened one after another.
+pub(crate) fn histories_are_linearizable(world: &World) {
+    if let Err(violation) = linear::check(&world.people.operations) {
+        crate::verdict::broken("histories are linearizable", violation.to_string());
+    }
+}

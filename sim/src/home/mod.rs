@@ -1,0 +1,43 @@
+//! Whole gateways from their first event to the last check: a store each, a broker, and people.
+//!
+//! ```text
+//!  people ──▶ Broker ──▶ Node { Gateway, Disk } ◀──▶ other nodes
+//!     ▲          │            │
+//!     └──────────┴── World: delays, losses, cuts, crashes, and claims checked after every event
+//! ```
+//!
+//! It is one broker of Hearth's own: what must hold on a foreign one is not drawn here.
+
+mod broker;
+mod claims;
+mod disk;
+mod driver;
+mod faults;
+mod network;
+mod node;
+mod people;
+mod plan;
+#[cfg(test)]
+mod scenarios;
+mod settled;
+mod shelf;
+mod tables;
+mod talk;
+mod world;
+
+use self::world::{MS, World};
+use crate::Options;
+use crate::summary::Summary;
+
+/// One seed, one schedule.
+pub(crate) fn run(seed: u64, options: Options) -> Summary {
+    let mut world = World::of_seed(seed, options);
+    let trouble = world.plan.trouble / MS;
+    world.run(trouble);
+    world.mend_all();
+    world.the_home_recovers();
+    world.summary.seeds = 1;
+    world.summary.decided = world.watch.top.0;
+    world.summary.home.seeds = 1;
+    world.summary
+}

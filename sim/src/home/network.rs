@@ -1,0 +1,104 @@
+//! Messages between gateways: they are lost, late, repeated and overtaken, and old ones come again.
+
+use gateway_core::Input;
+use gateway_core::peer::PeerMessage;
+use paxos::{Message, ReplicaId};
+use wire::GatewayId;
+
+use super::broker::Life;
+use super::claims;
+use super::world::{Event, World};
+
+/// How many old messages are remembered, to be delivered long after.
+const ATTIC: usize = 24;
+
+/// A message on its way.
+#[derive(Clone, Debug)]
+pub(crate) struct Parcel {
+    pub(crate) from: GatewayId,
+    pub(crate) replica: ReplicaId,
+    pub(crate) to: GatewayId,
+    pub(crate) message: PeerMessage,
+}
+
+impl World {
+    pub(crate) fn send(&mut self, life: Life, to: GatewayId, message: PeerMessage) {
+        let node = &self.nodes[&life.0];
+        let parcel = Parcel { from: life.0, replica: node.replica(), to, message };
+        claims::nothing_rests_on_unsynced_state(&node.disk, &parcel);
+        let fateful = matches!(
+            parcel.message,
+            PeerMessage::Paxos(Message::Promise { .. } | Message::Accepted { .. })
+        );
+        self.remember(&parcel);
+        let lost = !self.calm && self.dice.chance(self.plan.network.loss);
+        if lost || !self.hears(&parcel) {
+            self.summary.drops += 1;
+        } else {
+            self.post(parcel);
+        }
+        if fateful {
+            self.perhaps_the_last_act(life);
+        }
+    }
+
+    fn post(&mut self, parcel: Parcel) {
+        let broker = self.broker.incarnation;
+        if !self.calm && self.dice.chance(self.plan.network.duplicate) {
+            self.summary.duplicates += 1;
+            let delay = self.delay();
+            self.after(delay, Event::Peer(broker, parcel.clone()));
+        }
+        let delay = self.delay();
+        self.after(delay, Event::Peer(broker, parcel));
+    }
+
+    fn delay(&mut self) -> u64 {
+        if !self.calm && self.dice.chance(self.plan.network.straggle) {
+            return self.dice.tail(1000, 5_000_000);
+        }
+        self.dice.between(1, self.plan.network.delay)
+    }
+
+    pub(crate) fn hear(&mut self, broker: u64, parcel: Parcel) {
+        if broker != self.broker.incarnation || !self.hears(&parcel) {
+            return;
+        }
+        let life = self.nodes[&parcel.to].life();
+        let Parcel { replica, message, .. } = parcel;
+        self.input(life, Input::Peer { from: replica, message });
+    }
+
+    fn hears(&self, parcel: &Parcel) -> bool {
+        let (from, to) = (parcel.from, parcel.to);
+        let cut = |id: GatewayId| {
+            self.nodes.get(&id).is_none_or(|node| node.cut.is_some()) || self.muted.contains(&id)
+        };
+        !cut(from) && !cut(to) && !self.parted.contains(&(from, to))
+    }
+
+    fn remember(&mut self, parcel: &Parcel) {
+        if self.calm {
+            return;
+        }
+        if self.attic.len() < ATTIC {
+            self.attic.push(parcel.clone());
+        } else if self.dice.chance(4) {
+            let place = self.dice.below(ATTIC);
+            self.attic[place] = parcel.clone();
+        }
+    }
+
+    /// Messages come in again, however old they are.
+    pub(crate) fn deliver_stale(&mut self) {
+        for _ in 0..self.dice.between(1, 12) {
+            if self.attic.is_empty() {
+                return;
+            }
+            let parcel = self.attic[self.dice.below(self.attic.len())].clone();
+            self.summary.stale += 1;
+            let broker = self.broker.incarnation;
+            self.soon(Event::Peer(broker, parcel));
+        }
+    }
+}
