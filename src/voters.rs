@@ -32,6 +32,7 @@ pub(crate) async fn voters(globals: &Globals, args: VotersArgs) -> Outcome {
     if args.add.iter().chain(&args.remove).any(|id| !(1..=254).contains(id)) {
         return Err(Failure::usage("gateways have numbers from 1 to 254"));
     }
+    let changes = !args.add.is_empty() || !args.remove.is_empty();
     let (add, remove) = (names::gateways(&args.add), names::gateways(&args.remove));
     let client = Client::connect(&globals.settings(vec![])?).await?;
     let answer = client.api(ApiVerb::Voters, VotersRequest { add, remove }.to_json()).await;
@@ -46,6 +47,10 @@ pub(crate) async fn voters(globals: &Globals, args: VotersArgs) -> Outcome {
     }
     let numbers: Vec<String> = list(voters).map(Json::to_string).collect();
     out!("gateways {} vote", numbers.join(", "));
+    if changes {
+        let numbers = numbers.join(",");
+        out!("write it down: gateway.voters = [{numbers}] in the settings of every gateway");
+    }
     for observer in list(observers) {
         out!(
             "gateway {} follows without a vote, up to slot {}",

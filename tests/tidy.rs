@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 const IMPORTS: &[(&str, &[&str])] = &[
     ("paxos", &[]),
     ("paxos/bench", &[]),
+    ("paxos/model", &["paxos"]),
     ("broker", &[]),
     ("config", &[]),
     ("devices/wire", &[]),

@@ -113,6 +113,11 @@ impl Candidate {
         })
     }
 
+    /// Whether the candidate needs this replica's vote, or may need it.
+    pub(crate) fn asks(&self, id: ReplicaId, chosen: Slot, group: &Group) -> bool {
+        self.groups(chosen, group).any(|voters| voters.contains(id))
+    }
+
     fn groups<'a>(&'a self, chosen: Slot, group: &'a Group) -> impl Iterator<Item = &'a Voters> {
         let reported = self.best.range(chosen.next()..).filter_map(|(_, best)| best.1.voters());
         let reported = reported.filter(|_| !mutant!(ReportedGroupNotAsked));

@@ -6,7 +6,7 @@
 //! founder with the lowest number founds it, once *every* founder has answered that it is blank as well: so
 //! there is one group of founders, and a lost disk cannot begin another.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use crate::config::Config;
@@ -22,8 +22,8 @@ use crate::voters::Voters;
 pub(crate) struct Founding {
     /// Founders who said that they are blank too, by number; for the one who founds.
     blank: BTreeMap<u8, ReplicaId>,
-    /// To which disk of the founder this replica said last that it is blank: it takes no older one's word.
-    told: Option<ReplicaId>,
+    /// To which disks of the founder this replica said that it is blank; more than two are as good as two.
+    told: BTreeSet<ReplicaId>,
     /// When to ask next.
     pub(crate) due: Moment,
     asked: u32,
@@ -34,7 +34,7 @@ const PATIENCE: u32 = 50;
 
 impl Founding {
     pub(crate) const fn new(now: Moment) -> Self {
-        Self { blank: BTreeMap::new(), told: None, due: now, asked: 0 }
+        Self { blank: BTreeMap::new(), told: BTreeSet::new(), due: now, asked: 0 }
     }
 
     /// Asks all founders; gives the group if this replica is the only one.
@@ -56,8 +56,10 @@ impl Founding {
 
     /// Someone asks, and this replica is blank.
     pub(crate) fn sought(&mut self, by: ReplicaId, config: &Config, step: &mut Step) {
-        if config.founders.first() == Some(&by.number()) {
-            self.told = Some(by);
+        if is_first(by, config) {
+            if self.told.len() < 2 {
+                self.told.insert(by);
+            }
             step.send(by, Message::Blank { to: by });
         }
     }
@@ -70,15 +72,12 @@ impl Founding {
         self.found(config)
     }
 
-    /// Whether word of a group may be taken: not of one that an earlier disk of the founder began than the one that
-    /// asked last, unless a later disk of that founder says so itself; it then begins no other.
-    pub(crate) fn believes(&self, from: ReplicaId, founders: &Voters) -> bool {
-        let same = |told: ReplicaId| {
-            let founder = founders.numbered(told.number());
-            let another = from.number() == told.number() && founder != Some(from);
-            another || founder.is_none_or(|id| id == told)
-        };
-        self.told.is_none_or(same)
+    /// Whether word of a group may be taken. The founder's own may not once this replica has told another of its
+    /// disks that it is blank, for that one may be about to found a group as well. Anyone else's may: the first who
+    /// took the founder's word had told no other disk, and tells none from then on, so no other can found.
+    pub(crate) fn believes(&self, from: ReplicaId, founders: &Voters, config: &Config) -> bool {
+        let founded = founders.contains(from) && is_first(from, config);
+        !founded || self.told.iter().all(|told| *told == from)
     }
 
     fn found(&self, config: &Config) -> Option<Voters> {
@@ -91,7 +90,11 @@ impl Founding {
 
 /// The founder with the lowest number founds, and nobody else.
 fn founds(config: &Config) -> bool {
-    config.founders.first() == Some(&config.id.number())
+    is_first(config.id, config)
+}
+
+fn is_first(id: ReplicaId, config: &Config) -> bool {
+    config.founders.first() == Some(&id.number())
 }
 
 fn others(config: &Config) -> impl Iterator<Item = u8> + '_ {
@@ -138,9 +141,17 @@ mod tests {
         let (old, new) = (ReplicaId::new(1, 10), ReplicaId::new(1, 11));
         let group = |first| Voters::new([first, ReplicaId::new(2, 10)]).unwrap_or_default();
         let third = ReplicaId::new(3, 10);
-        assert!(founding.believes(third, &group(old)));
-        founding.sought(new, &config, &mut Step::default());
-        assert!(!founding.believes(third, &group(old)));
-        assert!(founding.believes(third, &group(new)) && founding.believes(new, &group(old)));
+        let mut step = Step::default();
+        founding.sought(old, &config, &mut step);
+        assert!(founding.believes(old, &group(old), &config));
+        founding.sought(new, &config, &mut step);
+        assert!(!founding.believes(old, &group(old), &config));
+        // Whoever took that word before had told nobody else that it is blank.
+        assert!(founding.believes(third, &group(old), &config));
+        // The new disk has found the old one's group: it begins no other.
+        assert!(founding.believes(new, &group(old), &config));
+        // Old questions that come late make it no better.
+        founding.sought(old, &config, &mut step);
+        assert!(!founding.believes(old, &group(old), &config));
     }
 }

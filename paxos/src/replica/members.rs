@@ -28,7 +28,10 @@ impl Replica {
     }
 
     pub(super) fn on_founded(&mut self, from: ReplicaId, founders: Voters, step: &mut Step) {
-        if self.is_blank() && !founders.is_empty() && self.founding.believes(from, &founders) {
+        if self.is_blank()
+            && !founders.is_empty()
+            && self.founding.believes(from, &founders, &self.group.config)
+        {
             self.found(founders, step);
         }
     }

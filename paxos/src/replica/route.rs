@@ -236,7 +236,11 @@ impl Replica {
         self.election.see(promised);
         self.hear_chosen(from, chosen);
         // One that lost its vote may have promised anything.
-        let votes = self.group.voters.contains(from) && !mutant!(RefusalIgnored);
+        let votes = match &self.role {
+            Role::Candidate(candidate) => candidate.asks(from, self.log.chosen(), &self.group),
+            Role::Follower | Role::Leader(_) => self.group.voters.contains(from),
+        };
+        let votes = votes && !mutant!(RefusalIgnored);
         if votes && self.role.ballot() == Some(ballot) && promised > ballot {
             let led = self.is_leading();
             self.step_down(SteppedDown::HigherBallot(promised), step);
