@@ -39,11 +39,15 @@ impl World {
         // An operator who gives the majority to disks that are lost has lost the group.
         if let Some(wish) = wish.filter(intact) {
             self.note(node, "told to change voters", || wish.to_string());
-            self.wishes.retain(|other| *other != wish);
-            self.wishes.push(wish.clone());
-            let first = self.wishes.len().saturating_sub(REMEMBERED);
-            self.wishes.drain(..first);
-            self.input(node, Input::ChangeVoters(wish));
+            let refused = self.refused_wishes;
+            self.input(node, Input::ChangeVoters(wish.clone()));
+            // A wish that was taken may be proposed much later; one that was refused never is.
+            if self.refused_wishes == refused {
+                self.wishes.retain(|other| *other != wish);
+                self.wishes.push(wish);
+                let first = self.wishes.len().saturating_sub(REMEMBERED);
+                self.wishes.drain(..first);
+            }
             // Halfway through a change is the worst moment to lose the leader.
             if self.dice.chance(40) {
                 let (soon, fault) = (self.dice.tail(500, 80_000), self.dice.pick(&AFTER_A_CHANGE));

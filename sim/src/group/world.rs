@@ -73,8 +73,10 @@ pub(crate) struct World {
     pub(crate) queue: Queue<Due>,
     pub(crate) nodes: Vec<Node>,
     pub(crate) clients: Vec<Client>,
-    /// The last wishes for other voters.
+    /// The last wishes for other voters that a leader took.
     pub(crate) wishes: Vec<Voters>,
+    /// How many wishes were refused.
+    pub(crate) refused_wishes: u64,
     /// How many disks there were.
     pub(crate) disks: u64,
     /// How many questions were asked.
@@ -111,6 +113,7 @@ impl World {
             nodes,
             clients: Client::all(),
             wishes: Vec::new(),
+            refused_wishes: 0,
             disks: FIRST_DISK,
             tickets: 0,
             cut: BTreeSet::new(),
@@ -207,6 +210,7 @@ impl World {
             match event {
                 Event::Leading { .. } => self.summary.leader_changes += 1,
                 Event::Refused(ids) => self.nodes[node].open.retain(|id| !ids.contains(id)),
+                Event::VotersRefused { .. } => self.refused_wishes += 1,
                 Event::SnapshotNeeded { from, .. } => {
                     let (life, source) = (self.nodes[node].life, self.node_of(*from));
                     let takes = self.dice.tail(2_000, 300_000);
