@@ -28,12 +28,22 @@ pub(super) fn applied(connection: &Connection) -> rusqlite::Result<Slot> {
     connection.query_row("SELECT applied FROM replica", [], |row| unsigned(row, 0).map(Slot))
 }
 
+/// No acceptor takes a slot so far above what is chosen: its windows are some thousand slots.
+const AHEAD: u64 = 1 << 20;
+
 /// What Paxos starts again from, with `window` chosen entries for replicas that are a little late.
 pub(super) fn paxos(connection: &Connection, window: u64) -> rusqlite::Result<paxos::Recovered> {
     let (promised, chosen) = log::acceptor(connection)?;
     let applied = applied(connection)?;
+    if applied > chosen {
+        return Err(malformed(0, format!("slot {applied} is applied, and only {chosen} chosen")));
+    }
     let below = Slot(chosen.0.saturating_sub(window)).min(applied);
     let accepted = log::entries(connection, below.next(), Slot(u64::MAX), usize::MAX)?;
+    if let Some(far) = accepted.last().filter(|entry| entry.slot.above(chosen) > AHEAD) {
+        let detail = format!("slot {} was accepted, and only {chosen} are chosen", far.slot);
+        return Err(malformed(0, detail));
+    }
     let to_apply = |slot: Slot| applied < slot && slot <= chosen;
     let found = accepted.iter().filter(|entry| to_apply(entry.slot)).count();
     if found as u64 != chosen.above(applied) {

@@ -230,3 +230,21 @@ fn a_file_that_was_never_written_is_a_new_one() {
     std::fs::write(file(&folder), "").unwrap();
     assert_eq!(open(&folder).1.paxos, paxos::Recovered::empty());
 }
+
+#[test]
+fn slots_that_cannot_be_are_damage_and_no_panic() {
+    for sql in [
+        "UPDATE replica SET applied = -1",
+        "UPDATE replica SET applied = 5",
+        "INSERT INTO log SELECT 1 << 60, 1, 1, value FROM log LIMIT 1",
+    ] {
+        let folder = TempDir::new().unwrap();
+        let (mut store, _) = open(&folder);
+        let records = [Record::Accepted { slot: Slot(1), ballot: BALLOT, value: Value::NoOp }];
+        store.commit(Write { records: &records, ..NOTHING }).unwrap();
+        drop(store);
+        Connection::open(file(&folder)).unwrap().execute_batch(sql).unwrap();
+        let error = refusal(try_open(&folder, 1));
+        assert!(matches!(error, StoreError::Corrupt { .. }), "{sql}: {error:?}");
+    }
+}
