@@ -1,8 +1,8 @@
 //! Seeds of a Paxos group, in every test run: some that are always the same, and some that are new each time.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+mod usual;
 
-use hearth_sim::fleet::{Order, What, run};
+use hearth_sim::fleet::What;
 use hearth_sim::{Options, run_group};
 
 /// HEARTH_SIM_SEEDS runs more or fewer.
@@ -10,25 +10,7 @@ const SEEDS: u64 = 100_000;
 
 #[test]
 fn every_claim_holds_in_the_usual_seeds_and_in_new_ones() {
-    let seeds = std::env::var("HEARTH_SIM_SEEDS").ok().and_then(|seeds| seeds.parse().ok());
-    let half = seeds.unwrap_or(SEEDS) / 2;
-    let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    let fresh = clock.as_nanos() as u64 & 0xFFFF_FFFF_FFFF;
-    println!("{half} seeds from 0 and {half} from {fresh} on");
-    for from in [0, fresh] {
-        let report = run(&Order::new(What::Group, from, half), &|| {}).unwrap();
-        println!(
-            "{:.0} seeds a second: {}",
-            half as f64 / report.spent.as_secs_f64(),
-            report.summary
-        );
-        if let Some(failure) = report.violation {
-            panic!("{failure}");
-        }
-        let never = report.summary.rows().into_iter().filter(|(_, count)| *count == 0);
-        let never: Vec<_> = never.map(|(words, _)| words).collect();
-        assert!(half < 1000 || never.is_empty(), "these never happened: {never:?}");
-    }
+    usual::play(What::Group, SEEDS, "HEARTH_SIM_SEEDS");
 }
 
 #[test]
