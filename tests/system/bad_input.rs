@@ -71,7 +71,7 @@ fn garbage_ends_one_connection_and_nothing_else() {
 
 #[test]
 fn a_taken_port_is_a_clear_error() {
-    let (_broker, port) = broker();
+    let (_broker, port) = broker(0);
     let output =
         hearth().args(["broker", "--bind", &format!("127.0.0.1:{port}")]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -35,7 +35,7 @@ pub(crate) struct Home {
     devices: Vec<Process>,
     options: Vec<String>,
     folder: TempDir,
-    _broker: Process,
+    broker: Option<Process>,
 }
 
 /// A process that is killed when it is dropped.
@@ -51,6 +51,11 @@ impl Process {
         let done =
             Command::new("kill").arg(format!("-{name}")).arg(self.0.id().to_string()).status();
         assert!(done.unwrap().success(), "kill -{name}");
+    }
+
+    /// Its standard input and output, which were asked for as pipes.
+    pub(crate) fn pipes(&mut self) -> (ChildStdin, ChildStdout) {
+        (self.0.stdin.take().unwrap(), self.0.stdout.take().unwrap())
     }
 
     /// Waits for the end and gives what it printed.
@@ -82,7 +87,7 @@ impl Home {
 
     /// Three gateways with these options.
     pub(crate) fn with(options: &[&str]) -> Self {
-        let (broker, port) = broker();
+        let (broker, port) = broker(0);
         let options = options.iter().map(|option| (*option).to_owned()).collect();
         let folder = TempDir::new().unwrap();
         let mut home = Self {
@@ -91,7 +96,7 @@ impl Home {
             devices: Vec::new(),
             options,
             folder,
-            _broker: broker,
+            broker: Some(broker),
         };
         for id in 1..=3 {
             home.start_gateway(id);
@@ -139,6 +144,16 @@ impl Home {
     /// kill -9
     pub(crate) fn kill(&mut self, id: u8) {
         drop(self.gateways.remove(&id));
+    }
+
+    /// kill -9
+    pub(crate) fn kill_broker(&mut self) {
+        drop(self.broker.take());
+    }
+
+    /// A new life of the broker, where the one before was.
+    pub(crate) fn start_broker(&mut self) {
+        self.broker = Some(broker(self.port).0);
     }
 
     pub(crate) fn url(&self) -> String {
@@ -304,10 +319,10 @@ impl Listener {
     }
 }
 
-/// A broker on a free port.
-pub(crate) fn broker() -> (Process, u16) {
+/// A broker on this port, or on a free one for 0.
+pub(crate) fn broker(port: u16) -> (Process, u16) {
     let mut command = hearth();
-    command.args(["broker", "--bind", "127.0.0.1:0"]).stdout(Stdio::piped());
+    command.args(["broker", "--bind", &format!("127.0.0.1:{port}")]).stdout(Stdio::piped());
     let mut broker = Process::start(&mut command);
     let mut line = String::new();
     BufReader::new(broker.0.stdout.take().unwrap()).read_line(&mut line).unwrap();

@@ -7,6 +7,7 @@
 
 mod api;
 mod bad_input;
+mod broker_death;
 mod compose;
 mod failover;
 mod kit;
