@@ -22,7 +22,7 @@
 //! `hearth-retained: 1` if it comes from the retained store.
 //!
 //! Absent: the broker never looks into a payload and never writes to disk. It has no users, no access control, no
-//! TLS, no WebSocket and no `$SYS` topics, and refuses shared subscriptions with reason 0x9E.
+//! TLS, no WebSocket and no `$SYS` topics.
 //!
 //! The router logs every step at error level spans; give your log filter `rumqttd=off`.
 

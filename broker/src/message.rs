@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::core::GroupId;
 use crate::protocol::Qos;
 
 /// Time since the broker started. A value, so that the core needs no clock.
@@ -80,6 +81,8 @@ pub(crate) struct Delivery {
     pub(crate) ids: Box<[u32]>,
     /// Whose acknowledgement waits for this delivery.
     pub(crate) hold: Option<Hold>,
+    /// The shared subscription that it belongs to.
+    pub(crate) group: Option<GroupId>,
 }
 
 /// A publisher whose PUBACK or PUBREC is withheld.

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use super::aliases::Aliases;
 use super::session::Session;
+use super::subscribe::Way;
 use super::{Core, Link, Timer};
 use crate::message::{ConnId, Moment, SessionKey};
 use crate::protocol::{Connect, Publish, Reason, Version};
@@ -108,9 +110,11 @@ impl Core {
             outbox: super::outbox::Outbox::default(),
             window: 0,
             largest: 0,
+            aliases: None,
             incoming: Default::default(),
             exact: Default::default(),
             wild: Vec::new(),
+            shared: Default::default(),
             loss_logged: false,
         };
         self.sessions.insert(key, session);
@@ -128,6 +132,7 @@ impl Core {
             session.window = usize::from(window);
             session.largest = connect.maximum_packet as usize;
             session.loss_logged = false;
+            session.aliases = Aliases::new(connect.alias_maximum);
             session.outbox.resume();
         }
         self.links.insert(conn, Link { session: Some(key), ..Link::default() });
@@ -165,6 +170,20 @@ impl Core {
             }
         }
         self.plan_end(now, key, expiry);
+        self.hand_over(key);
+    }
+
+    /// What a sleeping member of a group was not sent yet goes to one who is awake.
+    fn hand_over(&mut self, key: SessionKey) {
+        let Some(session) = self.sessions.get(&key) else { return };
+        let mut awake: Vec<_> = session.shared.values().copied().collect();
+        awake.retain(|&id| self.anyone_awake(id));
+        if let Some(session) = self.sessions.get_mut(&key)
+            && !awake.is_empty()
+        {
+            let unsent = session.outbox.take_unsent(&awake);
+            self.share_again(unsent);
+        }
     }
 
     fn plan_end(&mut self, now: Moment, key: SessionKey, expiry: u32) {
@@ -195,17 +214,21 @@ impl Core {
         let Some(mut session) = self.sessions.remove(&key) else { return };
         self.clients.remove(&session.client);
         for (path, _) in session.exact.drain() {
-            self.forget_exact(&path, key);
+            self.forget(&Way::Exact(path), key);
         }
         for (_, sub) in std::mem::take(&mut session.wild) {
             if let Some(id) = sub.filter {
-                self.forget_wild(id, key);
+                self.forget(&Way::Wild(id), key);
             }
         }
+        for (_, group) in std::mem::take(&mut session.shared) {
+            self.leave(key, group);
+        }
+        let left = session.outbox.into_left();
         if let Some(zone) = &session.zone {
-            let held: Vec<_> = session.outbox.into_held().collect();
-            self.zones.session_ends(zone, held);
+            self.zones.session_ends(zone, left.held);
             self.start_announcing(now);
         }
+        self.share_again(left.shared);
     }
 }

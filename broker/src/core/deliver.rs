@@ -2,7 +2,7 @@
 
 use super::outbox::{Acked, Next, Offer};
 use super::session::Via;
-use super::{Core, RouterOp};
+use super::{Alias, Core, RouterOp};
 use crate::message::{ConnId, Delivery, Hold, Message, Moment, SessionKey};
 use crate::protocol::{Action, Outgoing, Qos, Reason, user_property};
 use crate::router::{FilterId, Routed};
@@ -11,10 +11,14 @@ use std::sync::Arc;
 impl Core {
     /// Sends a message to everyone but the zone's session.
     pub(super) fn route(&mut self, message: &Arc<Message>) {
-        if let Some(sessions) = self.exact.get(&message.topic) {
+        if let Some(audience) = self.exact.get(&message.topic) {
             // Almost always one or two; a copy costs less than taking the map apart.
-            for key in sessions.clone() {
+            let groups = audience.groups.clone();
+            for key in audience.sessions.clone() {
                 self.deliver(key, message, Via::Exact);
+            }
+            for id in groups {
+                self.share(id, message);
             }
         }
         if self.watchers.is_empty() {
@@ -43,19 +47,22 @@ impl Core {
     }
 
     fn fan_out(&mut self, filter: FilterId, message: &Arc<Message>) {
-        let Some(sessions) = self.watchers.get_mut(&filter).map(std::mem::take) else { return };
-        for &key in &sessions {
+        let Some(audience) = self.watchers.get_mut(&filter).map(std::mem::take) else { return };
+        for &key in &audience.sessions {
             self.deliver(key, message, Via::Router(filter));
         }
+        for &id in &audience.groups {
+            self.share(id, message);
+        }
         if let Some(place) = self.watchers.get_mut(&filter) {
-            *place = sessions;
+            *place = audience;
         }
     }
 
     /// The router outran its log: whoever was promised QoS 1 or 2 is told by the end of the connection.
     fn lost(&mut self, filter: FilterId) {
-        let sessions = self.watchers.get(&filter).cloned().unwrap_or_default();
-        for key in sessions {
+        let sessions = self.watchers.get(&filter).map(|audience| audience.sessions.clone());
+        for key in sessions.unwrap_or_default() {
             let Some(session) = self.sessions.get(&key) else { continue };
             let promised = session
                 .wild
@@ -91,6 +98,7 @@ impl Core {
                 stored: false,
                 ids: pick.ids,
                 hold: None,
+                group: None,
             },
         );
     }
@@ -151,7 +159,7 @@ impl Core {
         } else {
             Box::default()
         };
-        let outgoing = Outgoing {
+        let mut outgoing = Outgoing {
             pid,
             qos: delivery.qos,
             dup,
@@ -159,8 +167,16 @@ impl Core {
             expiry: message.expires.map(|at| at.secs_from(now).max(1)),
             ids: delivery.ids,
             extra,
+            alias: Alias::None,
             message,
         };
+        if let Some(aliases) = &mut session.aliases {
+            outgoing.alias = aliases.next(&outgoing.message.topic);
+            // The three bytes that make an alias known may be too many.
+            if outgoing.size(session.version) > session.largest {
+                aliases.unsent(std::mem::take(&mut outgoing.alias));
+            }
+        }
         if outgoing.size(session.version) > session.largest {
             // As if it had been sent and acknowledged [MQTT-3.1.2-25], unless someone waits for the real thing.
             tracing::warn!(client = %session.client, topic = %outgoing.message.topic, "a message is larger than the client takes");

@@ -259,6 +259,7 @@ impl Core {
             stored: false,
             ids: Box::default(),
             hold,
+            group: None,
         };
         match place {
             Place::Plain => {}

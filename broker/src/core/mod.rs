@@ -10,6 +10,7 @@
 //!    [`Core::pull`] until it gets nothing, and stops after [`Action::Close`].
 //! 6. [`Core::closed`] once per connection, whatever ended it.
 
+mod aliases;
 mod connect;
 mod deliver;
 mod durable_ack;
@@ -17,6 +18,7 @@ mod outbox;
 mod publish;
 mod retained;
 mod session;
+mod shared;
 mod subscribe;
 mod window;
 
@@ -24,10 +26,13 @@ mod window;
 mod tests;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
+pub(crate) use aliases::Alias;
 pub(crate) use connect::Ended;
 pub(crate) use publish::Received;
+pub(crate) use shared::GroupId;
 
 use crate::message::{ConnId, Message, Moment, SessionKey};
 use crate::protocol::{Action, Reason};
@@ -36,6 +41,7 @@ use crate::settings::Settings;
 use durable_ack::Zones;
 use retained::Retained;
 use session::Session;
+use shared::Group;
 use window::Window;
 
 /// The state of one broker.
@@ -46,12 +52,16 @@ pub(crate) struct Core {
     clients: HashMap<Arc<str>, SessionKey>,
     links: HashMap<ConnId, Link>,
     /// Subscribers of topics without wildcards.
-    exact: HashMap<Box<str>, Vec<SessionKey>>,
+    exact: HashMap<Box<str>, Audience>,
     /// Every wildcard filter there ever was; the router never forgets one.
     filters: HashMap<Box<str>, FilterId>,
-    /// The sessions that are subscribed to a wildcard filter now.
-    watchers: HashMap<FilterId, Vec<SessionKey>>,
+    /// Who is subscribed to a wildcard filter now.
+    watchers: HashMap<FilterId, Audience>,
     next_filter: u32,
+    /// Groups by their `$share/<name>/<filter>`.
+    group_ids: HashMap<Box<str>, GroupId>,
+    groups: HashMap<GroupId, Group>,
+    last_group: NonZeroU64,
     window: Window,
     retained: Retained,
     zones: Zones,
@@ -72,6 +82,19 @@ struct Link {
     /// Answers, which go out before messages.
     answers: VecDeque<Action>,
     close: Option<Reason>,
+}
+
+/// Who gets the messages of a topic or of a filter.
+#[derive(Debug, Default)]
+struct Audience {
+    sessions: Vec<SessionKey>,
+    groups: Vec<GroupId>,
+}
+
+impl Audience {
+    fn is_empty(&self) -> bool {
+        self.sessions.is_empty() && self.groups.is_empty()
+    }
 }
 
 /// Why the core wants to be called at a certain time.
@@ -111,6 +134,9 @@ impl Core {
             filters: HashMap::new(),
             watchers: HashMap::new(),
             next_filter: FIRST_FILTER,
+            group_ids: HashMap::new(),
+            groups: HashMap::new(),
+            last_group: NonZeroU64::MIN,
             window: Window::default(),
             retained: Retained::default(),
             zones,

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::GroupId;
 use crate::message::{Delivery, Hold, Moment};
 use crate::protocol::Qos;
 use crate::settings::Limits;
@@ -35,6 +36,15 @@ struct Inflight {
     dup: bool,
 }
 
+/// What others get of a session that is at its end, in order.
+#[derive(Debug)]
+pub(super) struct Left {
+    /// Publishers still wait for these.
+    pub(super) held: Vec<Delivery>,
+    /// Other members of the group may have these.
+    pub(super) shared: Vec<Delivery>,
+}
+
 /// What happened to a message that was offered.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Offer {
@@ -65,22 +75,27 @@ impl Outbox {
     /// Adds a message unless the session is too far behind. A delivery with a hold is always taken: what waits for
     /// a zone has bounds of its own.
     pub(super) fn offer(&mut self, delivery: Delivery, limits: &Limits) -> Offer {
-        let weight = delivery.message.weight();
-        if delivery.stored {
-            if self.stored >= STORED_WAITING {
-                return Offer::Overflow;
-            }
-            self.stored += 1;
-        } else if delivery.hold.is_none() {
-            if self.counted >= limits.queue_messages || self.bytes + weight > limits.queue_bytes {
-                let lossy = delivery.qos == Qos::AtMostOnce;
-                return if lossy { Offer::Dropped } else { Offer::Overflow };
-            }
-            self.counted += 1;
-            self.bytes += weight;
+        if !self.fits(&delivery, limits) {
+            let lossy = delivery.qos == Qos::AtMostOnce && !delivery.stored;
+            return if lossy { Offer::Dropped } else { Offer::Overflow };
         }
+        self.count(&delivery, true);
         self.queue.push_back(delivery);
         Offer::Queued
+    }
+
+    pub(super) fn fits(&self, delivery: &Delivery, limits: &Limits) -> bool {
+        if delivery.stored {
+            return self.stored < STORED_WAITING;
+        }
+        let weight = delivery.message.weight();
+        delivery.hold.is_some()
+            || (self.counted < limits.queue_messages && self.bytes + weight <= limits.queue_bytes)
+    }
+
+    /// Messages waiting or under way.
+    pub(super) fn outstanding(&self) -> usize {
+        self.inflight.len() + self.queue.len()
     }
 
     /// A new connection: everything under way is sent again, in order [MQTT-4.4.0-1].
@@ -200,9 +215,30 @@ impl Outbox {
         Acked::Done(inflight.delivery.hold, inflight.delivery.message.weight())
     }
 
-    /// Takes out, in order, everything a publisher still waits for; the session is at its end.
-    pub(super) fn into_held(self) -> impl Iterator<Item = Delivery> {
-        let under_way = self.inflight.into_iter().map(|inflight| inflight.delivery);
-        under_way.chain(self.queue).filter(|delivery| delivery.hold.is_some())
+    /// Takes out what belongs to some groups and was never sent.
+    pub(super) fn take_unsent(&mut self, groups: &[GroupId]) -> Vec<Delivery> {
+        let theirs = |delivery: &Delivery| delivery.group.is_some_and(|id| groups.contains(&id));
+        let (taken, left): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.queue).into_iter().partition(theirs);
+        self.queue = left.into();
+        for delivery in &taken {
+            self.count(delivery, false);
+        }
+        taken
+    }
+
+    /// The session is at its end.
+    pub(super) fn into_left(self) -> Left {
+        let mut left = Left { held: Vec::new(), shared: Vec::new() };
+        let sent = self.inflight.into_iter().map(|inflight| (true, inflight.delivery));
+        let waiting = self.queue.into_iter().map(|delivery| (false, delivery));
+        for (sent, delivery) in sent.chain(waiting) {
+            if delivery.hold.is_some() {
+                left.held.push(delivery);
+            } else if delivery.group.is_some() && !(sent && delivery.qos == Qos::ExactlyOnce) {
+                left.shared.push(delivery);
+            }
+        }
+        left
     }
 }

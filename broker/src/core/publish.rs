@@ -43,7 +43,7 @@ impl Core {
             Packet::Pubrel(pid) => self.pubrel(conn, key, pid),
             Packet::Pubcomp(pid) => self.pubcomp(key, pid),
             Packet::Subscribe { pid, id, filters } => {
-                self.subscribe(now, conn, key, (pid, id), filters)
+                self.subscribe(now, conn, key, (pid, id), filters)?;
             }
             Packet::Unsubscribe { pid, filters } => self.unsubscribe(conn, key, pid, &filters),
             Packet::Pingreq => self.answer(conn, Action::Pingresp),

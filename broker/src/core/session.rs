@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use super::GroupId;
+use super::aliases::Aliases;
 use super::outbox::Outbox;
 use crate::message::{ConnId, Message, Moment};
 use crate::protocol::{Qos, Version, Will, topic};
@@ -25,10 +27,14 @@ pub(super) struct Session {
     /// Handshakes the client allows at a time.
     pub(super) window: usize,
     pub(super) largest: usize,
+    /// Of the connection that there is now.
+    pub(super) aliases: Option<Box<Aliases>>,
     /// QoS 1 and 2 publishes of the client that are not finished.
     pub(super) incoming: BTreeMap<u16, Incoming>,
     pub(super) exact: HashMap<Box<str>, Sub>,
     pub(super) wild: Vec<(Box<str>, Sub)>,
+    /// Shared subscriptions, by `$share/<name>/<filter>`.
+    pub(super) shared: BTreeMap<Box<str>, GroupId>,
     /// Whether a loss for this sleeping session has been logged.
     pub(super) loss_logged: bool,
 }
@@ -126,6 +132,6 @@ impl Session {
     }
 
     pub(super) fn subscriptions(&self) -> usize {
-        self.exact.len() + self.wild.len()
+        self.exact.len() + self.wild.len() + self.shared.len()
     }
 }

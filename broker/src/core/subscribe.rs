@@ -1,7 +1,7 @@
 //! SUBSCRIBE and UNSUBSCRIBE.
 
 use super::session::Sub;
-use super::{Core, RouterOp};
+use super::{Audience, Core, RouterOp, shared};
 use crate::message::{ConnId, Delivery, Moment, SessionKey};
 use crate::protocol::{Action, Filter, Reason, RetainHandling, topic};
 use crate::router::FilterId;
@@ -9,7 +9,29 @@ use crate::router::FilterId;
 /// Reason code of an UNSUBACK for a filter that was not subscribed.
 const NO_SUBSCRIPTION: u8 = 0x11;
 
+/// How the messages of a filter come to its subscribers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Way {
+    /// From the map of topics, at once.
+    Exact(Box<str>),
+    /// Through the router.
+    Wild(FilterId),
+}
+
+/// What became of one filter of a SUBSCRIBE.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Granted {
+    New,
+    /// There before, with new options now.
+    Again,
+    /// Nothing is sent of what is retained [MQTT 5, 4.8.2].
+    Shared,
+}
+
 impl Core {
+    /// # Errors
+    ///
+    /// The reason to end the connection with.
     pub(super) fn subscribe(
         &mut self,
         now: Moment,
@@ -17,14 +39,18 @@ impl Core {
         key: SessionKey,
         (pid, id): (u16, Option<u32>),
         filters: Vec<Filter>,
-    ) {
+    ) -> Result<(), Reason> {
+        // [MQTT-3.8.3-4]
+        if filters.iter().any(|filter| filter.no_local && shared::inner(&filter.path).is_some()) {
+            return Err(Reason::Protocol);
+        }
         let mut codes = Vec::with_capacity(filters.len());
         let mut granted = Vec::with_capacity(filters.len());
         for filter in filters {
             match self.subscribe_one(key, &filter, id) {
-                Ok(new) => {
+                Ok(how) => {
                     codes.push(filter.qos as u8);
-                    granted.push((filter, new));
+                    granted.push((filter, how));
                 }
                 Err(reason) => codes.push(reason as u8),
             }
@@ -32,10 +58,11 @@ impl Core {
         self.answer(conn, Action::Suback(pid, codes));
         // What was held comes before the retained values of the same topics, which may be newer.
         self.release_held(key);
-        for (filter, new) in granted {
+        for (filter, how) in granted {
             let wanted = match filter.retain_handling {
+                _ if how == Granted::Shared => false,
                 RetainHandling::Always => true,
-                RetainHandling::IfNew => new,
+                RetainHandling::IfNew => how == Granted::New,
                 RetainHandling::Never => false,
             };
             if wanted {
@@ -43,19 +70,18 @@ impl Core {
             }
         }
         self.effects.wake.push(conn);
+        Ok(())
     }
 
-    /// Adds or changes one subscription; tells whether it is new.
+    /// Adds or changes one subscription.
     fn subscribe_one(
         &mut self,
         key: SessionKey,
         filter: &Filter,
         id: Option<u32>,
-    ) -> Result<bool, Reason> {
-        if filter.path.starts_with("$share/") {
-            return Err(Reason::Shared);
-        }
-        if !topic::valid_filter(&filter.path) {
+    ) -> Result<Granted, Reason> {
+        let shared = shared::inner(&filter.path).transpose()?;
+        if shared.is_none() && !topic::valid_filter(&filter.path) {
             return Err(Reason::Filter);
         }
         let since = self.next_order();
@@ -69,36 +95,45 @@ impl Core {
             since,
             filter: None,
         };
-        if let Some(old) = session.find(&filter.path) {
+        let known = session.shared.contains_key(&*filter.path);
+        if !known && let Some(old) = session.find(&filter.path) {
             *old = Sub { since: old.since, filter: old.filter, ..sub };
-            return Ok(false);
+            return Ok(Granted::Again);
         }
-        if session.subscriptions() >= limit {
+        if !known && session.subscriptions() >= limit {
             return Err(Reason::Quota);
         }
-        if !topic::has_wildcard(&filter.path) {
-            session.exact.insert(filter.path.as_str().into(), sub);
-            self.exact.entry(filter.path.as_str().into()).or_default().push(key);
-            return Ok(true);
+        if let Some(inner) = shared {
+            self.join(key, &filter.path, inner, sub)?;
+            return Ok(Granted::Shared);
         }
-        let direct = session
-            .zone
-            .as_deref()
-            .is_some_and(|zone| self.zones.is_own_filter(zone, &filter.path));
-        if !direct {
-            sub.filter = Some(self.watch(key, &filter.path)?);
-        }
-        if let Some(session) = self.sessions.get_mut(&key) {
+        let own = |zone: &str| self.zones.is_own_filter(zone, &filter.path);
+        if session.zone.as_deref().is_some_and(own) {
             session.wild.push((filter.path.as_str().into(), sub));
+            return Ok(Granted::New);
         }
-        Ok(true)
+        let way = self.open_way(&filter.path)?;
+        self.audience(&way).sessions.push(key);
+        let session = self.sessions.get_mut(&key).ok_or(Reason::NotAuthorized)?;
+        match way {
+            Way::Exact(path) => {
+                session.exact.insert(path, sub);
+            }
+            Way::Wild(id) => {
+                sub.filter = Some(id);
+                session.wild.push((filter.path.as_str().into(), sub));
+            }
+        }
+        Ok(Granted::New)
     }
 
-    /// Adds a session to a wildcard filter in the router.
-    fn watch(&mut self, key: SessionKey, path: &str) -> Result<FilterId, Reason> {
+    /// Makes room for subscribers of a filter.
+    pub(super) fn open_way(&mut self, path: &str) -> Result<Way, Reason> {
+        if !topic::has_wildcard(path) {
+            return Ok(Way::Exact(path.into()));
+        }
         if let Some(&id) = self.filters.get(path) {
-            self.watchers.entry(id).or_default().push(key);
-            return Ok(id);
+            return Ok(Way::Wild(id));
         }
         if self.filters.len() >= self.settings.limits.wildcard_filters {
             return Err(Reason::Quota);
@@ -106,9 +141,15 @@ impl Core {
         let id = FilterId(self.next_filter);
         self.next_filter += 1;
         self.filters.insert(path.into(), id);
-        self.watchers.insert(id, vec![key]);
         self.effects.router.push(RouterOp::Subscribe(id, path.into()));
-        Ok(id)
+        Ok(Way::Wild(id))
+    }
+
+    pub(super) fn audience(&mut self, way: &Way) -> &mut Audience {
+        match way {
+            Way::Exact(path) => self.exact.entry(path.clone()).or_default(),
+            Way::Wild(id) => self.watchers.entry(*id).or_default(),
+        }
     }
 
     fn send_retained(&mut self, now: Moment, key: SessionKey, filter: &Filter, id: Option<u32>) {
@@ -119,7 +160,10 @@ impl Core {
             }
             let qos = message.qos.min(filter.qos);
             let ids = id.into_iter().collect();
-            self.give(key, Delivery { message, qos, retain: true, stored: true, ids, hold: None });
+            self.give(
+                key,
+                Delivery { message, qos, retain: true, stored: true, ids, hold: None, group: None },
+            );
         }
     }
 
@@ -136,38 +180,41 @@ impl Core {
 
     fn unsubscribe_one(&mut self, key: SessionKey, path: &str) -> u8 {
         let Some(session) = self.sessions.get_mut(&key) else { return NO_SUBSCRIPTION };
+        if let Some(group) = session.shared.remove(path) {
+            self.leave(key, group);
+            return Reason::Normal as u8;
+        }
         if session.exact.remove(path).is_some() {
-            self.forget_exact(path, key);
-            return 0;
+            self.forget(&Way::Exact(path.into()), key);
+            return Reason::Normal as u8;
         }
         let Some(at) = session.wild.iter().position(|(filter, _)| &**filter == path) else {
             return NO_SUBSCRIPTION;
         };
         let (_, sub) = session.wild.remove(at);
         if let Some(id) = sub.filter {
-            self.forget_wild(id, key);
+            self.forget(&Way::Wild(id), key);
         }
-        0
+        Reason::Normal as u8
     }
 
-    pub(super) fn forget_exact(&mut self, path: &str, key: SessionKey) {
-        if let Some(sessions) = self.exact.get_mut(path) {
-            sessions.retain(|&other| other != key);
-            if sessions.is_empty() {
-                self.exact.remove(path);
-            }
-        }
+    pub(super) fn forget(&mut self, way: &Way, key: SessionKey) {
+        self.audience(way).sessions.retain(|&other| other != key);
+        self.close_way(way);
     }
 
-    pub(super) fn forget_wild(&mut self, id: FilterId, key: SessionKey) {
-        let Some(sessions) = self.watchers.get_mut(&id) else { return };
-        sessions.retain(|&other| other != key);
-        if !sessions.is_empty() {
+    /// Forgets a way that nobody uses any more.
+    ///
+    /// A filter stays in the router, which keeps its log for ever anyway. Taking it out while a message for it is
+    /// under way leaves a stale read request behind (rumqttd 0.20), and every message twice once somebody
+    /// subscribes to it again.
+    pub(super) fn close_way(&mut self, way: &Way) {
+        if !self.audience(way).is_empty() {
             return;
         }
-        // The filter stays in the router, which keeps its log for ever anyway. Taking it out while a
-        // message for it is under way leaves a stale read request behind (rumqttd 0.20), and every
-        // message twice once somebody subscribes to it again.
-        self.watchers.remove(&id);
+        match way {
+            Way::Exact(path) => drop(self.exact.remove(path)),
+            Way::Wild(id) => drop(self.watchers.remove(id)),
+        }
     }
 }

@@ -59,6 +59,7 @@ fn connect_v311(body: &[u8]) -> Result<Connect, Reason> {
         keep_alive: packet.keep_alive(),
         receive_maximum: u16::MAX,
         maximum_packet: u32::MAX,
+        alias_maximum: 0,
         will,
     })
 }
@@ -76,6 +77,7 @@ fn connect_v5(body: &[u8]) -> Result<Connect, Reason> {
         keep_alive: packet.keep_alive(),
         receive_maximum: u16::MAX,
         maximum_packet: u32::MAX,
+        alias_maximum: 0,
         will: None,
     };
     for property in packet.props() {
@@ -87,6 +89,7 @@ fn connect_v5(body: &[u8]) -> Result<Connect, Reason> {
             Property::MaximumPacketSize(bytes) if bytes.val() > 0 => {
                 connect.maximum_packet = bytes.val();
             }
+            Property::TopicAliasMaximum(count) => connect.alias_maximum = count.val(),
             Property::ReceiveMaximum(_) | Property::MaximumPacketSize(_) => {
                 return Err(Reason::Protocol);
             }

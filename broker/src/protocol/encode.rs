@@ -4,6 +4,7 @@ use bytes::{BufMut, BytesMut};
 
 use super::decode::ALIASES;
 use super::{Qos, Reason, Version};
+use crate::core::Alias;
 use crate::message::Message;
 
 /// What the broker tells one client.
@@ -34,13 +35,20 @@ pub(crate) struct Outgoing {
     pub(crate) ids: Box<[u32]>,
     /// Further user properties, encoded.
     pub(crate) extra: Box<[u8]>,
+    pub(crate) alias: Alias,
 }
 
 impl Outgoing {
     fn properties_len(&self) -> usize {
         let ids: usize = self.ids.iter().map(|&id| 1 + varint_len(id as usize)).sum();
         let expiry = if self.expiry.is_some() { 5 } else { 0 };
-        self.message.properties.len() + self.extra.len() + ids + expiry
+        let alias = if self.alias == Alias::None { 0 } else { 3 };
+        self.message.properties.len() + self.extra.len() + ids + expiry + alias
+    }
+
+    /// The topic as it is sent: empty where its alias says it.
+    fn topic(&self) -> &str {
+        if matches!(self.alias, Alias::Use(_)) { "" } else { &self.message.topic }
     }
 
     fn remaining(&self, version: Version) -> usize {
@@ -52,7 +60,7 @@ impl Outgoing {
                 varint_len(len) + len
             }
         };
-        2 + self.message.topic.len() + pid + properties + self.message.payload.len()
+        2 + self.topic().len() + pid + properties + self.message.payload.len()
     }
 
     /// Bytes of the whole packet.
@@ -88,8 +96,6 @@ impl Encoder {
         properties.put_u16(ALIASES);
         properties.put_u8(0x27);
         properties.put_u32(limits.maximum_packet);
-        // Shared subscriptions are not available.
-        properties.put_slice(&[0x2A, 0]);
         if let Some(id) = limits.assigned_id {
             properties.put_u8(0x12);
             put_string(&mut properties, id.as_bytes());
@@ -140,7 +146,7 @@ impl Encoder {
         out.reserve(outgoing.size(self.0));
         out.put_u8(0x30 | flags);
         put_varint(out, outgoing.remaining(self.0));
-        put_string(out, message.topic.as_bytes());
+        put_string(out, outgoing.topic().as_bytes());
         if outgoing.qos != Qos::AtMostOnce {
             out.put_u16(outgoing.pid);
         }
@@ -149,6 +155,10 @@ impl Encoder {
             if let Some(seconds) = outgoing.expiry {
                 out.put_u8(0x02);
                 out.put_u32(seconds);
+            }
+            if let Alias::Set(alias) | Alias::Use(alias) = outgoing.alias {
+                out.put_u8(0x23);
+                out.put_u16(alias);
             }
             for &id in &outgoing.ids {
                 out.put_u8(0x0B);
@@ -213,5 +223,49 @@ fn varint_len(value: usize) -> usize {
         128..=16_383 => 2,
         16_384..=2_097_151 => 3,
         _ => 4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::Alias;
+    use bytes::Bytes;
+
+    #[test]
+    fn a_publish_has_the_size_it_says_and_an_alias_replaces_the_topic() {
+        let message = Arc::new(Message {
+            topic: "a/b".into(),
+            payload: Bytes::from_static(b"x"),
+            qos: Qos::AtMostOnce,
+            retain: false,
+            properties: Box::default(),
+            expires: None,
+            publisher: None,
+            order: 1,
+            stamp: None,
+            handed: false,
+        });
+        for (alias, bytes) in [
+            (Alias::None, &[0x30, 7, 0, 3, b'a', b'/', b'b', 0, b'x'][..]),
+            (Alias::Set(7), &[0x30, 10, 0, 3, b'a', b'/', b'b', 3, 0x23, 0, 7, b'x']),
+            (Alias::Use(7), &[0x30, 7, 0, 0, 3, 0x23, 0, 7, b'x']),
+        ] {
+            let outgoing = Outgoing {
+                message: message.clone(),
+                pid: 0,
+                qos: Qos::AtMostOnce,
+                dup: false,
+                retain: false,
+                expiry: None,
+                ids: Box::default(),
+                extra: Box::default(),
+                alias,
+            };
+            let mut out = BytesMut::new();
+            Encoder(Version::V5).put(&mut out, &Action::Publish(outgoing.clone()));
+            assert_eq!(&out[..], bytes, "{alias:?}");
+            assert_eq!(outgoing.size(Version::V5), bytes.len(), "{alias:?}");
+        }
     }
 }

@@ -90,6 +90,8 @@ pub(crate) struct Connect {
     pub(crate) keep_alive: u16,
     pub(crate) receive_maximum: u16,
     pub(crate) maximum_packet: u32,
+    /// Topic aliases the client takes.
+    pub(crate) alias_maximum: u16,
     pub(crate) will: Option<Will>,
 }
 

@@ -22,7 +22,6 @@ pub(crate) enum Reason {
     Alias = 0x94,
     TooLarge = 0x95,
     Quota = 0x97,
-    Shared = 0x9E,
 }
 
 impl Reason {
@@ -59,7 +58,6 @@ impl fmt::Display for Reason {
             Self::Alias => "used a topic alias that is not valid",
             Self::TooLarge => "sent a packet that is too large",
             Self::Quota => "fell too far behind",
-            Self::Shared => "asked for a shared subscription",
         })
     }
 }

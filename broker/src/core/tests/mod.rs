@@ -1,3 +1,5 @@
+mod shared;
+
 use super::*;
 use crate::protocol::{
     Connect, Filter, Packet, Properties, Publish, Qos, RetainHandling, Version, Will,
@@ -29,6 +31,7 @@ fn connect(id: &str) -> Connect {
         keep_alive: 0,
         receive_maximum: u16::MAX,
         maximum_packet: u32::MAX,
+        alias_maximum: 0,
         will: None,
     }
 }
@@ -49,6 +52,16 @@ fn publish(topic: &str, payload: &'static str, qos: Qos, pid: u16) -> Publish {
     }
 }
 
+fn filter(path: &str, qos: Qos) -> Filter {
+    Filter {
+        path: path.to_owned(),
+        qos,
+        no_local: false,
+        retain_as_published: false,
+        retain_handling: RetainHandling::Always,
+    }
+}
+
 impl Bench {
     fn open(&mut self, connect: Connect) -> (ConnId, bool) {
         self.last += 1;
@@ -62,13 +75,10 @@ impl Bench {
     }
 
     fn subscribe(&mut self, conn: ConnId, path: &str) {
-        let filter = Filter {
-            path: path.to_owned(),
-            qos: Qos::AtLeastOnce,
-            no_local: false,
-            retain_as_published: false,
-            retain_handling: RetainHandling::Always,
-        };
+        self.subscribe_as(conn, filter(path, Qos::AtLeastOnce));
+    }
+
+    fn subscribe_as(&mut self, conn: ConnId, filter: Filter) {
         self.send(conn, Packet::Subscribe { pid: 1, id: None, filters: vec![filter] });
     }
 
