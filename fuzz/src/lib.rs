@@ -8,6 +8,11 @@
 //!
 //! A run is a number of inputs, never a time, and the same seed gives the same inputs. An input that a target panics
 //! on is printed as hex and kept beside the corpus, so that the next run begins with it.
+//!
+//! Variables of the environment, for longer runs (`fuzz/long` sets them):
+//! - `HEARTH_FUZZ_TIMES`: so many times as many inputs as usual;
+//! - `HEARTH_FUZZ_SEED`: another number gives other inputs;
+//! - `HEARTH_FUZZ_COUNT`: a file that gets a line for every target, with how many inputs it was given.
 
 mod mutator;
 
@@ -15,19 +20,20 @@ pub use mutator::{Mutator, Random};
 
 use std::fmt::Write as _;
 use std::fs;
+use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
 
 /// Inputs that a target took and that are changed further; beyond, a new one replaces a random old one.
 const TAKEN: usize = 256;
 
-/// Gives `target` its corpus and then `runs` changed inputs, or as many as `HEARTH_FUZZ_RUNS` says.
+/// Gives `target` its corpus and then `usual` changed inputs, or a multiple of that, see [`runs`].
 ///
 /// The target returns whether it took the input; whatever it asserts beyond that is its own.
 ///
 /// # Panics
 /// When the target does, or when there is no corpus of this name.
-pub fn run(name: &str, runs: u64, mut target: impl FnMut(&[u8]) -> bool) {
+pub fn run(name: &str, usual: u64, mut target: impl FnMut(&[u8]) -> bool) {
     let folder = corpus(name);
     let mut known = inputs(&folder);
     assert!(!known.is_empty(), "{} holds no inputs", folder.display());
@@ -35,7 +41,7 @@ pub fn run(name: &str, runs: u64, mut target: impl FnMut(&[u8]) -> bool) {
     for input in &known {
         taken += u64::from(judged(name, input, &mut target));
     }
-    let runs = runs_or(runs);
+    let runs = runs(usual);
     let first = known.len();
     let mut mutator = Mutator::new(seed(name));
     for _ in 0..runs {
@@ -50,16 +56,34 @@ pub fn run(name: &str, runs: u64, mut target: impl FnMut(&[u8]) -> bool) {
             }
         }
     }
-    println!("{name}: {} inputs, {taken} taken", runs + first as u64);
+    count(name, runs + first as u64, taken);
 }
 
-/// How many runs: what `HEARTH_FUZZ_RUNS` says, else `usual`.
+/// How many inputs a target gets: `usual`, times what `HEARTH_FUZZ_TIMES` says.
 ///
 /// # Panics
 /// When the variable is set and is no number.
-pub fn runs_or(usual: u64) -> u64 {
-    let wanted = std::env::var("HEARTH_FUZZ_RUNS").ok();
-    wanted.map_or(usual, |text| text.parse().expect("HEARTH_FUZZ_RUNS is a number"))
+#[must_use]
+pub fn runs(usual: u64) -> u64 {
+    usual * number("HEARTH_FUZZ_TIMES").unwrap_or(1)
+}
+
+/// Says how many inputs a target was given and took, and adds a line to the file of `HEARTH_FUZZ_COUNT`.
+///
+/// # Panics
+/// When that file cannot be written.
+pub fn count(name: &str, inputs: u64, taken: u64) {
+    println!("{name}: {inputs} inputs, {taken} taken");
+    if let Some(path) = std::env::var_os("HEARTH_FUZZ_COUNT") {
+        let mut file =
+            fs::File::options().append(true).create(true).open(path).expect("the count can be kept");
+        writeln!(file, "{name} {inputs} {taken}").expect("the count can be kept");
+    }
+}
+
+fn number(variable: &str) -> Option<u64> {
+    let text = std::env::var(variable).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{variable} must be a number, not {text:?}")))
 }
 
 /// Where the inputs of a target are kept.
@@ -80,12 +104,13 @@ pub fn keep(name: &str, file: &str, input: &[u8]) -> PathBuf {
     path
 }
 
-/// Where a target's randomness starts.
+/// Where a target's randomness starts; elsewhere for each `HEARTH_FUZZ_SEED`.
+///
+/// # Panics
+/// When the variable is set and is no number.
 #[must_use]
 pub fn seed(name: &str) -> u64 {
-    name.bytes().fold(0xCBF2_9CE4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
-    })
+    hash(name.as_bytes()) ^ number("HEARTH_FUZZ_SEED").unwrap_or(0)
 }
 
 fn inputs(folder: &PathBuf) -> Vec<Vec<u8>> {
@@ -106,11 +131,27 @@ fn judged(name: &str, input: &[u8], target: &mut impl FnMut(&[u8]) -> bool) -> b
     }
 }
 
-fn hash(input: &[u8]) -> u64 {
-    let start = seed("input");
+/// FNV-1a, 64 bits: names inputs, and cuts them the same way in every run.
+#[must_use]
+pub fn hash(input: &[u8]) -> u64 {
+    let start = 0xCBF2_9CE4_8422_2325;
     input
         .iter()
         .fold(start, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01B3))
+}
+
+/// The input in one to a hundred pieces, as a network may bring it; the same ones in every run.
+#[must_use]
+pub fn pieces(input: &[u8]) -> Vec<&[u8]> {
+    let mut random = Random::new(hash(input));
+    let longest = 1 + input.len() / (1 + random.below(100));
+    let (mut pieces, mut rest) = (Vec::new(), input);
+    while !rest.is_empty() {
+        let (piece, after) = rest.split_at((1 + random.below(longest)).min(rest.len()));
+        pieces.push(piece);
+        rest = after;
+    }
+    pieces
 }
 
 fn hex(input: &[u8]) -> String {

@@ -11,7 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hearth_fuzz::{Random, runs_or, seed};
+use hearth_fuzz::{Random, count, runs, seed};
 use paxos::{
     Ballot, Config, Entry, Input, Message, Moment, Opinion, Recovered, Replica, ReplicaId, Request,
     SessionId, Slot, Value, Voters,
@@ -32,7 +32,7 @@ const LIFE: u64 = 2_000;
 fn forged_messages_stop_no_replica_but_for_a_broken_invariant() {
     std::panic::set_hook(Box::new(|_| {}));
     let mut random = Random::new(seed("forged"));
-    let (mut stopped, lives) = (0, runs_or(300_000) / LIFE);
+    let (mut stopped, lives) = (0, runs(300_000) / LIFE);
     for life in 0..lives {
         let mut forger = Forger { random: Random::new(random.next()), replica: replica(life) };
         let ended = catch_unwind(AssertUnwindSafe(|| forger.live()));
@@ -43,7 +43,8 @@ fn forged_messages_stop_no_replica_but_for_a_broken_invariant() {
             stopped += 1;
         }
     }
-    println!("forged: {lives} lives of {LIFE} inputs, {stopped} stopped by a broken invariant");
+    count("forged", lives * LIFE, (lives - stopped) * LIFE);
+    println!("forged: {stopped} of {lives} lives were stopped by a broken invariant");
 }
 
 fn id(number: u8) -> ReplicaId {

@@ -8,6 +8,8 @@
 mod decode;
 mod decode_connect;
 mod encode;
+#[cfg(test)]
+mod fuzz;
 mod properties;
 mod reason;
 pub(crate) mod topic;
