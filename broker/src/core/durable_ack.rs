@@ -81,6 +81,12 @@ fn can_be_zone(name: &str) -> bool {
         && !name.contains(|c: char| c.is_control() || matches!(c, '+' | '#'))
 }
 
+/// Whether nobody waits for it: published with QoS 0. The delivery's own QoS does not tell, for a zone's session may
+/// have asked for less than what was promised to the publisher.
+fn unpromised(delivery: &Delivery) -> bool {
+    delivery.hold.is_none()
+}
+
 impl Zones {
     pub(super) fn new(settings: &Settings) -> Self {
         let site = &settings.site;
@@ -175,11 +181,11 @@ impl Zones {
 
     fn wait(&mut self, zone: &str, delivery: Delivery, limits: &Limits) {
         let place = self.zones.entry(zone.into()).or_default();
-        if delivery.qos == Qos::AtMostOnce {
+        if unpromised(&delivery) {
             self.bytes += delivery.message.weight() + OVERHEAD;
             place.qos0 += 1;
             if place.qos0 > limits.zone_qos0
-                && let Some(at) = place.waiting.iter().position(|d| d.qos == Qos::AtMostOnce)
+                && let Some(at) = place.waiting.iter().position(unpromised)
                 && let Some(oldest) = place.waiting.remove(at)
             {
                 place.qos0 -= 1;
@@ -196,7 +202,7 @@ impl Zones {
             .into_iter()
             .partition::<VecDeque<_>, _>(|d| wanted(&d.message.topic));
         place.waiting = left;
-        for delivery in taken.iter().filter(|d| d.qos == Qos::AtMostOnce) {
+        for delivery in taken.iter().filter(|d| unpromised(d)) {
             place.qos0 -= 1;
             self.bytes -= delivery.message.weight() + OVERHEAD;
         }
