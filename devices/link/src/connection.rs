@@ -222,7 +222,8 @@ fn last_words(
     input: &mut BytesMut,
 ) -> Option<DownReason> {
     input.reserve(READ);
-    while reader.try_read_buf(input).is_ok_and(|bytes| bytes > 0) {
+    // No broker has more to say than a packet or two; one that never stops is not listened to.
+    while input.len() < LARGEST && reader.try_read_buf(input).is_ok_and(|bytes| bytes > 0) {
         input.reserve(READ);
     }
     session.read(input).err()

@@ -24,6 +24,8 @@
 mod address;
 mod codec;
 mod connection;
+#[cfg(test)]
+mod fuzz;
 mod handle;
 mod keep;
 mod message;

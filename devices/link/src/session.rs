@@ -12,6 +12,11 @@ use crate::{Options, Qos, Version};
 /// Bytes that may wait for the socket before no more messages are taken: some round trips' worth.
 const ENOUGH: usize = 256 * 1024;
 
+/// Bytes that may wait for the socket before a broker counts as one that talks and does not listen. 4 MiB: what we
+/// send of ourselves stays below [`ENOUGH`] and one packet more, and a broker that heeds its own limits is owed some
+/// thousand answers of four bytes.
+const TOO_MUCH: usize = 4 * LARGEST;
+
 /// What a packet id waits for.
 #[derive(Debug)]
 enum Wait {
@@ -173,6 +178,18 @@ impl<'a> Session<'a> {
         self.write(Outgoing::Disconnect);
     }
 
+    /// Publishes that are counted as under way.
+    #[cfg(test)]
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    /// Whether an answer to this packet is still to come.
+    #[cfg(test)]
+    pub(crate) fn waits_for(&self, id: u16) -> bool {
+        self.waits.contains_key(&id)
+    }
+
     /// Deals with every complete packet in `input`.
     ///
     /// # Errors
@@ -180,6 +197,9 @@ impl<'a> Session<'a> {
     pub(crate) fn read(&mut self, input: &mut BytesMut) -> Result<(), DownReason> {
         while let Some(packet) = codec::read(self.version, input).map_err(DownReason::because)? {
             self.handle(packet)?;
+            if self.output.len() > TOO_MUCH {
+                return Err(DownReason::because("the broker sends on and takes no answers"));
+            }
         }
         Ok(())
     }
@@ -187,21 +207,29 @@ impl<'a> Session<'a> {
     fn handle(&mut self, packet: Incoming) -> Result<(), DownReason> {
         match packet {
             Incoming::Publish(arrived) => self.arrived(arrived),
-            Incoming::PubAck(id, outcome) => self.finished(id, outcome),
+            Incoming::PubAck(id, outcome) => {
+                self.finished(id, "PUBACK", outcome, |wait| matches!(wait, Wait::PubAck))?;
+            }
             Incoming::PubRec(id, Ok(())) => {
-                if let Some(wait) = self.waits.get_mut(&id) {
-                    *wait = Wait::PubComp;
+                match self.waits.get_mut(&id) {
+                    Some(wait @ (Wait::PubRec | Wait::PubComp)) => *wait = Wait::PubComp,
+                    Some(_) => return Err(crossed("PUBREC", id)),
+                    None => {}
                 }
                 self.write(Outgoing::PubRel(id));
             }
-            Incoming::PubRec(id, refusal) => self.finished(id, refusal),
+            Incoming::PubRec(id, refusal) => {
+                self.finished(id, "PUBREC", refusal, |wait| matches!(wait, Wait::PubRec))?;
+            }
             Incoming::PubRel(id) => {
                 self.unreleased.remove(&id);
                 // Also for an unknown id: it may be left over from an earlier connection.
                 self.write(Outgoing::PubComp(id));
             }
-            Incoming::PubComp(id) => self.finished(id, Ok(())),
-            Incoming::SubAck(id, outcomes) => self.subscribed(id, outcomes),
+            Incoming::PubComp(id) => {
+                self.finished(id, "PUBCOMP", Ok(()), |wait| matches!(wait, Wait::PubComp))?;
+            }
+            Incoming::SubAck(id, outcomes) => self.subscribed(id, outcomes)?,
             Incoming::Pong => {}
             Incoming::Disconnect { text, taken_over } => {
                 return Err(DownReason { text, taken_over });
@@ -238,21 +266,38 @@ impl<'a> Session<'a> {
         }));
     }
 
-    fn finished(&mut self, id: u16, outcome: Result<(), String>) {
-        match self.waits.remove(&id) {
-            Some(Wait::PubAck | Wait::PubRec | Wait::PubComp) => self.in_flight -= 1,
-            Some(other) => {
-                self.waits.insert(id, other);
+    /// The last answer to a publish, if it is one that its packet waits for.
+    fn finished(
+        &mut self,
+        id: u16,
+        answer: &str,
+        outcome: Result<(), String>,
+        fits: impl FnOnce(&Wait) -> bool,
+    ) -> Result<(), DownReason> {
+        match self.waits.get(&id) {
+            Some(wait) if fits(wait) => {
+                self.waits.remove(&id);
+                self.in_flight -= 1;
             }
+            Some(_) => return Err(crossed(answer, id)),
             None => debug!(id, "an acknowledgement that nobody waits for"),
         }
         if let Err(reason) = outcome {
             warn!(id, reason, "the broker refused a message");
         }
+        Ok(())
     }
 
-    fn subscribed(&mut self, id: u16, outcomes: Vec<Result<Qos, String>>) {
-        let Some(Wait::SubAck(filters)) = self.waits.remove(&id) else { return };
+    fn subscribed(
+        &mut self,
+        id: u16,
+        outcomes: Vec<Result<Qos, String>>,
+    ) -> Result<(), DownReason> {
+        let filters = match self.waits.remove(&id) {
+            Some(Wait::SubAck(filters)) if filters.len() == outcomes.len() => filters,
+            Some(_) => return Err(crossed("SUBACK", id)),
+            None => return Ok(()),
+        };
         let mut answer = Vec::with_capacity(filters.len());
         for ((filter, _), outcome) in filters.into_iter().zip(outcomes) {
             if outcome.is_ok() {
@@ -261,6 +306,7 @@ impl<'a> Session<'a> {
             answer.push(Granted { filter, outcome });
         }
         self.events.push_back(Event::Subscribed(answer));
+        Ok(())
     }
 
     fn write(&mut self, packet: Outgoing<'_>) {
@@ -279,6 +325,11 @@ impl<'a> Session<'a> {
             }
         }
     }
+}
+
+/// To go on would leave something unanswered for ever.
+fn crossed(answer: &str, id: u16) -> DownReason {
+    DownReason::because(format!("the broker's {answer} does not answer what was sent as {id}"))
 }
 
 /// A broker throws out a client that publishes on any other topic.

@@ -62,10 +62,44 @@ pub(crate) enum Outgoing<'a> {
 /// # Errors
 /// When the bytes are no packet that a broker may send us: the connection is beyond repair.
 pub(crate) fn read(version: Version, buffer: &mut BytesMut) -> Result<Option<Incoming>, String> {
-    match version {
-        Version::V3 => v3::read(buffer),
-        Version::V5 => v5::read(buffer),
+    let Some(length) = packet_length(buffer)? else { return Ok(None) };
+    if length > LARGEST {
+        return Err(format!("the broker sent a packet of {length} bytes, above {LARGEST}"));
     }
+    if buffer.len() < length {
+        return Ok(None);
+    }
+    // Alone, so that one which ends too early is not taken for one that is still coming.
+    let mut packet = buffer.split_to(length);
+    let incoming = match version {
+        Version::V3 => v3::read(&mut packet),
+        Version::V5 => v5::read(&mut packet),
+    }?;
+    if let Incoming::Publish(arrived) = &incoming {
+        check_topic(&arrived.message.topic)?;
+    }
+    Ok(Some(incoming))
+}
+
+/// Length of the packet at the front, as soon as it says so.
+fn packet_length(buffer: &[u8]) -> Result<Option<usize>, String> {
+    let mut length = 0;
+    for at in 0..4 {
+        let Some(&byte) = buffer.get(1 + at) else { return Ok(None) };
+        length |= usize::from(byte & 0x7F) << (7 * at);
+        if byte & 0x80 == 0 {
+            return Ok(Some(2 + at + length));
+        }
+    }
+    Err("unreadable packet from the broker: its length has more than four bytes".to_owned())
+}
+
+/// No topic is empty: we allow the broker no aliases.
+fn check_topic(topic: &str) -> Result<(), String> {
+    if topic.is_empty() || topic.contains(['+', '#', '\0']) {
+        return Err(format!("the broker sent a message on {topic:?}, which is no topic"));
+    }
+    Ok(())
 }
 
 /// Appends one packet to `buffer`.

@@ -1,23 +1,21 @@
 //! MQTT 3.1.1.
 
 use bytes::BytesMut;
+use rumqttc::mqttbytes::QoS;
 use rumqttc::mqttbytes::v4::{
     Connect, ConnectReturnCode, LastWill, Login, Packet, PubAck, PubComp, PubRec, PubRel,
     Publish as RawPublish, Subscribe, SubscribeFilter, SubscribeReasonCode,
 };
-use rumqttc::mqttbytes::{Error, QoS};
 
 use super::{Accepted, Arrived, Incoming, LARGEST, Outgoing};
 use crate::message::Publish;
 use crate::{Options, Qos};
 
-pub(super) fn read(buffer: &mut BytesMut) -> Result<Option<Incoming>, String> {
-    let packet = match Packet::read(buffer, LARGEST) {
-        Ok(packet) => packet,
-        Err(Error::InsufficientBytes(_)) => return Ok(None),
-        Err(error) => return Err(format!("unreadable packet from the broker: {error}")),
-    };
-    Ok(Some(match packet {
+/// Reads a packet that is alone in `buffer`, and whole by its own account.
+pub(super) fn read(buffer: &mut BytesMut) -> Result<Incoming, String> {
+    let packet = Packet::read(buffer, LARGEST)
+        .map_err(|error| format!("unreadable packet from the broker: {error}"))?;
+    Ok(match packet {
         Packet::ConnAck(ack) if ack.code == ConnectReturnCode::Success => {
             Incoming::Accepted(Accepted {
                 session_present: ack.session_present,
@@ -41,7 +39,7 @@ pub(super) fn read(buffer: &mut BytesMut) -> Result<Option<Incoming>, String> {
         }
         Packet::PingResp => Incoming::Pong,
         other => return Err(format!("the broker sent a packet that only clients send: {other:?}")),
-    }))
+    })
 }
 
 fn refusal(code: ConnectReturnCode) -> &'static str {

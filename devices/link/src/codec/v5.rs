@@ -1,27 +1,25 @@
 //! MQTT 5.
 
-use bytes::{Buf, BytesMut};
+use bytes::BytesMut;
+use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{
     Connect, ConnectProperties, ConnectReturnCode, Disconnect, DisconnectReasonCode, Filter,
     LastWill, Login, Packet, PingReq, PubAck, PubAckReason, PubComp, PubRec, PubRecReason, PubRel,
     Publish as RawPublish, PublishProperties, Subscribe, SubscribeReasonCode,
 };
-use rumqttc::v5::mqttbytes::{Error, QoS};
 
 use super::{Accepted, Arrived, Incoming, LARGEST, Outgoing};
 use crate::message::Publish;
 use crate::{Options, Qos};
 
-pub(super) fn read(buffer: &mut BytesMut) -> Result<Option<Incoming>, String> {
+/// Reads a packet that is alone in `buffer`, and whole by its own account.
+pub(super) fn read(buffer: &mut BytesMut) -> Result<Incoming, String> {
     if let Some(goodbye) = short_disconnect(buffer) {
-        return Ok(Some(goodbye));
+        return Ok(goodbye);
     }
-    let packet = match Packet::read(buffer, Some(LARGEST as u32)) {
-        Ok(packet) => packet,
-        Err(Error::InsufficientBytes(_)) => return Ok(None),
-        Err(error) => return Err(format!("unreadable packet from the broker: {error}")),
-    };
-    Ok(Some(match packet {
+    let packet = Packet::read(buffer, Some(LARGEST as u32))
+        .map_err(|error| format!("unreadable packet from the broker: {error}"))?;
+    Ok(match packet {
         Packet::ConnAck(ack) if ack.code == ConnectReturnCode::Success => {
             let asked = ack.properties.as_ref();
             Incoming::Accepted(Accepted {
@@ -50,17 +48,16 @@ pub(super) fn read(buffer: &mut BytesMut) -> Result<Option<Incoming>, String> {
             disconnect(goodbye.reason_code, said)
         }
         other => return Err(format!("the broker sent a packet that only clients send: {other:?}")),
-    }))
+    })
 }
 
 /// A DISCONNECT may leave out its properties, or all of its body, which rumqttc cannot read.
-fn short_disconnect(buffer: &mut BytesMut) -> Option<Incoming> {
-    let (length, reason) = match *buffer.as_ref() {
-        [0xE0, 0, ..] => (2, 0),
-        [0xE0, 1, reason, ..] => (3, reason),
+fn short_disconnect(packet: &[u8]) -> Option<Incoming> {
+    let reason = match *packet {
+        [0xE0, 0] => 0,
+        [0xE0, 1, reason] => reason,
         _ => return None,
     };
-    buffer.advance(length);
     let reason =
         DisconnectReasonCode::try_from(reason).unwrap_or(DisconnectReasonCode::UnspecifiedError);
     Some(disconnect(reason, None))
