@@ -75,8 +75,11 @@ pub fn runs(usual: u64) -> u64 {
 pub fn count(name: &str, inputs: u64, taken: u64) {
     println!("{name}: {inputs} inputs, {taken} taken");
     if let Some(path) = std::env::var_os("HEARTH_FUZZ_COUNT") {
-        let mut file =
-            fs::File::options().append(true).create(true).open(path).expect("the count can be kept");
+        let mut file = fs::File::options()
+            .append(true)
+            .create(true)
+            .open(path)
+            .expect("the count can be kept");
         writeln!(file, "{name} {inputs} {taken}").expect("the count can be kept");
     }
 }
