@@ -29,7 +29,7 @@ const TOPICS: [&str; 8] = [
     "home/attic/fan/set",
     "home/hall/door/state",
 ];
-const FILTERS: [&str; 10] = [
+const FILTERS: [&str; 12] = [
     "t",
     "t/#",
     "+",
@@ -40,6 +40,8 @@ const FILTERS: [&str; 10] = [
     "home/porch/+/report",
     "t/#/bad",
     "$share/g/t",
+    "$share/g/+",
+    "$share/+/t",
 ];
 
 #[test]
@@ -138,6 +140,7 @@ impl Play {
             keep_alive: 0,
             receive_maximum: *random.one_of(&[1, 3, u16::MAX]),
             maximum_packet: *random.one_of(&[30, u32::MAX]),
+            alias_maximum: *random.one_of(&[0, 2]),
             will,
         };
         let accepted = self.core.connect(self.now, conn, connect).is_ok();
@@ -252,7 +255,10 @@ impl Play {
         }
         assert!(core.filters.len() <= limits.wildcard_filters);
         let subscribed: usize = core.sessions.values().map(|session| session.exact.len()).sum();
-        assert_eq!(core.exact.values().map(Vec::len).sum::<usize>(), subscribed);
+        assert_eq!(
+            core.exact.values().map(|audience| audience.sessions.len()).sum::<usize>(),
+            subscribed
+        );
     }
 
     /// Everyone goes, every session ends, and nothing is left but what is meant to stay.
@@ -278,6 +284,7 @@ impl Play {
         self.carry_out();
         let core = &self.core;
         assert!(core.sessions.is_empty() && core.clients.is_empty() && core.links.is_empty());
+        assert!(core.groups.is_empty() && core.group_ids.is_empty());
         assert!(core.exact.is_empty() && core.watchers.is_empty() && core.paused.is_empty());
         assert!(core.timers.iter().all(|(_, timer)| *timer == Timer::Announce));
     }

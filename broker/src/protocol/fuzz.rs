@@ -86,6 +86,7 @@ fn passed_on(publish: &Publish) {
             expiry: publish.properties.expiry,
             ids: [].into(),
             extra: [].into(),
+            alias: Default::default(),
         };
         let size = outgoing.size(version);
         let mut bytes = BytesMut::from(&greeting[..]);
