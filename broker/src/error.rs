@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io;
 
+use crate::store::StoreError;
+
 /// Why a broker could not start.
 #[derive(Debug)]
 pub enum BindError {
@@ -27,6 +29,8 @@ pub enum BindError {
     },
     /// The router thread did not start.
     Router(String),
+    /// The file of what outlives the broker cannot be used.
+    Store(StoreError),
 }
 
 impl fmt::Display for BindError {
@@ -47,6 +51,7 @@ impl fmt::Display for BindError {
                     "the broker cannot listen on {bind}: {cause}; choose another address or port"
                 )
             }
+            Self::Store(error) => error.fmt(f),
             Self::Router(cause) => write!(f, "the broker's router did not start: {cause}"),
         }
     }
@@ -56,7 +61,7 @@ impl std::error::Error for BindError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Address { cause, .. } | Self::Listen { cause, .. } => Some(cause),
-            Self::Taken { .. } | Self::Router(_) => None,
+            Self::Taken { .. } | Self::Router(_) | Self::Store(_) => None,
         }
     }
 }

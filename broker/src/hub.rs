@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, watch};
 
-use crate::core::{Core, RouterOp};
+use crate::core::{Core, Keep, RouterOp};
 use crate::message::{ConnId, Moment};
 use crate::router::{Feed, Routed, Router, RouterDied};
 use crate::settings::Settings;
+use crate::store::Desk;
 
 /// How often the window of routed messages is swept while traffic pauses. 500 ms: only memory waits for it.
 const SWEEP: Duration = Duration::from_millis(500);
@@ -34,16 +35,17 @@ pub(crate) struct Hub {
 struct State {
     core: Core,
     router: Router,
+    desk: Option<Arc<Desk>>,
     wakers: HashMap<ConnId, Arc<Notify>>,
     /// When the clock task will look again; `None` while it sleeps without an end.
     alarm: Option<Moment>,
 }
 
 impl Hub {
-    pub(crate) fn new(settings: Settings, router: Router) -> Self {
+    pub(crate) fn new(settings: Settings, router: Router, desk: Option<Arc<Desk>>) -> Self {
         let core = Core::new(settings.clone());
         Self {
-            state: Mutex::new(State { core, router, wakers: HashMap::new(), alarm: None }),
+            state: Mutex::new(State { core, router, desk, wakers: HashMap::new(), alarm: None }),
             started: Instant::now(),
             last_conn: AtomicU64::new(0),
             sooner: Notify::new(),
@@ -74,6 +76,11 @@ impl Hub {
                 self.dead.notify_one();
             }
         }
+        if !effects.keep.is_empty()
+            && let Some(desk) = &state.desk
+        {
+            desk.put(self.now(), &mut effects.keep);
+        }
         for conn in effects.wake.drain(..) {
             if conn != own
                 && let Some(waker) = state.wakers.get(&conn)
@@ -88,6 +95,15 @@ impl Hub {
             self.sooner.notify_one();
         }
         result
+    }
+
+    /// All that is to be kept; whatever the desk had before does not count any more.
+    pub(crate) fn everything(&self) -> Vec<Keep> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(desk) = &state.desk {
+            desk.begin_anew(self.now());
+        }
+        state.core.everything()
     }
 
     fn note_crowd(&self, crowded: bool) {

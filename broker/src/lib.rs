@@ -21,8 +21,10 @@
 //! carries the user property `hearth-stamp: <broker>/<incarnation>/<counter>`, the same on redelivery, and
 //! `hearth-retained: 1` if it comes from the retained store.
 //!
-//! Absent: the broker never looks into a payload and never writes to disk. It has no users, no access control, no
-//! TLS, no WebSocket and no `$SYS` topics.
+//! Nothing waits for the disk: what outlives the broker is written by a thread of its own ([`Settings::data_dir`]).
+//!
+//! Absent: the broker never looks into a payload. It has no users, no access control, no TLS, no WebSocket and no
+//! `$SYS` topics.
 //!
 //! The router logs every step at error level spans; give your log filter `rumqttd=off`.
 
@@ -35,7 +37,9 @@ mod message;
 mod protocol;
 mod router;
 mod settings;
+mod store;
 
 pub use error::{BindError, BrokerError};
 pub use listener::Broker;
 pub use settings::{Limits, Settings};
+pub use store::StoreError;

@@ -16,6 +16,7 @@ use crate::error::{BindError, BrokerError};
 use crate::hub::Hub;
 use crate::router::{self, Feed, RouterDied};
 use crate::settings::Settings;
+use crate::store::{self, Desk, Store};
 
 /// Time for all clients to read their DISCONNECT. 500 ms: a restart should not wait for a sleeping phone.
 const FAREWELL: Duration = Duration::from_millis(500);
@@ -28,6 +29,7 @@ pub struct Broker {
     address: SocketAddr,
     hub: Arc<Hub>,
     feed: Feed,
+    store: Option<Store>,
 }
 
 impl fmt::Debug for Broker {
@@ -37,7 +39,7 @@ impl fmt::Debug for Broker {
 }
 
 impl Broker {
-    /// Opens the port and starts the router thread.
+    /// Opens the port, takes up what an earlier life kept, and starts the router thread.
     ///
     /// # Errors
     ///
@@ -58,9 +60,10 @@ impl Broker {
         };
         let listener = TcpListener::bind(&*addresses.collect::<Vec<_>>()).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        let (router, feed) = router::start(settings.incarnation).map_err(BindError::Router)?;
+        let (store, hub, feed) = start(settings)?;
+        let settings = &hub.settings;
         tracing::info!(%address, site = %settings.site, broker = settings.broker_id, "the broker listens");
-        Ok(Self { listener, address, hub: Arc::new(Hub::new(settings, router)), feed })
+        Ok(Self { listener, address, hub, feed, store })
     }
 
     /// The address in use; tells the port when port 0 was asked for.
@@ -76,7 +79,7 @@ impl Broker {
     ///
     /// [`BrokerError::RouterDied`] if the router thread ends.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), BrokerError> {
-        let Self { listener, hub, feed, .. } = self;
+        let Self { listener, hub, feed, store, .. } = self;
         let mut clients = JoinSet::new();
         let mut inside = JoinSet::new();
         let (pumping, timing) = (hub.clone(), hub.clone());
@@ -96,8 +99,29 @@ impl Broker {
         if timeout(FAREWELL, everyone).await.is_err() {
             tracing::debug!("some clients did not read their goodbye");
         }
+        // Every connection is gone before the file is closed, so that its session sleeps in it.
+        clients.shutdown().await;
+        drop(store);
         result
     }
+}
+
+/// Everything of a broker but its port.
+fn start(mut settings: Settings) -> Result<(Option<Store>, Arc<Hub>, Feed), BindError> {
+    let Some(folder) = settings.data_dir.clone() else {
+        let (router, feed) = router::start(settings.incarnation).map_err(BindError::Router)?;
+        return Ok((None, Arc::new(Hub::new(settings, router, None)), feed));
+    };
+    let opened = store::open(&folder, settings.broker_id, &settings.site, settings.incarnation);
+    let store::Opened { file, memory, incarnation } = opened.map_err(BindError::Store)?;
+    settings.incarnation = incarnation;
+    let (router, feed) = router::start(incarnation).map_err(BindError::Router)?;
+    let desk = Arc::<Desk>::default();
+    let hub = Arc::new(Hub::new(settings, router, Some(desk.clone())));
+    hub.step(|core, now| core.restore(now, memory));
+    let all = hub.clone();
+    let store = Store::start(file, desk, Box::new(move || all.everything()));
+    Ok((Some(store.map_err(BindError::Store)?), hub, feed))
 }
 
 /// Accepts for ever; each client has a task of its own.

@@ -1,5 +1,6 @@
 //! What a broker can be told. Every bound stands here with the reason for its number.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Settings of one broker. `Default` is a working broker on `127.0.0.1:1883`.
@@ -17,6 +18,9 @@ pub struct Settings {
     /// Whether `report` and `set` are acknowledged only after the zone's session acknowledged them,
     /// and held while a zone has no session. Off, the broker is any MQTT broker.
     pub durable_ack: bool,
+    /// Folder of the file that keeps what outlives the broker: retained messages, sessions and their
+    /// subscriptions. `None` keeps everything in memory only.
+    pub data_dir: Option<PathBuf>,
     /// Bounds of queues, sizes and waiting times.
     pub limits: Limits,
 }
@@ -29,6 +33,7 @@ impl Default for Settings {
             broker_id: 1,
             incarnation: 0,
             durable_ack: true,
+            data_dir: None,
             limits: Limits::default(),
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::aliases::Aliases;
 use super::session::Session;
 use super::subscribe::Way;
-use super::{Core, Link, Timer};
+use super::{Core, Keep, Link, Timer};
 use crate::message::{ConnId, Moment, SessionKey};
 use crate::protocol::{Connect, Publish, Reason, Version};
 use crate::settings::Settings;
@@ -50,7 +50,9 @@ impl Core {
         let session_present = kept.is_some();
         let key = kept.unwrap_or_else(|| self.new_session(&client, connect.version));
         self.attach(key, conn, connect);
-        self.zones.seen(&client);
+        if self.zones.seen(&client) {
+            self.keep_gateways();
+        }
         Ok(Connected { client, session_present })
     }
 
@@ -91,7 +93,11 @@ impl Core {
         goes_on
     }
 
-    fn new_session(&mut self, client: &std::sync::Arc<str>, version: Version) -> SessionKey {
+    pub(super) fn new_session(
+        &mut self,
+        client: &std::sync::Arc<str>,
+        version: Version,
+    ) -> SessionKey {
         self.last_key += 1;
         let key = SessionKey(self.last_key);
         let zone = self.zones.zone_of_client(client).map(Box::<str>::from);
@@ -105,6 +111,7 @@ impl Core {
             version,
             expiry: 0,
             ends_at: None,
+            kept: false,
             will: None,
             will_at: None,
             outbox: super::outbox::Outbox::default(),
@@ -135,6 +142,7 @@ impl Core {
             session.aliases = Aliases::new(connect.alias_maximum);
             session.outbox.resume();
         }
+        self.keep_session(key);
         self.links.insert(conn, Link { session: Some(key), ..Link::default() });
         self.effects.wake.push(conn);
     }
@@ -146,6 +154,7 @@ impl Core {
             return Err(Reason::Protocol);
         }
         session.expiry = seconds;
+        self.keep_session(key);
         Ok(())
     }
 
@@ -196,6 +205,7 @@ impl Core {
             let at = now.after(Duration::from_secs(u64::from(expiry)));
             session.ends_at = Some(at);
             self.timers.insert((at, Timer::SessionEnds(key)));
+            self.keep_session(key);
         }
     }
 
@@ -213,6 +223,9 @@ impl Core {
         self.publish_will(now, key);
         let Some(mut session) = self.sessions.remove(&key) else { return };
         self.clients.remove(&session.client);
+        if session.kept {
+            self.effects.keep.push(Keep::SessionEnded(session.client.clone()));
+        }
         for (path, _) in session.exact.drain() {
             self.forget(&Way::Exact(path), key);
         }

@@ -105,10 +105,22 @@ impl Zones {
         }
     }
 
-    pub(super) fn seen(&mut self, client: &str) {
-        if client.starts_with(&self.gateway) {
-            self.gateways = Gateways::Seen;
+    /// Looks at who has come; true if it is the first gateway ever.
+    pub(super) fn seen(&mut self, client: &str) -> bool {
+        let first = client.starts_with(&self.gateway) && !self.has_gateways();
+        if first {
+            self.gateways_are_known();
         }
+        first
+    }
+
+    pub(super) fn has_gateways(&self) -> bool {
+        self.gateways == Gateways::Seen
+    }
+
+    /// However late they come, nothing is acknowledged without them.
+    pub(super) fn gateways_are_known(&mut self) {
+        self.gateways = Gateways::Seen;
     }
 
     /// The zone of a report or set topic.

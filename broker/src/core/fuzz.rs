@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use hearth_fuzz::{Random, count, runs, seed};
 
+use super::tests::kept::Ledger;
 use super::*;
 use crate::protocol::{
     Connect, Filter, Packet, Properties, Publish, Qos, RetainHandling, Version, Will, topic,
@@ -89,14 +90,20 @@ struct Play {
     /// What the router has been given and has not given back.
     inside: VecDeque<RouterOp>,
     filters: Vec<(FilterId, Box<str>)>,
+    kept: Ledger,
 }
 
 impl Play {
     fn new(random: Random) -> Self {
-        let core = Core::new(Settings { limits: small(), ..Settings::default() });
+        let core = Core::new(Settings {
+            limits: small(),
+            data_dir: Some("kept".into()),
+            ..Settings::default()
+        });
         let (open, waiting, filters) = (Vec::new(), Vec::new(), Vec::new());
         let inside = VecDeque::new();
-        Self { random, core, now: Moment::default(), open, waiting, last: 0, inside, filters }
+        let (now, kept) = (Moment::default(), Ledger::default());
+        Self { random, core, now, open, waiting, last: 0, inside, filters, kept }
     }
 
     /// One event; whether the core took it.
@@ -194,6 +201,7 @@ impl Play {
 
     fn carry_out(&mut self) {
         self.inside.append(&mut std::mem::take(&mut self.core.effects().router).into());
+        self.kept.told(std::mem::take(&mut self.core.effects().keep));
         let woken = std::mem::take(&mut self.core.effects().wake);
         for conn in woken {
             // Some clients do not read, or not now.
@@ -208,7 +216,8 @@ impl Play {
                 self.close(conn, Ended::Lost);
             }
         }
-        if !self.core.effects().router.is_empty() || !self.core.effects().wake.is_empty() {
+        let Effects { router, wake, keep } = self.core.effects();
+        if !(router.is_empty() && wake.is_empty() && keep.is_empty()) {
             self.carry_out();
         }
     }
@@ -253,12 +262,21 @@ impl Play {
             // A client that reads no answers is not read either; here all send on.
             assert!(link.answers.len() <= 2 * LIFE as usize);
         }
+        self.check_kept();
         assert!(core.filters.len() <= limits.wildcard_filters);
         let subscribed: usize = core.sessions.values().map(|session| session.exact.len()).sum();
         assert_eq!(
             core.exact.values().map(|audience| audience.sessions.len()).sum::<usize>(),
             subscribed
         );
+    }
+
+    /// A store that was told every change has what one has that begins anew. A long comparison, so not always.
+    fn check_kept(&self) {
+        if self.last.is_multiple_of(8) {
+            let kept = self.kept.clone().without_expired(self.now);
+            assert_eq!(kept, Ledger::anew(&self.core).without_expired(self.now));
+        }
     }
 
     /// Everyone goes, every session ends, and nothing is left but what is meant to stay.

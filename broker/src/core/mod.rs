@@ -14,6 +14,7 @@ mod aliases;
 mod connect;
 mod deliver;
 mod durable_ack;
+mod keep;
 mod outbox;
 mod publish;
 mod retained;
@@ -33,6 +34,7 @@ use std::sync::Arc;
 
 pub(crate) use aliases::Alias;
 pub(crate) use connect::Ended;
+pub(crate) use keep::{Keep, Lasting, Memory, StoredMessage, StoredSession};
 pub(crate) use publish::Received;
 pub(crate) use shared::GroupId;
 
@@ -41,6 +43,7 @@ use crate::protocol::{Action, Reason};
 use crate::router::{FIRST_FILTER, FilterId};
 use crate::settings::Settings;
 use durable_ack::Zones;
+use keep::Keeping;
 use retained::Retained;
 use session::Session;
 use shared::Group;
@@ -67,6 +70,7 @@ pub(crate) struct Core {
     window: Window,
     retained: Retained,
     zones: Zones,
+    keeping: Keeping,
     timers: BTreeSet<(Moment, Timer)>,
     order: u64,
     last_key: u64,
@@ -114,6 +118,8 @@ pub(crate) struct Effects {
     pub(crate) wake: Vec<ConnId>,
     /// For the router, in order.
     pub(crate) router: Vec<RouterOp>,
+    /// For the store, in order.
+    pub(crate) keep: Vec<Keep>,
 }
 
 /// One step for the router.
@@ -127,6 +133,7 @@ pub(crate) enum RouterOp {
 impl Core {
     pub(crate) fn new(settings: Settings) -> Self {
         let zones = Zones::new(&settings);
+        let keeping = Keeping::new(settings.data_dir.is_some(), &settings.site);
         Self {
             settings,
             sessions: HashMap::new(),
@@ -142,6 +149,7 @@ impl Core {
             window: Window::default(),
             retained: Retained::default(),
             zones,
+            keeping,
             timers: BTreeSet::new(),
             order: 0,
             last_key: 0,

@@ -191,8 +191,8 @@ impl Core {
             stamp,
             handed: place != Place::Plain,
         });
-        if message.retain && self.retained.keep(&message, &self.settings.limits).is_err() {
-            tracing::warn!(topic = %message.topic, "the store of retained messages is full; delivered but not kept");
+        if message.retain {
+            self.retain(&message);
         }
         if place != Place::Plain {
             self.hand(now, place, &message, hold);

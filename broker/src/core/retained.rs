@@ -21,12 +21,13 @@ pub(super) struct Full;
 
 impl Retained {
     /// Sets or replaces, or clears if the payload is empty [MQTT-3.3.1-6].
-    pub(super) fn keep(&mut self, message: &Arc<Message>, limits: &Limits) -> Result<(), Full> {
+    /// Tells whether anything changed.
+    pub(super) fn keep(&mut self, message: &Arc<Message>, limits: &Limits) -> Result<bool, Full> {
         let old = self.messages.get(&message.topic).map(|old| old.weight());
         if message.payload.is_empty() {
             self.messages.remove(&message.topic);
             self.bytes -= old.unwrap_or(0);
-            return Ok(());
+            return Ok(old.is_some());
         }
         let bytes = self.bytes - old.unwrap_or(0) + message.weight();
         let one_more = old.is_none() && self.messages.len() >= limits.retained_messages;
@@ -35,7 +36,12 @@ impl Retained {
         }
         self.bytes = bytes;
         self.messages.insert(message.topic.clone(), message.clone());
-        Ok(())
+        Ok(true)
+    }
+
+    /// Every message, in topic order.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Arc<Message>> {
+        self.messages.values()
     }
 
     /// Every message that a filter covers, in topic order. Expired ones are let go on the way.

@@ -21,6 +21,8 @@ pub(super) struct Session {
     /// Seconds the session outlives its connection; `u32::MAX` is for ever.
     pub(super) expiry: u32,
     pub(super) ends_at: Option<Moment>,
+    /// Whether it outlives the broker.
+    pub(super) kept: bool,
     pub(super) will: Option<Will>,
     pub(super) will_at: Option<Moment>,
     pub(super) outbox: Outbox,

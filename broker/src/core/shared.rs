@@ -99,6 +99,12 @@ impl Core {
         self.close_way(&group.way);
     }
 
+    /// A session's subscription in a group.
+    pub(super) fn membership(&self, id: GroupId, key: SessionKey) -> Option<&Sub> {
+        let mut members = self.groups.get(&id)?.members.iter();
+        members.find(|member| member.key == key).map(|member| &member.sub)
+    }
+
     /// Gives a message to one member.
     pub(super) fn share(&mut self, id: GroupId, message: &Arc<Message>) {
         let Some((key, sub)) = self.choose(id, message, message.order) else { return };

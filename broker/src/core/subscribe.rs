@@ -20,7 +20,7 @@ pub(super) enum Way {
 
 /// What became of one filter of a SUBSCRIBE.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Granted {
+pub(super) enum Granted {
     New,
     /// There before, with new options now.
     Again,
@@ -49,6 +49,7 @@ impl Core {
         for filter in filters {
             match self.subscribe_one(key, &filter, id) {
                 Ok(how) => {
+                    self.keep_subscription(key, &filter, id);
                     codes.push(filter.qos as u8);
                     granted.push((filter, how));
                 }
@@ -74,7 +75,7 @@ impl Core {
     }
 
     /// Adds or changes one subscription.
-    fn subscribe_one(
+    pub(super) fn subscribe_one(
         &mut self,
         key: SessionKey,
         filter: &Filter,
@@ -175,6 +176,9 @@ impl Core {
         filters: &[String],
     ) {
         let codes = filters.iter().map(|path| self.unsubscribe_one(key, path)).collect();
+        for path in filters {
+            self.forget_subscription(key, path);
+        }
         self.answer(conn, Action::Unsuback(pid, codes));
     }
 

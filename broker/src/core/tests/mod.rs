@@ -1,3 +1,4 @@
+pub(super) mod kept;
 mod shared;
 
 use super::*;

@@ -1,0 +1,251 @@
+//! What outlives the broker: retained messages, sessions with their subscriptions, and whether this site has gateways.
+//!
+//! Every change of it is a [`Keep`]; a store that applies them in order has what [`Core::restore`] takes at the next
+//! start. What a broker without a store would lose at its end is not told to anyone who has none.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::retained::Full;
+use super::session::Sub;
+use super::{Core, Timer};
+use crate::message::{Message, Moment, SessionKey};
+use crate::protocol::{Filter, Qos, RetainHandling, Version};
+
+/// A change of what outlives the broker.
+#[derive(Debug, Clone)]
+pub(crate) enum Keep {
+    /// The topic's retained message is this one now.
+    Retained(Arc<Message>),
+    /// The topic has no retained message any more.
+    Cleared(Box<str>),
+    /// There is a session, with this time to live.
+    Session(Lasting),
+    /// The client has no session any more, and so no subscriptions.
+    SessionEnded(Arc<str>),
+    /// The client's session has a subscription, new or changed, with this identifier.
+    Subscribed(Arc<str>, Filter, Option<u32>),
+    /// The client's session has no such subscription any more.
+    Unsubscribed(Arc<str>, Box<str>),
+    /// A gateway of this site has been here.
+    Gateways,
+}
+
+/// How long a session lasts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Lasting {
+    pub(crate) client: Arc<str>,
+    /// Seconds it outlives its connection; `u32::MAX` is for ever.
+    pub(crate) expiry: u32,
+    /// When it ends, if it sleeps and does not last for ever.
+    pub(crate) ends_at: Option<Moment>,
+}
+
+/// What was kept of the broker's earlier lives.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    /// Whether a gateway of this site has ever been here.
+    pub(crate) gateways: bool,
+    pub(crate) retained: Vec<StoredMessage>,
+    pub(crate) sessions: Vec<StoredSession>,
+}
+
+/// A message that was kept.
+#[derive(Debug)]
+pub(crate) struct StoredMessage {
+    pub(crate) topic: Box<str>,
+    pub(crate) payload: Bytes,
+    pub(crate) qos: Qos,
+    pub(crate) properties: Box<[u8]>,
+    /// What is left of its time, if that is limited.
+    pub(crate) left: Option<Duration>,
+}
+
+/// A session that was kept; it sleeps.
+#[derive(Debug)]
+pub(crate) struct StoredSession {
+    pub(crate) client: Box<str>,
+    pub(crate) expiry: u32,
+    /// What is left of its time; `None` if it was connected to the end, or lasts for ever.
+    pub(crate) left: Option<Duration>,
+    /// With the identifiers, the oldest first.
+    pub(crate) subscriptions: Vec<(Filter, Option<u32>)>,
+}
+
+/// What is kept, and what is not worth it.
+#[derive(Debug)]
+pub(super) struct Keeping {
+    on: bool,
+    /// `hearth/<site>/gateway/`: a gateway says ten times a second that it lives, and what an earlier life of the
+    /// broker heard of that means nothing.
+    heartbeats: String,
+}
+
+impl Keeping {
+    pub(super) fn new(on: bool, site: &str) -> Self {
+        Self { on, heartbeats: format!("hearth/{site}/gateway/") }
+    }
+
+    fn wants(&self, topic: &str) -> bool {
+        self.on && !topic.starts_with("$SYS/") && !topic.starts_with(&self.heartbeats)
+    }
+}
+
+impl Core {
+    /// Takes up what an earlier life left. Call it once, before the first connection.
+    pub(crate) fn restore(&mut self, now: Moment, memory: Memory) {
+        if memory.gateways {
+            self.zones.gateways_are_known();
+        }
+        let mut left_out = 0;
+        for stored in memory.retained {
+            let message = Arc::new(self.revive(now, stored, true));
+            left_out += usize::from(self.retained.keep(&message, &self.settings.limits).is_err());
+        }
+        if left_out > 0 {
+            tracing::warn!(
+                left_out,
+                "retained messages of before are more than the limits allow now"
+            );
+        }
+        for session in memory.sessions {
+            self.wake_up(now, session);
+        }
+        self.effects.keep.clear();
+    }
+
+    fn revive(&mut self, now: Moment, stored: StoredMessage, retain: bool) -> Message {
+        let stamp = self.zones.zone_of(&stored.topic).is_some().then(|| self.zones.stamp());
+        Message {
+            topic: stored.topic,
+            payload: stored.payload,
+            qos: stored.qos,
+            retain,
+            properties: stored.properties,
+            expires: stored.left.map(|left| now.after(left)),
+            publisher: None,
+            order: self.next_order(),
+            stamp,
+            handed: false,
+        }
+    }
+
+    fn wake_up(&mut self, now: Moment, stored: StoredSession) {
+        if self.sessions.len() >= self.settings.limits.sessions {
+            return tracing::warn!(client = %stored.client, "a session of before is one too many for the limits now");
+        }
+        let client: Arc<str> = stored.client.into();
+        let key = self.new_session(&client, Version::V5);
+        let seconds = stored.expiry;
+        // One that was connected to the end has its whole time before it: nobody knows when the broker died.
+        let left = stored.left.unwrap_or(Duration::from_secs(seconds.into()));
+        let ends_at = (seconds < u32::MAX).then(|| now.after(left));
+        if let Some(session) = self.sessions.get_mut(&key) {
+            session.expiry = seconds;
+            session.ends_at = ends_at;
+            session.kept = true;
+        }
+        self.timers.extend(ends_at.map(|at| (at, Timer::SessionEnds(key))));
+        for (filter, id) in stored.subscriptions {
+            if let Err(reason) = self.subscribe_one(key, &filter, id) {
+                tracing::warn!(%client, filter = %filter.path, %reason, "a subscription of before is refused now");
+            }
+        }
+    }
+
+    /// All that is kept, for a store that begins anew.
+    pub(crate) fn everything(&self) -> Vec<Keep> {
+        let gateways = self.zones.has_gateways().then_some(Keep::Gateways);
+        let retained = self.retained.all().filter(|message| self.keeping.wants(&message.topic));
+        let mut all: Vec<Keep> = gateways.into_iter().collect();
+        all.extend(retained.cloned().map(Keep::Retained));
+        for (&key, session) in self.sessions.iter().filter(|(_, session)| session.kept) {
+            all.push(Keep::Session(session.lasting()));
+            all.extend(self.subscriptions_of(key));
+        }
+        all
+    }
+
+    /// Every subscription of a session, the oldest first.
+    fn subscriptions_of(&self, key: SessionKey) -> Vec<Keep> {
+        let Some(session) = self.sessions.get(&key) else { return Vec::new() };
+        let wild = session.wild.iter().map(|(path, sub)| (path, sub));
+        let shared = session.shared.iter();
+        let shared = shared.filter_map(|(path, id)| Some((path, self.membership(*id, key)?)));
+        let mut all: Vec<_> = session.exact.iter().chain(wild).chain(shared).collect();
+        all.sort_by_key(|(_, sub)| sub.since);
+        all.into_iter().map(|(path, sub)| subscribed(&session.client, path, sub)).collect()
+    }
+
+    /// Keeps a retained message, or clears the topic's; tells the store.
+    pub(super) fn retain(&mut self, message: &Arc<Message>) {
+        match self.retained.keep(message, &self.settings.limits) {
+            Err(Full) => {
+                tracing::warn!(topic = %message.topic, "the store of retained messages is full; delivered but not kept");
+            }
+            Ok(changed) if changed && self.keeping.wants(&message.topic) => {
+                self.effects.keep.push(if message.payload.is_empty() {
+                    Keep::Cleared(message.topic.clone())
+                } else {
+                    Keep::Retained(message.clone())
+                });
+            }
+            Ok(_) => {}
+        }
+    }
+
+    /// A gateway has come; from now on this is known for good.
+    pub(super) fn keep_gateways(&mut self) {
+        if self.keeping.on {
+            self.effects.keep.push(Keep::Gateways);
+        }
+    }
+
+    /// A session has begun, or how long it lasts has changed.
+    ///
+    /// A zone's session is not kept. All that is in it is unacknowledged, so its publishers have it too; and a zone
+    /// without a session is announced, which finds an owner also if the gateways began anew meanwhile.
+    pub(super) fn keep_session(&mut self, key: SessionKey) {
+        let Some(session) = self.sessions.get_mut(&key).filter(|_| self.keeping.on) else { return };
+        let was = session.kept;
+        session.kept = session.expiry > 0 && session.zone.is_none();
+        if session.kept {
+            self.effects.keep.push(Keep::Session(session.lasting()));
+            if !was {
+                let subscriptions = self.subscriptions_of(key);
+                self.effects.keep.extend(subscriptions);
+            }
+        } else if was {
+            self.effects.keep.push(Keep::SessionEnded(session.client.clone()));
+        }
+    }
+
+    pub(super) fn keep_subscription(&mut self, key: SessionKey, filter: &Filter, id: Option<u32>) {
+        let Some(session) = self.sessions.get(&key).filter(|session| session.kept) else { return };
+        self.effects.keep.push(Keep::Subscribed(session.client.clone(), filter.clone(), id));
+    }
+
+    pub(super) fn forget_subscription(&mut self, key: SessionKey, path: &str) {
+        let Some(session) = self.sessions.get(&key).filter(|session| session.kept) else { return };
+        self.effects.keep.push(Keep::Unsubscribed(session.client.clone(), path.into()));
+    }
+}
+
+impl super::session::Session {
+    fn lasting(&self) -> Lasting {
+        Lasting { client: self.client.clone(), expiry: self.expiry, ends_at: self.ends_at }
+    }
+}
+
+fn subscribed(client: &Arc<str>, path: &str, sub: &Sub) -> Keep {
+    let filter = Filter {
+        path: path.to_owned(),
+        qos: sub.qos,
+        no_local: sub.no_local,
+        retain_as_published: sub.retain_as_published,
+        retain_handling: RetainHandling::Never,
+    };
+    Keep::Subscribed(client.clone(), filter, sub.id)
+}

@@ -1,0 +1,231 @@
+use std::time::Duration;
+
+use bytes::Bytes;
+use tempfile::TempDir;
+
+use super::desk::Work;
+use super::*;
+use crate::core::{Lasting, StoredMessage, StoredSession};
+use crate::message::{Message, Moment};
+use crate::protocol::{Filter, Qos, RetainHandling};
+
+const SITE: &str = "home";
+
+fn message(topic: &str, payload: &'static str, expires: Option<Moment>) -> Arc<Message> {
+    Arc::new(Message {
+        topic: topic.into(),
+        payload: Bytes::from_static(payload.as_bytes()),
+        qos: Qos::AtLeastOnce,
+        retain: true,
+        properties: [1, 1].into(),
+        expires,
+        publisher: None,
+        order: 1,
+        stamp: None,
+        handed: false,
+    })
+}
+
+fn session(client: &str, expiry: u32, ends_at: Option<Moment>) -> Keep {
+    Keep::Session(Lasting { client: client.into(), expiry, ends_at })
+}
+
+fn subscribed(client: &str, path: &str, qos: Qos) -> Keep {
+    let filter = Filter {
+        path: path.to_owned(),
+        qos,
+        no_local: true,
+        retain_as_published: false,
+        retain_handling: RetainHandling::Never,
+    };
+    Keep::Subscribed(client.into(), filter, Some(5))
+}
+
+fn open(folder: &TempDir) -> Opened {
+    super::open(folder.path(), 1, SITE, 1).unwrap()
+}
+
+/// A life of a broker, in which the store is told this; `again` is all that there is, should it ask.
+fn live(folder: &TempDir, changes: Vec<Keep>) {
+    let desk = Arc::<Desk>::default();
+    let store = Store::start(open(folder).file, desk.clone(), Box::new(Vec::new)).unwrap();
+    let mut changes = changes;
+    desk.put(Moment::default(), &mut changes);
+    drop(store);
+}
+
+fn topics(memory: &Memory) -> Vec<(&str, &[u8])> {
+    memory.retained.iter().map(|m| (&*m.topic, &m.payload[..])).collect()
+}
+
+fn hours(hours: u64) -> Moment {
+    Moment(Duration::from_secs(3600 * hours))
+}
+
+#[test]
+fn what_is_put_on_the_desk_is_there_in_the_next_life() {
+    let folder = TempDir::new().unwrap();
+    let changes = vec![
+        Keep::Retained(message("a", "old", None)),
+        Keep::Retained(message("b", "b", Some(hours(2)))),
+        Keep::Retained(message("c", "c", None)),
+        Keep::Retained(message("a", "new", None)),
+        Keep::Cleared("c".into()),
+        session("for-ever", u32::MAX, None),
+        session("sleeper", 7200, Some(hours(2))),
+        session("gone", 60, None),
+        subscribed("sleeper", "z/#", Qos::ExactlyOnce),
+        subscribed("sleeper", "a", Qos::AtMostOnce),
+        subscribed("sleeper", "z/#", Qos::AtLeastOnce),
+        subscribed("sleeper", "b", Qos::AtMostOnce),
+        subscribed("gone", "b", Qos::AtMostOnce),
+        Keep::Unsubscribed("sleeper".into(), "b".into()),
+        Keep::SessionEnded("gone".into()),
+        Keep::Gateways,
+    ];
+    live(&folder, changes);
+    let Opened { memory, .. } = open(&folder);
+    assert!(memory.gateways);
+    assert_eq!(topics(&memory), [("a", &b"new"[..]), ("b", b"b")]);
+    let StoredMessage { qos, properties, left, .. } = &memory.retained[1];
+    assert_eq!((*qos, &properties[..]), (Qos::AtLeastOnce, &[1, 1][..]));
+    assert!(left.is_some_and(|left| left > hours(1).0 && left <= hours(2).0), "{left:?}");
+    let [ever, StoredSession { client, expiry, left, subscriptions }] = &memory.sessions[..] else {
+        panic!("{:?}", memory.sessions);
+    };
+    assert_eq!((&*ever.client, ever.expiry, ever.left), ("for-ever", u32::MAX, None));
+    assert_eq!((&**client, *expiry), ("sleeper", 7200));
+    assert!(left.is_some_and(|left| left > hours(1).0 && left <= hours(2).0), "{left:?}");
+    let found: Vec<_> =
+        subscriptions.iter().map(|(f, id)| (&*f.path, f.qos, f.no_local, *id)).collect();
+    let (z, a) = (("z/#", Qos::AtLeastOnce, true, Some(5)), ("a", Qos::AtMostOnce, true, Some(5)));
+    assert_eq!(found, [z, a]);
+}
+
+#[test]
+fn what_has_expired_meanwhile_does_not_come_back() {
+    let folder = TempDir::new().unwrap();
+    let changes = vec![
+        Keep::Retained(message("short", "x", Some(hours(1)))),
+        session("short", 3600, Some(hours(1))),
+        subscribed("short", "a", Qos::AtMostOnce),
+    ];
+    live(&folder, changes);
+    let file = open(&folder).file;
+    let later = writer::unix_millis() + 3_600_000;
+    let memory = load::memory(&file, later).unwrap();
+    assert!(memory.retained.is_empty() && memory.sessions.is_empty());
+    let count = |table| {
+        file.connection
+            .query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get::<_, i64>(0))
+    };
+    assert_eq!(
+        (count("retained"), count("sessions"), count("subscriptions")),
+        (Ok(0), Ok(0), Ok(0))
+    );
+}
+
+#[test]
+fn every_life_has_a_higher_number_also_when_the_clock_was_set_back() {
+    let folder = TempDir::new().unwrap();
+    let lives = [500, 400, 400, 900]
+        .map(|now| super::open(folder.path(), 1, SITE, now).unwrap().incarnation);
+    assert_eq!(lives, [500, 501, 502, 900]);
+}
+
+#[test]
+fn gateways_of_another_site_are_none_of_ours() {
+    let folder = TempDir::new().unwrap();
+    live(&folder, vec![Keep::Gateways]);
+    assert!(!super::open(folder.path(), 1, "cottage", 1).unwrap().memory.gateways);
+}
+
+#[test]
+fn a_file_is_for_one_broker_and_must_be_sound() {
+    let folder = TempDir::new().unwrap();
+    let first = open(&folder);
+    let refused = || super::open(folder.path(), 1, SITE, 1).map(drop).unwrap_err();
+    assert!(matches!(refused(), StoreError::Locked { holder, .. } if holder.contains("process")));
+    assert!(super::open(folder.path(), 2, SITE, 1).is_ok(), "the file of another broker");
+    first.file.connection.pragma_update(None, "user_version", 99).unwrap();
+    drop(first);
+    assert!(matches!(refused(), StoreError::Newer { found: 99, .. }));
+    let path = folder.path().join("broker-1.db");
+    std::fs::write(&path, "not a database, but long enough to be one".repeat(100)).unwrap();
+    assert!(matches!(refused(), StoreError::Corrupt { .. }));
+    std::fs::remove_file(&path).unwrap();
+    let foreign = rusqlite::Connection::open(&path).unwrap();
+    foreign.execute_batch("CREATE TABLE t (x)").unwrap();
+    drop(foreign);
+    assert!(matches!(refused(), StoreError::Foreign { .. }));
+}
+
+#[test]
+fn a_row_that_nobody_would_have_written_is_damage() {
+    let folder = TempDir::new().unwrap();
+    live(&folder, vec![Keep::Retained(message("a", "x", None))]);
+    let file = open(&folder).file;
+    file.connection.execute("UPDATE retained SET qos = 3", []).unwrap();
+    drop(file);
+    let error = super::open(folder.path(), 1, SITE, 1).map(drop).unwrap_err();
+    assert!(
+        matches!(&error, StoreError::Corrupt { detail, .. } if detail.contains("no QoS")),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_full_disk_is_said_once_and_made_good_when_there_is_room() {
+    let folder = TempDir::new().unwrap();
+    let opened = open(&folder);
+    let pages = |most: u32| {
+        move |c: &rusqlite::Connection| {
+            c.query_row(&format!("PRAGMA max_page_count = {most}"), [], |row| row.get::<_, u32>(0))
+        }
+    };
+    pages(12)(&opened.file.connection).unwrap();
+    let desk = Arc::<Desk>::default();
+    let all = {
+        let desk = desk.clone();
+        move || {
+            // By the time it is tried again something has been cleared away.
+            desk.begin_anew(Moment::default());
+            vec![Keep::Retained(message("small", "enough", None))]
+        }
+    };
+    let store = Store::start(opened.file, desk.clone(), Box::new(all)).unwrap();
+    let large: &'static str = "x".repeat(100_000).leak();
+    desk.put(Moment::default(), &mut vec![Keep::Retained(message("large", large, None))]);
+    let until = |there_is: bool| {
+        while desk.trouble().is_some() != there_is {
+            std::thread::yield_now();
+        }
+    };
+    until(true);
+    assert!(desk.trouble().unwrap().contains("the disk is full"), "{:?}", desk.trouble());
+    // Nobody waits and nothing piles up meanwhile.
+    desk.put(Moment::default(), &mut vec![Keep::Cleared("large".into())]);
+    until(false);
+    desk.put(Moment::default(), &mut vec![Keep::Retained(message("after", "it", None))]);
+    drop(store);
+    assert_eq!(topics(&open(&folder).memory), [("after", &b"it"[..]), ("small", b"enough")]);
+}
+
+#[test]
+fn a_writer_that_is_behind_is_spared_what_is_pointless_and_in_the_end_every_single_change() {
+    let desk = Desk::default();
+    let mut same: Vec<_> = (0..100_000).map(|_| Keep::Retained(message("a", "x", None))).collect();
+    desk.put(Moment::default(), &mut same);
+    assert!(matches!(desk.take(None, false), Work::Changes(left, _) if left.len() == 1));
+    for n in 0..100_000 {
+        desk.put(Moment::default(), &mut vec![Keep::Cleared(format!("a/{n}").into())]);
+    }
+    assert!(matches!(desk.take(None, false), Work::Changes(left, _) if left.len() == 100_000));
+    for n in 0..300_000 {
+        desk.put(Moment::default(), &mut vec![Keep::Cleared(format!("a/{n}").into())]);
+    }
+    assert!(matches!(desk.take(None, false), Work::Everything));
+    desk.begin_anew(Moment::default());
+    desk.put(Moment::default(), &mut vec![Keep::Gateways]);
+    assert!(matches!(desk.take(None, false), Work::Changes(left, _) if left.len() == 1));
+}
