@@ -25,13 +25,20 @@ pub(crate) struct BrokerArgs {
     /// Number of this broker within the site [default: 1]
     #[arg(long, value_name = "N")]
     id: Option<u16>,
+    /// Folder of the broker's file, or "" to keep nothing [default: hearth-data]
+    #[arg(long, value_name = "FOLDER")]
+    data_dir: Option<String>,
 }
 
 /// What the broker prints before its address, for people and for whoever started it.
 pub(crate) const LISTENING: &str = "broker listening on ";
 
 pub(crate) async fn broker(globals: &Globals, args: BrokerArgs) -> Outcome {
-    let flags = [flag("--bind", "broker.bind", args.bind), flag("--id", "broker.id", args.id)];
+    let flags = [
+        flag("--bind", "broker.bind", args.bind),
+        flag("--id", "broker.id", args.id),
+        flag("--data-dir", "broker.data_dir", args.data_dir),
+    ];
     let settings = globals.settings(flags.into_iter().flatten().collect())?;
     let broker = Broker::bind(checked(settings)).await?;
     out!("{LISTENING}{}", broker.local_addr());
@@ -42,7 +49,7 @@ pub(crate) async fn broker(globals: &Globals, args: BrokerArgs) -> Outcome {
 fn checked(settings: hearth_config::Settings) -> Settings {
     let hearth_config::Settings { site, broker, .. } = settings;
     let limits = broker.limits;
-    // Start times differ between the lives of one broker, which is all that is asked of them.
+    // Start times differ between the lives of a broker without a file, unless its clock is set back.
     let started =
         SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
     Settings {
@@ -51,6 +58,7 @@ fn checked(settings: hearth_config::Settings) -> Settings {
         broker_id: broker.id,
         incarnation: u64::try_from(started.as_millis()).unwrap_or(u64::MAX),
         durable_ack: broker.durable_ack,
+        data_dir: broker.data_dir,
         limits: Limits {
             connections: limits.connections,
             sessions: limits.sessions,

@@ -1,6 +1,7 @@
 //! A home of our own: broker, gateways and devices, each a process.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use hearth_config::{BrokerUrl, Device, Settings};
@@ -88,11 +89,13 @@ impl Blueprint {
     }
 
     fn with_settings(&self, plan: Plan) -> Plan {
-        let gateway = &self.settings.gateway;
+        let Settings { broker, gateway, .. } = &self.settings;
+        let kept = broker.data_dir.as_deref().unwrap_or(Path::new(""));
         let door = gateway.door_closes_after.map_or(-1, |time| time.as_millis() as i64);
         let plan = plan
             .variable("HEARTH_SITE", &self.settings.site)
             .variable("HEARTH_LOG", &self.log)
+            .variable("HEARTH_BROKER__DATA_DIR", kept.display())
             .variable("HEARTH_CLIENT__BROKER", self.settings.client.broker.with_password())
             .variable("HEARTH_GATEWAY__VOTERS", names::list(&gateway.voters))
             .variable("HEARTH_GATEWAY__SERVING", names::list(&gateway.serving))

@@ -41,7 +41,7 @@ pub(crate) struct UpArgs {
     /// Address and port of the broker [default: 127.0.0.1:1883]
     #[arg(long, value_name = "ADDRESS:PORT")]
     bind: Option<String>,
-    /// Folder of the gateways' files [default: hearth-data]
+    /// Folder of the broker's and the gateways' files [default: hearth-data]
     #[arg(long, value_name = "FOLDER")]
     data_dir: Option<PathBuf>,
     /// Tell what happens, line by line
@@ -57,10 +57,11 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 const WELL: Duration = Duration::from_secs(60);
 
 pub(crate) async fn up(globals: &Globals, args: UpArgs) -> Outcome {
-    let data_dir = args.data_dir.as_ref().map(|path| path.display());
+    let data_dir = || args.data_dir.as_ref().map(|path| path.display());
     let flags = [
         flag("--bind", "broker.bind", args.bind.as_ref()),
-        flag("--data-dir", "gateway.data_dir", data_dir),
+        flag("--data-dir", "broker.data_dir", data_dir()),
+        flag("--data-dir", "gateway.data_dir", data_dir()),
     ];
     let mut settings = globals.settings(flags.into_iter().flatten().collect())?;
     let bind = settings.broker.bind.clone();

@@ -43,6 +43,7 @@ impl Check<'_> {
             bind: raw.bind,
             id: self.within("broker.id", raw.id, 1, u16::MAX.into())? as u16,
             durable_ack: raw.durable_ack,
+            data_dir: Some(raw.data_dir).filter(|folder| !folder.is_empty()).map(Into::into),
             limits: self.limits(&raw.limits)?,
         })
     }

@@ -16,6 +16,7 @@ pub(crate) struct RawBroker {
     pub(crate) bind: String,
     pub(crate) id: i64,
     pub(crate) durable_ack: bool,
+    pub(crate) data_dir: String,
     pub(crate) limits: RawLimits,
 }
 

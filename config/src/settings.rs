@@ -29,6 +29,8 @@ pub struct Broker {
     pub id: u16,
     /// Whether a device's PUBACK waits for the gateways' agreement.
     pub durable_ack: bool,
+    /// Folder of the file of what outlives the broker; none to keep nothing.
+    pub data_dir: Option<PathBuf>,
     /// Bounds.
     pub limits: Limits,
 }

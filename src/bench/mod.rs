@@ -54,6 +54,7 @@ pub(crate) async fn bench(globals: &Globals, args: BenchArgs) -> Outcome {
 }
 
 fn settings(globals: &Globals, folder: &Path) -> Outcome<Settings> {
-    let flags = [flag("hearth bench", "gateway.data_dir", Some(folder.display()))];
+    let keys = ["broker.data_dir", "gateway.data_dir"];
+    let flags = keys.map(|key| flag("hearth bench", key, Some(folder.display())));
     globals.settings(flags.into_iter().flatten().collect())
 }

@@ -115,6 +115,7 @@ impl RunArgs {
 
     fn blueprint(&self, globals: &Globals, data_dir: &Path) -> Outcome<Blueprint> {
         let mut flags = vec![
+            flag("--data-dir", "broker.data_dir", Some(data_dir.display())),
             flag("--data-dir", "gateway.data_dir", Some(data_dir.display())),
             flag("hearth run", "gateway.door_closes_after_ms", Some(0)),
         ];
