@@ -83,7 +83,8 @@ impl Home {
 
     pub(crate) fn start_broker(&self) {
         let mut command = self.hearth("broker");
-        command.args(["broker", "--bind", "127.0.0.1:0"]).stdout(Stdio::piped());
+        command.args(["broker", "--bind", "127.0.0.1:0", "--data-dir"]).arg(&self.folder);
+        command.stdout(Stdio::piped());
         let mut broker = Process(command.spawn().unwrap());
         let mut line = String::new();
         BufReader::new(broker.0.stdout.take().unwrap()).read_line(&mut line).unwrap();

@@ -71,9 +71,10 @@ fn garbage_ends_one_connection_and_nothing_else() {
 
 #[test]
 fn a_taken_port_is_a_clear_error() {
-    let (_broker, port) = broker(0);
-    let output =
-        hearth().args(["broker", "--bind", &format!("127.0.0.1:{port}")]).output().unwrap();
+    let folder = TempDir::new().unwrap();
+    let (_broker, port) = broker(folder.path(), 0);
+    let bind = format!("127.0.0.1:{port}");
+    let output = hearth().args(["broker", "--bind", &bind, "--data-dir", ""]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let error = text(&output.stderr);
     assert!(error.contains(&port.to_string()) && error.contains("another program"), "{error}");

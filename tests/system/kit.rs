@@ -58,6 +58,11 @@ impl Process {
         (self.0.stdin.take().unwrap(), self.0.stdout.take().unwrap())
     }
 
+    /// Whether it has not ended by itself.
+    pub(crate) fn lives(&mut self) -> bool {
+        self.0.try_wait().unwrap().is_none()
+    }
+
     /// Waits for the end and gives what it printed.
     pub(crate) fn end(mut self) -> Output {
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
@@ -87,9 +92,9 @@ impl Home {
 
     /// Three gateways with these options.
     pub(crate) fn with(options: &[&str]) -> Self {
-        let (broker, port) = broker(0);
-        let options = options.iter().map(|option| (*option).to_owned()).collect();
         let folder = TempDir::new().unwrap();
+        let (broker, port) = broker(folder.path(), 0);
+        let options = options.iter().map(|option| (*option).to_owned()).collect();
         let mut home = Self {
             port,
             gateways: BTreeMap::new(),
@@ -153,7 +158,7 @@ impl Home {
 
     /// A new life of the broker, where the one before was.
     pub(crate) fn start_broker(&mut self) {
-        self.broker = Some(broker(self.port).0);
+        self.broker = Some(broker(self.data(), self.port).0);
     }
 
     pub(crate) fn url(&self) -> String {
@@ -319,10 +324,16 @@ impl Listener {
     }
 }
 
-/// A broker on this port, or on a free one for 0.
-pub(crate) fn broker(port: u16) -> (Process, u16) {
+/// A broker with its file in this folder, on this port or on a free one for 0.
+pub(crate) fn broker(folder: &Path, port: u16) -> (Process, u16) {
     let mut command = hearth();
-    command.args(["broker", "--bind", &format!("127.0.0.1:{port}")]).stdout(Stdio::piped());
+    command.args(["broker", "--bind", &format!("127.0.0.1:{port}"), "--data-dir"]).arg(folder);
+    listening(command)
+}
+
+/// Starts a broker, and waits until it listens.
+pub(crate) fn listening(mut command: Command) -> (Process, u16) {
+    command.stdout(Stdio::piped());
     let mut broker = Process::start(&mut command);
     let mut line = String::new();
     BufReader::new(broker.0.stdout.take().unwrap()).read_line(&mut line).unwrap();

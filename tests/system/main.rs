@@ -8,6 +8,7 @@
 mod api;
 mod bad_input;
 mod broker_death;
+mod broker_restart;
 mod compose;
 mod failover;
 mod kit;
