@@ -81,6 +81,8 @@ pub(crate) struct Delivery {
     pub(crate) ids: Box<[u32]>,
     /// Whose acknowledgement waits for this delivery.
     pub(crate) hold: Option<Hold>,
+    /// Its number among those of its session that outlive the broker; 0 if it does not.
+    pub(crate) kept: u32,
     /// The shared subscription that it belongs to.
     pub(crate) group: Option<GroupId>,
 }

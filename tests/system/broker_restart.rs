@@ -157,6 +157,26 @@ fn sessions_and_their_subscriptions_outlive_a_stopped_and_a_killed_broker() {
 }
 
 #[test]
+fn what_waits_for_a_sleeping_session_outlives_a_stopped_and_a_killed_broker() {
+    for end in [End::Stopped, End::Killed] {
+        let mut broker = Broker::start();
+        let sleeper = ["-i", "sleeper", "-c", "-q", "2", "-t", "a/+"];
+        broker.subscribe(&[&sleeper[..], &["-E"]].concat());
+        for (topic, qos) in [("a/0", "0"), ("a/1", "1"), ("a/2", "2")] {
+            broker.publish(&["-t", topic, "-m", "x", "-q", qos]);
+        }
+        broker.restart(end, "SELECT count(*) = 2 FROM waiting");
+        let lines = broker.subscribe(&[&sleeper[..], &["-C", "2", "-F", "%t %q"]].concat());
+        assert_eq!(lines, ["a/1 1", "a/2 2"], "{end:?}");
+        // The client has them now, and nothing of them comes back.
+        broker.restart(end, "SELECT count(*) = 0 FROM waiting");
+        broker.publish(&["-t", "a/3", "-m", "x", "-q", "1"]);
+        let lines = broker.subscribe(&[&sleeper[..], &["-C", "1", "-F", "%t %q"]].concat());
+        assert_eq!(lines, ["a/3 1"], "{end:?}");
+    }
+}
+
+#[test]
 fn a_broker_that_has_had_gateways_waits_for_them_for_ever_after_a_restart() {
     let grace = ["--bind", "127.0.0.1:0"];
     let folder = TempDir::new().unwrap();

@@ -143,6 +143,7 @@ impl Core {
             session.outbox.resume();
         }
         self.keep_session(key);
+        self.keep_awake(key);
         self.links.insert(conn, Link { session: Some(key), ..Link::default() });
         self.effects.wake.push(conn);
     }
@@ -180,6 +181,7 @@ impl Core {
         }
         self.plan_end(now, key, expiry);
         self.hand_over(key);
+        self.keep_asleep(key);
     }
 
     /// What a sleeping member of a group was not sent yet goes to one who is awake.

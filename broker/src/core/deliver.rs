@@ -98,6 +98,7 @@ impl Core {
                 stored: false,
                 ids: pick.ids,
                 hold: None,
+                kept: 0,
                 group: None,
             },
         );
@@ -108,7 +109,8 @@ impl Core {
         let Some(session) = self.sessions.get_mut(&key) else { return };
         match (session.outbox.offer(delivery, &self.settings.limits), session.conn) {
             (Offer::Queued, Some(conn)) => self.effects.wake.push(conn),
-            (Offer::Queued | Offer::Dropped, _) => {}
+            (Offer::Queued, None) => self.keep_waiting(key),
+            (Offer::Dropped, _) => {}
             (Offer::Overflow, Some(conn)) => self.end_connection(conn, Reason::Quota),
             (Offer::Overflow, None) => {
                 if !std::mem::replace(&mut session.loss_logged, true) {
@@ -133,7 +135,7 @@ impl Core {
             let Some(session) = self.sessions.get_mut(&key) else { return };
             let window = session.window;
             match session.outbox.next(now, window) {
-                None => return,
+                None => break,
                 Some(Next::Pubrel(pid)) => out.push(Action::Pubrel(pid)),
                 Some(Next::Publish { pid, dup, delivery }) => {
                     let outgoing = self.outgoing(now, key, (pid, dup), delivery);
@@ -143,6 +145,7 @@ impl Core {
                 }
             }
         }
+        self.keep_progress(key);
     }
 
     fn outgoing(
@@ -225,6 +228,7 @@ impl Core {
         {
             self.release_in(hold, &zone, weight);
         }
+        self.keep_progress(key);
         self.effects.wake.extend(session_conn(self.sessions.get(&key)));
     }
 

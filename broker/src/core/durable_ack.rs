@@ -277,6 +277,7 @@ impl Core {
             stored: false,
             ids: Box::default(),
             hold,
+            kept: 0,
             group: None,
         };
         match place {
@@ -333,6 +334,7 @@ impl Core {
         }
         if hold.qos == Qos::ExactlyOnce {
             publisher.incoming.insert(hold.pid, Incoming::Received);
+            self.keep_received(hold.publisher, hold.pid);
             self.answer_session(hold.publisher, Action::Pubrec(hold.pid, Reason::Normal));
         } else {
             publisher.incoming.remove(&hold.pid);

@@ -3,13 +3,15 @@
 //! Every change of it is a [`Keep`]; a store that applies them in order has what [`Core::restore`] takes at the next
 //! start. What a broker without a store would lose at its end is not told to anyone who has none.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::outbox::{Sent, Waiting};
 use super::retained::Full;
-use super::session::Sub;
+use super::session::{Incoming, Sub};
 use super::{Core, Timer};
 use crate::message::{Message, Moment, SessionKey};
 use crate::protocol::{Filter, Qos, RetainHandling, Version};
@@ -29,6 +31,16 @@ pub(crate) enum Keep {
     Subscribed(Arc<str>, Filter, Option<u32>),
     /// The client's session has no such subscription any more.
     Unsubscribed(Arc<str>, Box<str>),
+    /// The client sleeps: these wait for it, and nothing else; these QoS 2 ids of its own are not released yet.
+    Asleep(Arc<str>, Vec<Waiting>, Vec<u16>),
+    /// The client is back; what it has sent since then is not kept.
+    Awake(Arc<str>),
+    /// The sleeping client's own QoS 2 publish with this id has been taken in now.
+    Received(Arc<str>, u16),
+    /// This waits for the client, new or as it is now.
+    Waiting(Arc<str>, Waiting),
+    /// The client has what waited for it under this number.
+    Delivered(Arc<str>, u32),
     /// A gateway of this site has been here.
     Gateways,
 }
@@ -49,12 +61,16 @@ pub(crate) struct Memory {
     /// Whether a gateway of this site has ever been here.
     pub(crate) gateways: bool,
     pub(crate) retained: Vec<StoredMessage>,
+    /// Messages that wait for sessions.
+    pub(crate) messages: Vec<StoredMessage>,
     pub(crate) sessions: Vec<StoredSession>,
 }
 
 /// A message that was kept.
 #[derive(Debug)]
 pub(crate) struct StoredMessage {
+    /// Its place in the order of an earlier life's messages; 0 if that is not known.
+    pub(crate) order: u64,
     pub(crate) topic: Box<str>,
     pub(crate) payload: Bytes,
     pub(crate) qos: Qos,
@@ -72,6 +88,22 @@ pub(crate) struct StoredSession {
     pub(crate) left: Option<Duration>,
     /// With the identifiers, the oldest first.
     pub(crate) subscriptions: Vec<(Filter, Option<u32>)>,
+    /// What waits for it, in order; messages stand in [`Memory::messages`].
+    pub(crate) waiting: Vec<StoredWaiting>,
+    /// QoS 2 ids of the client that it has not released.
+    pub(crate) received: Vec<u16>,
+}
+
+/// A message that waits for a session, by the message's order.
+#[derive(Debug)]
+pub(crate) struct StoredWaiting {
+    pub(crate) number: u32,
+    pub(crate) order: u64,
+    pub(crate) qos: Qos,
+    pub(crate) retain: bool,
+    pub(crate) stored: bool,
+    pub(crate) ids: Box<[u32]>,
+    pub(crate) sent: Option<Sent>,
 }
 
 /// What is kept, and what is not worth it.
@@ -99,6 +131,12 @@ impl Core {
         if memory.gateways {
             self.zones.gateways_are_known();
         }
+        // What is new is newer than all that was kept.
+        self.order = memory.messages.iter().map(|message| message.order).max().unwrap_or(0);
+        let messages = memory.messages.into_iter();
+        let messages =
+            messages.map(|stored| (stored.order, Arc::new(self.revive(now, stored, false))));
+        let messages: HashMap<u64, Arc<Message>> = messages.collect();
         let mut left_out = 0;
         for stored in memory.retained {
             let message = Arc::new(self.revive(now, stored, true));
@@ -111,7 +149,7 @@ impl Core {
             );
         }
         for session in memory.sessions {
-            self.wake_up(now, session);
+            self.wake_up(now, session, &messages);
         }
         self.effects.keep.clear();
     }
@@ -126,13 +164,18 @@ impl Core {
             properties: stored.properties,
             expires: stored.left.map(|left| now.after(left)),
             publisher: None,
-            order: self.next_order(),
+            order: if stored.order > 0 { stored.order } else { self.next_order() },
             stamp,
             handed: false,
         }
     }
 
-    fn wake_up(&mut self, now: Moment, stored: StoredSession) {
+    fn wake_up(
+        &mut self,
+        now: Moment,
+        stored: StoredSession,
+        messages: &HashMap<u64, Arc<Message>>,
+    ) {
         if self.sessions.len() >= self.settings.limits.sessions {
             return tracing::warn!(client = %stored.client, "a session of before is one too many for the limits now");
         }
@@ -146,6 +189,10 @@ impl Core {
             session.expiry = seconds;
             session.ends_at = ends_at;
             session.kept = true;
+            session.incoming.extend(stored.received.into_iter().map(|id| (id, Incoming::Received)));
+            let waiting = stored.waiting.into_iter();
+            let waiting = waiting.filter_map(|waiting| waiting.with(messages)).collect();
+            session.outbox.restore(waiting, self.settings.incarnation);
         }
         self.timers.extend(ends_at.map(|at| (at, Timer::SessionEnds(key))));
         for (filter, id) in stored.subscriptions {
@@ -164,6 +211,7 @@ impl Core {
         for (&key, session) in self.sessions.iter().filter(|(_, session)| session.kept) {
             all.push(Keep::Session(session.lasting()));
             all.extend(self.subscriptions_of(key));
+            all.push(session.asleep(session.outbox.kept()));
         }
         all
     }
@@ -222,6 +270,53 @@ impl Core {
         }
     }
 
+    /// The client is gone and its session stays: all that waits in it is kept from now on.
+    pub(super) fn keep_asleep(&mut self, key: SessionKey) {
+        let Some(session) = self.sessions.get_mut(&key).filter(|session| session.kept) else {
+            return;
+        };
+        let waiting = session.outbox.number_all();
+        self.effects.keep.push(session.asleep(waiting));
+    }
+
+    /// The client is back. What waited for it is kept until it has it, what comes now is not.
+    pub(super) fn keep_awake(&mut self, key: SessionKey) {
+        let Some(session) = self.sessions.get(&key).filter(|session| session.kept) else { return };
+        self.effects.keep.push(Keep::Awake(session.client.clone()));
+    }
+
+    /// A sleeping session has been given a message.
+    pub(super) fn keep_waiting(&mut self, key: SessionKey) {
+        let Some(session) = self.sessions.get_mut(&key).filter(|session| session.kept) else {
+            return;
+        };
+        if let Some(waiting) = session.outbox.number_last() {
+            self.effects.keep.push(Keep::Waiting(session.client.clone(), waiting));
+        }
+    }
+
+    /// A QoS 2 publish has been taken in. One of a client that is connected it can ask for.
+    pub(super) fn keep_received(&mut self, key: SessionKey, pid: u16) {
+        let Some(session) = self.sessions.get(&key) else { return };
+        if session.kept && session.conn.is_none() {
+            self.effects.keep.push(Keep::Received(session.client.clone(), pid));
+        }
+    }
+
+    /// A client may have taken something of what was kept for it.
+    pub(super) fn keep_progress(&mut self, key: SessionKey) {
+        let Some(session) = self.sessions.get_mut(&key) else { return };
+        let Some((done, changed)) = session.outbox.progress() else { return };
+        if !session.kept {
+            return;
+        }
+        let client = &session.client;
+        let changed = changed.into_iter().map(|waiting| Keep::Waiting(client.clone(), waiting));
+        self.effects.keep.extend(changed);
+        let done = done.into_iter().map(|number| Keep::Delivered(client.clone(), number));
+        self.effects.keep.extend(done);
+    }
+
     pub(super) fn keep_subscription(&mut self, key: SessionKey, filter: &Filter, id: Option<u32>) {
         let Some(session) = self.sessions.get(&key).filter(|session| session.kept) else { return };
         self.effects.keep.push(Keep::Subscribed(session.client.clone(), filter.clone(), id));
@@ -236,6 +331,20 @@ impl Core {
 impl super::session::Session {
     fn lasting(&self) -> Lasting {
         Lasting { client: self.client.clone(), expiry: self.expiry, ends_at: self.ends_at }
+    }
+
+    fn asleep(&self, waiting: Vec<Waiting>) -> Keep {
+        let received = self.incoming.iter().filter(|_| self.conn.is_none());
+        let received = received.filter(|(_, state)| **state == Incoming::Received);
+        Keep::Asleep(self.client.clone(), waiting, received.map(|(id, _)| *id).collect())
+    }
+}
+
+impl StoredWaiting {
+    fn with(self, messages: &HashMap<u64, Arc<Message>>) -> Option<Waiting> {
+        let Self { number, order, qos, retain, stored, ids, sent } = self;
+        let message = messages.get(&order)?.clone();
+        Some(Waiting { number, message, qos, retain, stored, ids, sent })
     }
 }
 

@@ -34,7 +34,8 @@ use std::sync::Arc;
 
 pub(crate) use aliases::Alias;
 pub(crate) use connect::Ended;
-pub(crate) use keep::{Keep, Lasting, Memory, StoredMessage, StoredSession};
+pub(crate) use keep::{Keep, Lasting, Memory, StoredMessage, StoredSession, StoredWaiting};
+pub(crate) use outbox::{Sent, Waiting};
 pub(crate) use publish::Received;
 pub(crate) use shared::GroupId;
 

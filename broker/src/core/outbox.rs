@@ -1,15 +1,21 @@
 //! What one session still has to get: a queue, and the handshakes under way [MQTT-4.3, MQTT-4.4].
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use super::GroupId;
-use crate::message::{Delivery, Hold, Moment};
+use crate::message::{Delivery, Hold, Message, Moment};
 use crate::protocol::Qos;
 use crate::settings::Limits;
 
 /// Retained messages that may wait for one session, because it subscribed to many filters at once. 400,000: four
 /// times a full store. They are references, 64 bytes each.
 const STORED_WAITING: usize = 400_000;
+
+/// Packet ids that are used in turn. Handshakes are bounded far below this, so one that is free is always found.
+const SPREAD: u16 = 4096;
+/// Parts of all packet ids that are so large.
+const LIVES: u64 = 15;
 
 /// Queue and handshakes of one session.
 #[derive(Debug, Default)]
@@ -25,6 +31,63 @@ pub(super) struct Outbox {
     /// Packet ids that were used and are free again, oldest first.
     free: VecDeque<u16>,
     fresh: u16,
+    kept: Kept,
+}
+
+/// What the store has of this outbox. It begins with what is there when the client goes to sleep.
+#[derive(Debug, Default)]
+struct Kept {
+    /// The last number that was given.
+    last: u32,
+    /// What has changed since the store was told.
+    news: Vec<News>,
+    /// Packet ids of the broker's earlier life.
+    taken: Option<Box<EarlierIds>>,
+}
+
+/// Packet ids that a client may still connect with messages of an earlier life of the broker.
+#[derive(Debug)]
+struct EarlierIds {
+    under_way: BTreeSet<u16>,
+    /// Where ids of this life begin: a client that was connected when the broker was killed may have received a
+    /// message under an id that nobody else remembers, and would take another with this id for the same.
+    first: u16,
+}
+
+impl EarlierIds {
+    fn beyond(&self, fresh: u16) -> u16 {
+        let id = (u32::from(self.first) + u32::from(fresh) - 1) % u32::from(u16::MAX) + 1;
+        u16::try_from(id).unwrap_or(fresh)
+    }
+}
+
+/// One thing that the store should know.
+#[derive(Debug, Clone, Copy)]
+enum News {
+    /// This kept delivery has got its packet id, or has been received.
+    Changed(u32),
+    /// The client has this kept delivery.
+    Done(u32),
+}
+
+/// A QoS 1 or 2 message that waits for a session which may outlive the broker.
+#[derive(Debug, Clone)]
+pub(crate) struct Waiting {
+    pub(crate) number: u32,
+    pub(crate) message: Arc<Message>,
+    pub(crate) qos: Qos,
+    pub(crate) retain: bool,
+    pub(crate) stored: bool,
+    pub(crate) ids: Box<[u32]>,
+    pub(crate) sent: Option<Sent>,
+}
+
+/// How far the handshake of a message has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Sent {
+    pub(crate) pid: u16,
+    /// The client has it: what is missing is the PUBCOMP.
+    pub(crate) released: bool,
 }
 
 #[derive(Debug)]
@@ -150,6 +213,7 @@ impl Outbox {
             let delivery = self.queue.pop_front()?;
             self.count(&delivery, false);
             if delivery.message.expired(now) && delivery.hold.is_none() {
+                self.note(&delivery, News::Done);
                 continue;
             }
             return Some(self.send(delivery));
@@ -161,6 +225,7 @@ impl Outbox {
             return Next::Publish { pid: 0, dup: false, delivery };
         }
         let pid = self.take_pid();
+        self.note(&delivery, News::Changed);
         let copy = delivery.clone();
         self.inflight.push_back(Inflight { pid, delivery, released: false, dup: false });
         self.sent += 1;
@@ -169,15 +234,17 @@ impl Outbox {
 
     /// Ids are used in turn, so that a late acknowledgement rarely meets a new message.
     fn take_pid(&mut self) -> u16 {
-        // Handshakes are bounded far below this, so the list of free ids is never empty beyond it.
-        const SPREAD: u16 = 4096;
         if self.fresh >= SPREAD
             && let Some(pid) = self.free.pop_front()
         {
             return pid;
         }
-        self.fresh += 1;
-        self.fresh
+        self.fresh = self.fresh.saturating_add(1);
+        let Some(earlier) = &self.kept.taken else { return self.fresh };
+        while earlier.under_way.contains(&earlier.beyond(self.fresh)) && self.fresh < u16::MAX {
+            self.fresh += 1;
+        }
+        earlier.beyond(self.fresh)
     }
 
     fn find(&self, pid: u16) -> Option<usize> {
@@ -197,6 +264,9 @@ impl Outbox {
         let Some(at) = self.find(pid) else { return Acked::Unknown };
         let inflight = &mut self.inflight[at];
         inflight.released = true;
+        if inflight.delivery.kept > 0 {
+            self.kept.news.push(News::Changed(inflight.delivery.kept));
+        }
         Acked::Done(inflight.delivery.hold.take(), inflight.delivery.message.weight())
     }
 
@@ -211,8 +281,85 @@ impl Outbox {
     fn remove(&mut self, at: usize) -> Acked {
         let Some(inflight) = self.inflight.remove(at) else { return Acked::Unknown };
         self.sent -= 1;
-        self.free.push_back(inflight.pid);
+        self.note(&inflight.delivery, News::Done);
+        let earlier = self.kept.taken.as_mut();
+        if !earlier.is_some_and(|earlier| earlier.under_way.remove(&inflight.pid)) {
+            self.free.push_back(inflight.pid);
+        }
         Acked::Done(inflight.delivery.hold, inflight.delivery.message.weight())
+    }
+
+    fn note(&mut self, delivery: &Delivery, news: impl FnOnce(u32) -> News) {
+        if delivery.kept > 0 {
+            self.kept.news.push(news(delivery.kept));
+        }
+    }
+
+    /// Numbers everything for the store, from the front: it begins anew with this outbox.
+    pub(super) fn number_all(&mut self) -> Vec<Waiting> {
+        self.kept.news = Vec::new();
+        self.kept.last = 0;
+        let under_way = self.inflight.iter_mut().map(|inflight| &mut inflight.delivery);
+        for delivery in under_way.chain(&mut self.queue).filter(|d| d.qos > Qos::AtMostOnce) {
+            self.kept.last += 1;
+            delivery.kept = self.kept.last;
+        }
+        self.kept()
+    }
+
+    /// Numbers the last of the queue.
+    pub(super) fn number_last(&mut self) -> Option<Waiting> {
+        let last = self.queue.back_mut().filter(|delivery| delivery.qos > Qos::AtMostOnce)?;
+        self.kept.last += 1;
+        last.kept = self.kept.last;
+        Some(waiting(last, None))
+    }
+
+    /// All that the store should have.
+    pub(super) fn kept(&self) -> Vec<Waiting> {
+        let under_way = self.inflight.iter().map(|inflight| (&inflight.delivery, inflight.state()));
+        let queue = self.queue.iter().map(|delivery| (delivery, None));
+        let all = under_way.chain(queue).filter(|(delivery, _)| delivery.kept > 0);
+        all.map(|(delivery, sent)| waiting(delivery, sent)).collect()
+    }
+
+    /// What has changed since the last call: what is done, and what is as it is now.
+    pub(super) fn progress(&mut self) -> Option<(Vec<u32>, Vec<Waiting>)> {
+        if self.kept.news.is_empty() {
+            return None;
+        }
+        let (mut done, mut changed) = (Vec::new(), Vec::new());
+        for news in std::mem::take(&mut self.kept.news) {
+            match news {
+                News::Done(number) => done.push(number),
+                News::Changed(number) => {
+                    let found = self.inflight.iter().find(|i| i.delivery.kept == number);
+                    changed.extend(found.map(|i| waiting(&i.delivery, i.state())));
+                }
+            }
+        }
+        Some((done, changed))
+    }
+
+    /// Takes up what an earlier life left. `life` is any number that differs from life to life.
+    pub(super) fn restore(&mut self, all: Vec<Waiting>, life: u64) {
+        let under_way = all.iter().filter_map(|w| w.sent.map(|sent| sent.pid)).collect();
+        let first = (life % LIVES) as u16 * SPREAD;
+        self.kept.taken = Some(Box::new(EarlierIds { under_way, first }));
+        for Waiting { number, message, qos, retain, stored, ids, sent } in all {
+            self.kept.last = self.kept.last.max(number);
+            let (hold, group, kept) = (None, None, number);
+            let delivery = Delivery { message, qos, retain, stored, ids, hold, group, kept };
+            match sent {
+                Some(Sent { pid, released }) => {
+                    self.inflight.push_back(Inflight { pid, delivery, released, dup: true });
+                }
+                None => {
+                    self.count(&delivery, true);
+                    self.queue.push_back(delivery);
+                }
+            }
+        }
     }
 
     /// Takes out what belongs to some groups and was never sent.
@@ -240,5 +387,23 @@ impl Outbox {
             }
         }
         left
+    }
+}
+
+impl Inflight {
+    fn state(&self) -> Option<Sent> {
+        Some(Sent { pid: self.pid, released: self.released })
+    }
+}
+
+fn waiting(delivery: &Delivery, sent: Option<Sent>) -> Waiting {
+    Waiting {
+        number: delivery.kept,
+        message: delivery.message.clone(),
+        qos: delivery.qos,
+        retain: delivery.retain,
+        stored: delivery.stored,
+        ids: delivery.ids.clone(),
+        sent,
     }
 }

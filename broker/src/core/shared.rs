@@ -115,6 +115,7 @@ impl Core {
             stored: false,
             ids: sub.id.into_iter().collect(),
             hold: None,
+            kept: 0,
             group: Some(id),
         };
         self.give(key, delivery);
@@ -149,6 +150,7 @@ impl Core {
                 qos: sub.qos.min(orphan.message.qos),
                 retain: sub.retain_as_published && orphan.message.retain,
                 ids: sub.id.into_iter().collect(),
+                kept: 0,
                 ..orphan
             };
             let limits = &self.settings.limits;

@@ -163,7 +163,16 @@ impl Core {
             let ids = id.into_iter().collect();
             self.give(
                 key,
-                Delivery { message, qos, retain: true, stored: true, ids, hold: None, group: None },
+                Delivery {
+                    message,
+                    qos,
+                    retain: true,
+                    stored: true,
+                    ids,
+                    hold: None,
+                    group: None,
+                    kept: 0,
+                },
             );
         }
     }

@@ -207,8 +207,11 @@ fn topic(change: &Keep) -> Option<&str> {
 fn weight(change: &Keep) -> usize {
     match change {
         Keep::Retained(message) => message.weight(),
+        Keep::Waiting(_, waiting) => waiting.message.weight(),
+        Keep::Asleep(_, waiting, _) => waiting.iter().map(|waiting| waiting.message.weight()).sum(),
         Keep::Cleared(topic) | Keep::Unsubscribed(_, topic) => topic.len(),
         Keep::Subscribed(_, filter, _) => filter.path.len(),
         Keep::Session(_) | Keep::SessionEnded(_) | Keep::Gateways => 0,
+        Keep::Awake(_) | Keep::Received(..) | Keep::Delivered(..) => 0,
     }
 }

@@ -6,10 +6,10 @@ use std::time::Duration;
 use rusqlite::{Connection, Row};
 
 use super::StoreError;
+use super::apply::{NO_LOCAL, RELEASED, RETAIN, RETAIN_AS_PUBLISHED, STORED};
 use super::error::malformed;
 use super::file::File;
-use super::writer::{NO_LOCAL, RETAIN_AS_PUBLISHED};
-use crate::core::{Memory, StoredMessage, StoredSession};
+use crate::core::{Memory, Sent, StoredMessage, StoredSession, StoredWaiting};
 use crate::protocol::{Filter, Qos, RetainHandling};
 
 /// Everything that is still valid at `now`, in milliseconds since the Unix epoch.
@@ -20,6 +20,7 @@ pub(super) fn memory(file: &File, now: i64) -> Result<Memory, StoreError> {
             gateways: gateways(connection)? == *site,
             retained: retained(connection, now)?,
             sessions: sessions(connection, now)?,
+            messages: messages(connection, now)?,
         })
     };
     read().map_err(|cause| StoreError::of(path, cause))
@@ -35,6 +36,7 @@ fn retained(connection: &Connection, now: i64) -> rusqlite::Result<Vec<StoredMes
     let mut query = connection.prepare(sql)?;
     let rows = query.query_map([], |row| {
         Ok(StoredMessage {
+            order: 0,
             topic: row.get(0)?,
             payload: row.get::<_, Vec<u8>>(1)?.into(),
             qos: qos(row, 2)?,
@@ -49,14 +51,19 @@ fn sessions(connection: &Connection, now: i64) -> rusqlite::Result<Vec<StoredSes
     connection.execute("DELETE FROM sessions WHERE ends <= ?1", [now])?;
     let orphans = "DELETE FROM subscriptions WHERE client NOT IN (SELECT client FROM sessions)";
     connection.execute(orphans, [])?;
+    let orphans = "DELETE FROM waiting WHERE client NOT IN (SELECT client FROM sessions)";
+    connection.execute(orphans, [])?;
     let mut subscriptions = subscriptions(connection)?;
-    let mut query = connection.prepare("SELECT client, expiry, ends FROM sessions")?;
+    let mut waiting = waiting(connection)?;
+    let mut query = connection.prepare("SELECT client, expiry, ends, received FROM sessions")?;
     let rows = query.query_map([], |row| {
         let client: Box<str> = row.get(0)?;
         Ok(StoredSession {
             expiry: row.get(1)?,
             left: left(row, 2, now)?,
             subscriptions: subscriptions.remove(&client).unwrap_or_default(),
+            waiting: waiting.remove(&client).unwrap_or_default(),
+            received: numbers(row, 3, u16::from_be_bytes)?,
             client,
         })
     })?;
@@ -82,6 +89,61 @@ fn subscriptions(connection: &Connection) -> rusqlite::Result<Subscriptions> {
         all.entry(row.get(0)?).or_default().push((filter, row.get(4)?));
     }
     Ok(all)
+}
+
+fn messages(connection: &Connection, now: i64) -> rusqlite::Result<Vec<StoredMessage>> {
+    let sql = "SELECT id, topic, payload, qos, properties, expires FROM messages";
+    let mut query = connection.prepare(sql)?;
+    let rows = query.query_map([], |row| {
+        Ok(StoredMessage {
+            order: row.get::<_, i64>(0)?.unsigned_abs(),
+            topic: row.get(1)?,
+            payload: row.get::<_, Vec<u8>>(2)?.into(),
+            qos: qos(row, 3)?,
+            properties: row.get::<_, Vec<u8>>(4)?.into(),
+            left: left(row, 5, now)?,
+        })
+    })?;
+    rows.collect()
+}
+
+type Waiting = HashMap<Box<str>, Vec<StoredWaiting>>;
+
+fn waiting(connection: &Connection) -> rusqlite::Result<Waiting> {
+    let sql = "SELECT client, number, message, qos, flags, identifiers, pid FROM waiting
+        ORDER BY client, number";
+    let mut query = connection.prepare(sql)?;
+    let mut rows = query.query([])?;
+    let mut all = Waiting::new();
+    while let Some(row) = rows.next()? {
+        let flags: u8 = row.get(4)?;
+        let pid: Option<u16> = row.get(6)?;
+        let waiting = StoredWaiting {
+            number: row.get(1)?,
+            order: row.get::<_, i64>(2)?.unsigned_abs(),
+            qos: qos(row, 3)?,
+            retain: flags & RETAIN != 0,
+            stored: flags & STORED != 0,
+            ids: numbers(row, 5, u32::from_be_bytes)?.into(),
+            sent: pid.map(|pid| Sent { pid, released: flags & RELEASED != 0 }),
+        };
+        all.entry(row.get(0)?).or_default().push(waiting);
+    }
+    Ok(all)
+}
+
+/// Numbers of a fixed length in a blob.
+fn numbers<T, const N: usize>(
+    row: &Row<'_>,
+    column: usize,
+    number: fn([u8; N]) -> T,
+) -> rusqlite::Result<Vec<T>> {
+    let bytes: Vec<u8> = row.get(column)?;
+    let (chunks, rest) = bytes.as_chunks::<N>();
+    if !rest.is_empty() {
+        return Err(malformed(column, format!("{} bytes are no list of numbers", bytes.len())));
+    }
+    Ok(chunks.iter().map(|chunk| number(*chunk)).collect())
 }
 
 fn qos(row: &Row<'_>, column: usize) -> rusqlite::Result<Qos> {

@@ -13,6 +13,7 @@
 //! message become one. If that is not enough, or if the file cannot be written, single changes are given up: as soon as
 //! it goes again, everything is written anew in one transaction. The broker serves on all the while.
 
+mod apply;
 mod desk;
 mod error;
 mod file;
@@ -56,7 +57,7 @@ pub(crate) fn open(
 ) -> Result<Opened, StoreError> {
     let file = file::File::open(folder, broker, site)?;
     let incarnation = file.begin_life(started)?;
-    let memory = load::memory(&file, writer::unix_millis())?;
+    let memory = load::memory(&file, apply::unix_millis())?;
     Ok(Opened { file, memory, incarnation })
 }
 

@@ -18,9 +18,10 @@ CREATE TABLE retained (
 CREATE INDEX retained_expires ON retained (expires) WHERE expires IS NOT NULL;
 
 CREATE TABLE sessions (
-    client TEXT    PRIMARY KEY,
-    expiry INTEGER NOT NULL,               -- seconds it outlives its connection; 4294967295 is for ever
-    ends   INTEGER                         -- none: it is connected, or lasts for ever
+    client   TEXT    PRIMARY KEY,
+    expiry   INTEGER NOT NULL,             -- seconds it outlives its connection; 4294967295 is for ever
+    ends     INTEGER,                      -- none: it is connected, or lasts for ever
+    received BLOB    NOT NULL DEFAULT x''  -- QoS 2 ids of the client that it has not released, two bytes each
 ) STRICT, WITHOUT ROWID;
 
 -- In the order of their rowids, the oldest first.
@@ -32,3 +33,32 @@ CREATE TABLE subscriptions (
     identifier INTEGER,
     PRIMARY KEY (client, filter)
 ) STRICT;
+
+-- QoS 1 and 2 messages that wait for sessions. Each stands here once, whoever waits for it.
+CREATE TABLE messages (
+    id         INTEGER PRIMARY KEY,        -- later messages have higher numbers
+    topic      TEXT    NOT NULL,
+    payload    BLOB    NOT NULL,
+    qos        INTEGER NOT NULL,
+    properties BLOB    NOT NULL,
+    expires    INTEGER
+) STRICT;
+
+CREATE TABLE waiting (
+    client      TEXT    NOT NULL,
+    number      INTEGER NOT NULL,          -- the order in which they are sent
+    message     INTEGER NOT NULL,
+    qos         INTEGER NOT NULL,
+    flags       INTEGER NOT NULL,          -- 1: retain, 2: from the retained messages, 4: the client has it (PUBREC)
+    identifiers BLOB    NOT NULL,          -- of subscriptions, four bytes each
+    pid         INTEGER,                   -- none: it was not sent yet
+    PRIMARY KEY (client, number)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX waiting_message ON waiting (message);
+
+CREATE TRIGGER nobody_waits AFTER DELETE ON waiting
+WHEN NOT EXISTS (SELECT 1 FROM waiting WHERE message = old.message)
+BEGIN
+    DELETE FROM messages WHERE id = old.message;
+END;

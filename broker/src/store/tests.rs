@@ -5,7 +5,7 @@ use tempfile::TempDir;
 
 use super::desk::Work;
 use super::*;
-use crate::core::{Lasting, StoredMessage, StoredSession};
+use crate::core::{Lasting, Sent, StoredMessage, StoredSession, Waiting};
 use crate::message::{Message, Moment};
 use crate::protocol::{Filter, Qos, RetainHandling};
 
@@ -90,7 +90,8 @@ fn what_is_put_on_the_desk_is_there_in_the_next_life() {
     let StoredMessage { qos, properties, left, .. } = &memory.retained[1];
     assert_eq!((*qos, &properties[..]), (Qos::AtLeastOnce, &[1, 1][..]));
     assert!(left.is_some_and(|left| left > hours(1).0 && left <= hours(2).0), "{left:?}");
-    let [ever, StoredSession { client, expiry, left, subscriptions }] = &memory.sessions[..] else {
+    let [ever, StoredSession { client, expiry, left, subscriptions, .. }] = &memory.sessions[..]
+    else {
         panic!("{:?}", memory.sessions);
     };
     assert_eq!((&*ever.client, ever.expiry, ever.left), ("for-ever", u32::MAX, None));
@@ -100,6 +101,52 @@ fn what_is_put_on_the_desk_is_there_in_the_next_life() {
         subscriptions.iter().map(|(f, id)| (&*f.path, f.qos, f.no_local, *id)).collect();
     let (z, a) = (("z/#", Qos::AtLeastOnce, true, Some(5)), ("a", Qos::AtMostOnce, true, Some(5)));
     assert_eq!(found, [z, a]);
+}
+
+fn waits(number: u32, message: &Arc<Message>, sent: Option<Sent>) -> Waiting {
+    let (message, ids) = (message.clone(), [7, 70_000].into());
+    Waiting { number, message, qos: Qos::ExactlyOnce, retain: true, stored: false, ids, sent }
+}
+
+#[test]
+fn what_waits_for_sessions_is_there_once_and_until_the_last_has_it() {
+    let folder = TempDir::new().unwrap();
+    let ordered = |topic, order| {
+        let message = message(topic, "x", None);
+        Arc::new(Message { order, ..Arc::into_inner(message).unwrap() })
+    };
+    let (both, one, none) = (ordered("both", 5), ordered("one", 6), ordered("none", 7));
+    let sent = |released| Some(Sent { pid: 9, released });
+    let changes = vec![
+        session("a", u32::MAX, None),
+        session("b", u32::MAX, None),
+        Keep::Waiting("a".into(), waits(8, &none, None)),
+        Keep::Asleep("a".into(), vec![waits(1, &both, sent(false))], vec![1, 65_535]),
+        Keep::Asleep("b".into(), vec![waits(1, &one, None), waits(2, &none, None)], vec![3]),
+        Keep::Waiting("b".into(), waits(3, &both, None)),
+        // As it goes on when they are back.
+        Keep::Waiting("a".into(), waits(1, &both, sent(true))),
+        Keep::Delivered("b".into(), 2),
+        Keep::Received("a".into(), 0x00ff),
+        Keep::Awake("b".into()),
+    ];
+    live(&folder, changes);
+    let Memory { messages, sessions, .. } = open(&folder).memory;
+    let stand: Vec<_> = messages.iter().map(|m| (m.order, &*m.topic)).collect();
+    assert_eq!(stand, [(5, "both"), (6, "one")]);
+    let of = |at: usize| {
+        let waiting = sessions[at].waiting.iter();
+        waiting.map(|w| (w.number, w.order, w.sent)).collect::<Vec<_>>()
+    };
+    assert_eq!(of(0), [(1, 5, sent(true))]);
+    assert_eq!(of(1), [(1, 6, None), (3, 5, None)]);
+    assert_eq!([&sessions[0].received[..], &sessions[1].received], [&[1, 65_535, 0x00ff][..], &[]]);
+    let first = &sessions[0].waiting[0];
+    assert_eq!((first.qos, first.retain, first.stored), (Qos::ExactlyOnce, true, false));
+    assert_eq!(*first.ids, [7, 70_000]);
+    live(&folder, vec![Keep::SessionEnded("a".into()), Keep::Delivered("b".into(), 3)]);
+    let left = open(&folder).memory.messages;
+    assert_eq!(left.iter().map(|m| &*m.topic).collect::<Vec<_>>(), ["one"]);
 }
 
 #[test]
@@ -112,7 +159,7 @@ fn what_has_expired_meanwhile_does_not_come_back() {
     ];
     live(&folder, changes);
     let file = open(&folder).file;
-    let later = writer::unix_millis() + 3_600_000;
+    let later = apply::unix_millis() + 3_600_000;
     let memory = load::memory(&file, later).unwrap();
     assert!(memory.retained.is_empty() && memory.sessions.is_empty());
     let count = |table| {

@@ -1,20 +1,15 @@
 //! The one thread that writes.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use rusqlite::{Transaction, TransactionBehavior};
 
+use super::apply::{Clock, apply, unix_millis};
 use super::desk::{Desk, Work, without_pointless};
 use super::file::File;
 use super::{Everything, StoreError};
-use crate::core::{Keep, Lasting};
-use crate::message::{Message, Moment};
-use crate::protocol::Filter;
-
-/// Flags of a subscription's options.
-pub(super) const NO_LOCAL: u8 = 1;
-pub(super) const RETAIN_AS_PUBLISHED: u8 = 2;
+use crate::core::Keep;
 
 /// How long a commit may lie in the system's memory only. 1 s: what a power failure takes is little, and a small
 /// box's flash is not worn out by it.
@@ -86,7 +81,7 @@ impl Writer {
         let clock = Clock::at(self.desk.now());
         let transaction = self.begin()?;
         transaction.execute_batch(
-            "DELETE FROM retained; DELETE FROM sessions; DELETE FROM subscriptions",
+            "DELETE FROM retained; DELETE FROM sessions; DELETE FROM subscriptions; DELETE FROM waiting",
         )?;
         for change in &changes {
             apply(&transaction, &self.file.site, clock, change)?;
@@ -142,87 +137,4 @@ impl Writer {
             tracing::error!("{error}; what changed last is lost with this life of the broker");
         }
     }
-}
-
-/// Tells instants of the broker's own time in milliseconds since the Unix epoch.
-#[derive(Debug, Clone, Copy)]
-struct Clock {
-    now: Moment,
-    unix: i64,
-}
-
-impl Clock {
-    /// The present is about `now`. The wall clock is read for every transaction, so one that was set right meanwhile
-    /// does no lasting harm.
-    fn at(now: Moment) -> Self {
-        Self { now, unix: unix_millis() }
-    }
-
-    fn wall(self, at: Moment) -> i64 {
-        let millis = |moment: Moment| i64::try_from(moment.0.as_millis()).unwrap_or(i64::MAX);
-        self.unix.saturating_add(millis(at).saturating_sub(millis(self.now)))
-    }
-}
-
-pub(super) fn unix_millis() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-}
-
-fn apply(connection: &Connection, site: &str, clock: Clock, change: &Keep) -> rusqlite::Result<()> {
-    match change {
-        Keep::Retained(message) => retain(connection, clock, message),
-        Keep::Cleared(topic) => {
-            execute(connection, "DELETE FROM retained WHERE topic = ?1", [topic])
-        }
-        Keep::Session(lasting) => session(connection, clock, lasting),
-        Keep::SessionEnded(client) => {
-            execute(connection, "DELETE FROM subscriptions WHERE client = ?1", [client])?;
-            execute(connection, "DELETE FROM sessions WHERE client = ?1", [client])
-        }
-        Keep::Subscribed(client, filter, id) => subscribe(connection, client, filter, *id),
-        Keep::Unsubscribed(client, filter) => {
-            let sql = "DELETE FROM subscriptions WHERE client = ?1 AND filter = ?2";
-            execute(connection, sql, params![client, filter])
-        }
-        Keep::Gateways => execute(connection, "UPDATE broker SET gateways = ?1", [site]),
-    }
-}
-
-fn retain(connection: &Connection, clock: Clock, message: &Message) -> rusqlite::Result<()> {
-    let sql = "INSERT OR REPLACE INTO retained (topic, payload, qos, properties, expires)
-        VALUES (?1, ?2, ?3, ?4, ?5)";
-    let Message { topic, payload, qos, properties, expires, .. } = message;
-    let expires = expires.map(|at| clock.wall(at));
-    execute(connection, sql, params![topic, &payload[..], *qos as u8, &properties[..], expires])
-}
-
-fn session(connection: &Connection, clock: Clock, lasting: &Lasting) -> rusqlite::Result<()> {
-    let sql = "INSERT OR REPLACE INTO sessions (client, expiry, ends) VALUES (?1, ?2, ?3)";
-    let ends = lasting.ends_at.map(|at| clock.wall(at));
-    execute(connection, sql, params![lasting.client, lasting.expiry, ends])
-}
-
-fn subscribe(
-    connection: &Connection,
-    client: &str,
-    filter: &Filter,
-    id: Option<u32>,
-) -> rusqlite::Result<()> {
-    // An update keeps the place among the others.
-    let sql = "INSERT INTO subscriptions (client, filter, qos, options, identifier)
-        VALUES (?1, ?2, ?3, ?4, ?5)
-        ON CONFLICT DO UPDATE SET qos = ?3, options = ?4, identifier = ?5";
-    let no_local = if filter.no_local { NO_LOCAL } else { 0 };
-    let as_published = if filter.retain_as_published { RETAIN_AS_PUBLISHED } else { 0 };
-    let options = no_local | as_published;
-    execute(connection, sql, params![client, filter.path, filter.qos as u8, options, id])
-}
-
-fn execute(
-    connection: &Connection,
-    sql: &str,
-    values: impl rusqlite::Params,
-) -> rusqlite::Result<()> {
-    connection.prepare_cached(sql)?.execute(values).map(drop)
 }

@@ -11,6 +11,8 @@ pub(in crate::core) struct Ledger {
     retained: BTreeMap<String, (String, Option<Moment>)>,
     sessions: BTreeMap<String, String>,
     subscriptions: BTreeMap<(String, String), String>,
+    waiting: BTreeMap<(String, u32), (String, Option<Moment>)>,
+    received: BTreeMap<String, Vec<u16>>,
 }
 
 impl Ledger {
@@ -31,6 +33,25 @@ impl Ledger {
                 Keep::SessionEnded(client) => {
                     self.sessions.remove(&*client);
                     self.subscriptions.retain(|(whose, _), _| **whose != *client);
+                    self.waiting.retain(|(whose, _), _| **whose != *client);
+                    self.received.remove(&*client);
+                }
+                Keep::Asleep(client, waiting, received) => {
+                    self.waiting.retain(|(whose, _), _| **whose != *client);
+                    for waiting in waiting {
+                        self.wait(&client, &waiting);
+                    }
+                    self.receive(&client, received);
+                }
+                Keep::Awake(client) => self.receive(&client, Vec::new()),
+                Keep::Received(client, id) => {
+                    let all = self.received.entry(client.to_string()).or_default();
+                    all.push(id);
+                    all.sort();
+                }
+                Keep::Waiting(client, waiting) => self.wait(&client, &waiting),
+                Keep::Delivered(client, number) => {
+                    self.waiting.remove(&(client.to_string(), number));
                 }
                 Keep::Subscribed(client, filter, id) => {
                     let words = format!("{:?} {} {id:?}", filter.qos, filter.no_local);
@@ -43,9 +64,24 @@ impl Ledger {
         }
     }
 
+    fn wait(&mut self, client: &str, waiting: &Waiting) {
+        let Waiting { number, message, qos, retain, stored, ids, sent } = waiting;
+        let order = message.order;
+        let words = format!("{order} {qos:?} {retain} {stored} {ids:?} {sent:?}");
+        self.waiting.insert((client.to_owned(), *number), (words, message.expires));
+    }
+
+    fn receive(&mut self, client: &str, received: Vec<u16>) {
+        self.received.remove(client);
+        if !received.is_empty() {
+            self.received.insert(client.to_owned(), received);
+        }
+    }
+
     /// What has expired need not be told: the store sees by itself when its time is over.
     pub(in crate::core) fn without_expired(mut self, now: Moment) -> Self {
         self.retained.retain(|_, (_, expires)| expires.is_none_or(|at| at > now));
+        self.waiting.retain(|_, (_, expires)| expires.is_none_or(|at| at > now));
         self
     }
 
@@ -74,13 +110,33 @@ fn next_life(bench: &Bench, seconds: u64) -> Bench {
                 qos: message.qos,
                 properties: message.properties.clone(),
                 left: message.expires.map(left),
+                order: 0,
             }),
             Keep::Session(lasting) => memory.sessions.push(StoredSession {
                 client: (*lasting.client).into(),
                 expiry: lasting.expiry,
                 left: lasting.ends_at.map(left),
                 subscriptions: Vec::new(),
+                waiting: Vec::new(),
+                received: Vec::new(),
             }),
+            Keep::Asleep(client, waiting, received) => {
+                let session = memory.sessions.iter_mut().find(|s| *s.client == *client).unwrap();
+                session.received = received;
+                for Waiting { number, message, qos, retain, stored, ids, sent } in waiting {
+                    let order = message.order;
+                    let waiting = StoredWaiting { number, order, qos, retain, stored, ids, sent };
+                    session.waiting.push(waiting);
+                    memory.messages.push(StoredMessage {
+                        order,
+                        topic: message.topic.clone(),
+                        payload: message.payload.clone(),
+                        qos: message.qos,
+                        properties: message.properties.clone(),
+                        left: message.expires.map(left),
+                    });
+                }
+            }
             Keep::Subscribed(client, filter, id) => {
                 let session = memory.sessions.iter_mut().find(|s| *s.client == *client).unwrap();
                 session.subscriptions.push((filter, id));
@@ -110,7 +166,7 @@ fn the_next_life_serves_a_sleeping_session_as_if_nothing_had_happened() {
     second.pull(other);
     let (sleeper, present) = second.open(kept("sleeper", 100));
     assert!(present);
-    assert_eq!(second.pull(sleeper), ["c x q1 #1", "a/1 x q1 #2"]);
+    assert_eq!(second.pull(sleeper), ["c x q1 #28673", "a/1 x q1 #28674"]);
     second.core.closed(second.now, sleeper, Ended::Lost);
     second.later(101);
     assert!(!second.open(kept("sleeper", 100)).1, "it has had its time");
@@ -146,4 +202,43 @@ fn what_is_kept_of_a_gateway_is_only_that_there_is_one() {
         .send(device, Packet::Publish(publish("home/hall/door/report", "ON", Qos::AtLeastOnce, 1)));
     second.later(3600);
     assert_eq!(second.pull(device), [] as [&str; 0], "it is told nothing that may not be true");
+}
+
+#[test]
+fn what_waited_for_a_sleeping_session_comes_in_the_next_life_with_its_handshakes() {
+    let mut first = keeping();
+    let (sleeper, _) = first.open(kept("sleeper", 100));
+    let (other, _) = first.open(connect("other"));
+    let filter = Filter { qos: Qos::ExactlyOnce, ..filter("t", Qos::AtMostOnce) };
+    first.send(sleeper, Packet::Subscribe { pid: 1, id: None, filters: vec![filter] });
+    for (pid, payload) in [(1, "done"), (2, "received"), (3, "sent")] {
+        first.send(other, Packet::Publish(publish("t", payload, Qos::ExactlyOnce, pid)));
+    }
+    first.pull(sleeper);
+    for pid in [1, 2] {
+        first.send(sleeper, Packet::Pubrec(pid, true));
+    }
+    first.send(sleeper, Packet::Pubcomp(1));
+    // Its own publish is received and not released.
+    first.send(sleeper, Packet::Publish(publish("mine", "x", Qos::ExactlyOnce, 9)));
+    first.core.closed(first.now, sleeper, Ended::Lost);
+    let waits = publish("t", "waits", Qos::ExactlyOnce, 4);
+    first.send(other, Packet::Publish(waits));
+    let short = publish("t", "short", Qos::AtLeastOnce, 5);
+    let expiry = Properties { expiry: Some(50), ..Properties::default() };
+    first.send(other, Packet::Publish(Publish { properties: expiry, ..short }));
+    let mut second = next_life(&first, 60);
+    let (sleeper, _) = second.open(kept("sleeper", 100));
+    let (mine, _) = second.open(connect("watches-mine"));
+    second.subscribe(mine, "mine");
+    second.pull(mine);
+    let again = Publish { dup: true, ..publish("mine", "x", Qos::ExactlyOnce, 9) };
+    second.send(sleeper, Packet::Publish(again));
+    // The same ids as before, and for the new one an id that the client cannot know.
+    let first_free = 7 * 4096 + 1;
+    let wanted = ["Pubrec(9, Normal)", "Pubrel(2)", "t sent q2 #3 dup"].map(str::to_owned);
+    let pulled = second.pull(sleeper);
+    assert_eq!(pulled[..3], wanted);
+    assert_eq!(pulled[3..], [format!("t waits q2 #{first_free}")]);
+    assert_eq!(second.pull(mine), [] as [&str; 0], "a repetition is not a new message");
 }
