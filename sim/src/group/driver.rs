@@ -187,6 +187,7 @@ impl World {
         self.applied(node);
         for out in messages {
             let last = matches!(out.message, Message::Promise { .. } | Message::Accepted { .. });
+            self.accepts_a_change(node, &out);
             self.send(node, out);
             if last && self.calm.is_none() && self.dice.chance(self.plan.last_act) {
                 return self.crash(node);

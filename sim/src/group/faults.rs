@@ -25,11 +25,12 @@ pub(crate) enum Fault {
     Suspicion,
     Campaign,
     Duel,
+    Usurp,
     LostDisk,
 }
 
 impl Fault {
-    pub(crate) const ALL: [Self; 19] = [
+    pub(crate) const ALL: [Self; 20] = [
         Self::Crash,
         Self::CrashLeader,
         Self::PowerCut,
@@ -48,6 +49,7 @@ impl Fault {
         Self::Suspicion,
         Self::Campaign,
         Self::Duel,
+        Self::Usurp,
         Self::LostDisk,
     ];
 }
@@ -113,6 +115,7 @@ impl World {
             }
             Fault::Campaign => self.campaign(node),
             Fault::Duel => self.duel(node),
+            Fault::Usurp => self.usurp(node),
             Fault::LostDisk => self.lose_disk(node),
         }
     }
@@ -137,8 +140,26 @@ impl World {
         }
     }
 
-    pub(crate) fn leader_or(&self, node: usize) -> usize {
-        self.nodes.iter().position(super::node::Node::leads).unwrap_or(node)
+    /// A leader is cut off or stands still, another takes over meanwhile, and people ask the old one whether it leads.
+    fn usurp(&mut self, node: usize) {
+        let (leader, rival) = (self.leader_or(node), self.dice.below(self.nodes.len()));
+        if self.dice.chance(50) {
+            self.isolate(leader);
+        } else {
+            self.pause(leader, 0);
+        }
+        let soon = self.dice.tail(500, 100_000);
+        self.after(soon, Due::Campaign { node: rival });
+        for _ in 0..self.dice.between(1, 4) {
+            let later = self.dice.tail(500, 600_000);
+            self.after(later, Due::Ask { node: leader, client: None });
+        }
+    }
+
+    /// One of those that lead: an old leader may not know yet that there is a new one.
+    pub(crate) fn leader_or(&mut self, node: usize) -> usize {
+        let leading: Vec<_> = (0..self.nodes.len()).filter(|at| self.nodes[*at].leads()).collect();
+        if leading.is_empty() { node } else { self.dice.pick(&leading) }
     }
 
     fn cut_power(&mut self) {
@@ -206,6 +227,12 @@ impl World {
             }
         }
         self.split(side | 1 << leader);
+        // The others need not wait until they miss the leader.
+        let other = self.dice.below(self.nodes.len());
+        if other != leader && self.dice.chance(50) {
+            let soon = self.dice.tail(500, 100_000);
+            self.after(soon, Due::Campaign { node: other });
+        }
     }
 
     fn isolate(&mut self, node: usize) {

@@ -1,6 +1,6 @@
 //! Who votes: wishes for other voters, and disks that are lost and come back as new replicas.
 
-use paxos::{Input, ReplicaId, Voters};
+use paxos::{Input, Message, Outgoing, ReplicaId, Voters};
 
 use super::claims::{is_majority, votes};
 use super::disk::Disk;
@@ -53,6 +53,19 @@ impl World {
                 let (soon, fault) = (self.dice.tail(500, 80_000), self.dice.pick(&AFTER_A_CHANGE));
                 self.after(soon, Due::Fault { only: Some(fault) });
             }
+        }
+    }
+
+    /// So is the moment at which a voter has said yes to a change, and does not know yet what has become of it.
+    pub(crate) fn accepts_a_change(&mut self, node: usize, out: &Outgoing) {
+        let Message::Accepted { from, to, .. } = out.message else {
+            return;
+        };
+        let mut accepted = self.nodes[node].disk.accepted.range(from..=to);
+        let change = accepted.any(|(_, (_, value))| value.voters().is_some());
+        if change && out.to != self.nodes[node].id && self.dice.chance(25) {
+            let fault = self.dice.pick(&AFTER_A_CHANGE);
+            self.after(0, Due::Fault { only: Some(fault) });
         }
     }
 
