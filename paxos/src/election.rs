@@ -33,9 +33,9 @@ pub(crate) struct Election {
     votes: Option<(Votes, Option<Ballot>)>,
     /// Attempts in a row that led to nothing; widens the random part of the timeout.
     failures: u32,
-    /// The silence to wait for: at least so much, and up to so much more at random. Measured anew when anything
-    /// changes that it depends on, and not with every word of the same leader.
-    silence: (Duration, Duration),
+    /// The silence to wait for. Drawn anew for every leader and after every attempt, and not with every word of the
+    /// same leader.
+    patience: Duration,
 }
 
 impl Election {
@@ -49,7 +49,7 @@ impl Election {
             attempt: 0,
             votes: None,
             failures: 0,
-            silence: (Duration::ZERO, Duration::ZERO),
+            patience: Duration::ZERO,
         };
         election.rearm(now, group, random);
         election
@@ -73,23 +73,19 @@ impl Election {
 
     /// The interval from `election_min` to `election_max` is shared out by rank, so that the preferred replica asks
     /// first and two seldom ask at once. Nobody waits for the leader whose silence this measures.
-    fn measure(&mut self, group: &Group) {
+    fn draw(&mut self, group: &Group, random: &mut Random) {
         let config = &group.config;
         let voters = group.voters.len().max(1) as u32;
         let share = (config.election_max - config.election_min) / voters;
         let rank = group.rank(self.heard.map(|(replica, _)| replica));
-        self.silence = (config.election_min + share * rank, share);
+        let back_off = config.election_max * (self.failures.min(4) / 2);
+        let chance = random.up_to(share) + random.up_to(back_off);
+        self.patience = config.election_min + share * rank + chance;
     }
 
     pub(crate) fn rearm(&mut self, now: Moment, group: &Group, random: &mut Random) {
-        self.measure(group);
-        self.wait(now, group, random);
-    }
-
-    fn wait(&mut self, now: Moment, group: &Group, random: &mut Random) {
-        let (least, share) = self.silence;
-        let back_off = group.config.election_max * (self.failures.min(4) / 2);
-        self.timer = now + least + random.up_to(share) + random.up_to(back_off);
+        self.draw(group, random);
+        self.timer = now + self.patience;
     }
 
     /// A leader of `ballot` was heard. True if it was not followed before.
@@ -104,12 +100,12 @@ impl Election {
         self.heard = Some((ballot.replica, now));
         self.suspected = false;
         self.votes = self.votes.filter(|(_, asked)| *asked == Some(ballot));
-        self.failures = 0;
+        let failed = core::mem::take(&mut self.failures) > 0;
         let new = self.leader.replace(ballot) != Some(ballot);
-        if new {
-            self.measure(group);
+        if new || failed {
+            self.draw(group, random);
         }
-        self.wait(now, group, random);
+        self.timer = now + self.patience;
         new
     }
 

@@ -23,8 +23,8 @@ impl Add<Duration> for Moment {
     type Output = Self;
 
     fn add(self, span: Duration) -> Self {
-        let micros = u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
-        Self(self.0.saturating_add(micros))
+        let seconds = span.as_secs().saturating_mul(1_000_000);
+        Self(self.0.saturating_add(seconds).saturating_add(u64::from(span.subsec_micros())))
     }
 }
 
@@ -162,6 +162,8 @@ mod tests {
     #[test]
     fn time_saturates_instead_of_wrapping() {
         assert_eq!(Moment::NEVER + Duration::from_secs(1), Moment::NEVER);
+        assert_eq!(Moment(1) + Duration::MAX, Moment::NEVER);
+        assert_eq!(Moment(1) + Duration::from_micros(2_000_003), Moment(2_000_004));
         assert_eq!(Moment(5).since(Moment(9)), Duration::ZERO);
     }
 }

@@ -275,14 +275,17 @@ impl Leader {
     /// When the majority's answers are too old, unless new ones come.
     pub(crate) fn quorum_until(&self, group: &Group) -> Moment {
         let others = group.voters.majority().saturating_sub(1);
-        let heard = || self.peers.values().map(|peer| peer.heard);
-        // The latest moment since which a majority, this replica included, was heard.
-        let since =
-            heard().filter(|since| heard().filter(|at| at >= since).count() >= others).max();
-        match since.filter(|_| others > 0 && !mutant!(LostQuorumIgnored)) {
-            Some(since) => since + group.config.election_max,
-            None => Moment::NEVER,
+        if others == 0 || mutant!(LostQuorumIgnored) {
+            return Moment::NEVER;
         }
+        let mut heard = [Moment::default(); Voters::MOST];
+        for (place, peer) in heard.iter_mut().zip(self.peers.values()) {
+            *place = peer.heard;
+        }
+        let heard = &mut heard[..self.peers.len()];
+        heard.sort_unstable_by(|one, other| other.cmp(one));
+        // The latest moment since which a majority, this replica included, was heard.
+        heard[others - 1] + group.config.election_max
     }
 
     /// The earliest resend, if a round is open.

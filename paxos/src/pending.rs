@@ -139,6 +139,9 @@ impl Pending {
 
     /// Takes the next slot's value out of the queue: all that waits, up to the limits (group commit).
     pub(crate) fn batch(&mut self, config: &Config) -> Option<Value> {
+        if self.queue.len() <= 1 {
+            return Some(Value::Batch(Arc::from([self.queue.pop_front()?])));
+        }
         let (mut count, mut bytes) = (0, 0);
         for request in self.queue.iter().take(config.batch_requests) {
             bytes += request.payload.len();
@@ -148,7 +151,7 @@ impl Pending {
             count += 1;
         }
         let batch: Vec<_> = self.queue.drain(..count).collect();
-        (count > 0).then(|| Value::Batch(Arc::from(batch)))
+        Some(Value::Batch(Arc::from(batch)))
     }
 
     /// These were not proposed and will not be.

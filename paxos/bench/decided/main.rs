@@ -6,7 +6,8 @@
 //! ours hands every replica its entries.
 //!
 //! `cargo bench -p paxos-bench`, with optional arguments: how many rounds, how many thousand entries a round, how
-//! many in flight, and the word `ours` to leave the other crate out, for a profiler.
+//! many in flight; and for a profiler the words `ours` or `omni` to leave the other crate out, and `together` or
+//! `alone` to leave out the other way of travelling.
 
 mod omni;
 mod ours;
@@ -46,18 +47,31 @@ struct Outcome {
     messages: f64,
 }
 
+impl Outcome {
+    /// Of a crate that was left out.
+    const NONE: Self = Self { rate: f64::NAN, messages: f64::NAN };
+}
+
+/// Which crates are measured.
+struct Sides {
+    ours: bool,
+    omni: bool,
+}
+
 fn main() {
-    let alone = std::env::args().any(|word| word == "ours");
+    let word = |word: &str| std::env::args().any(|given| given == word);
+    let sides = Sides { ours: !word("omni"), omni: !word("ours") };
     // Cargo adds `--bench`.
     let mut numbers = std::env::args().skip(1).filter_map(|word| word.parse::<usize>().ok());
     let rounds = numbers.next().unwrap_or(5);
     let entries = numbers.next().unwrap_or(400) * 1000;
     let only = numbers.next();
     println!("{entries} entries of 64 bytes a round, {rounds} rounds, three replicas");
-    for (travel, title) in [
-        (Travel::Together, "entries that wait together share a message"),
-        (Travel::Alone, "every entry in a message and a slot of its own"),
-    ] {
+    let tables = [
+        (Travel::Together, "alone", "entries that wait together share a message"),
+        (Travel::Alone, "together", "every entry in a message and a slot of its own"),
+    ];
+    for (travel, _, title) in tables.into_iter().filter(|(_, other, _)| !word(other)) {
         println!("\n{title}");
         println!(
             "in flight: ours/s, median and best; omnipaxos/s; ratio, median; messages an entry, both"
@@ -65,29 +79,41 @@ fn main() {
         for in_flight in
             IN_FLIGHT.into_iter().filter(|count| only.is_none_or(|only| only == *count))
         {
-            compare(travel, in_flight, entries, rounds, alone);
+            compare(travel, in_flight, entries, rounds, &sides);
         }
     }
 }
 
-fn compare(travel: Travel, in_flight: usize, entries: usize, rounds: usize, alone: bool) {
-    let (mut ours, mut omni, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+fn compare(travel: Travel, in_flight: usize, entries: usize, rounds: usize, sides: &Sides) {
+    let (mut our_rates, mut their_rates, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     let mut messages = (0.0, 0.0);
-    for _ in 0..rounds {
-        let us = run(&mut ours::Ours::new(travel, in_flight), travel, in_flight, entries);
-        let peer = || run(&mut omni::Omni::new(travel), travel, in_flight, entries);
-        let them = if alone { Outcome { rate: f64::NAN, messages: f64::NAN } } else { peer() };
-        ours.push(us.rate);
-        omni.push(them.rate);
+    let ours = || match sides.ours {
+        true => run(&mut ours::Ours::new(travel, in_flight), travel, in_flight, entries),
+        false => Outcome::NONE,
+    };
+    let omni = || match sides.omni {
+        true => run(&mut omni::Omni::new(travel), travel, in_flight, entries),
+        false => Outcome::NONE,
+    };
+    // One round that does not count finds memory and caches cold.
+    ours();
+    omni();
+    for round in 0..rounds {
+        // Each goes first in turn.
+        let first = (round % 2 == 0).then(ours);
+        let them = omni();
+        let us = first.unwrap_or_else(ours);
+        our_rates.push(us.rate);
+        their_rates.push(them.rate);
         ratios.push(us.rate / them.rate);
         messages = (us.messages, them.messages);
     }
     println!(
         "{in_flight:>9}: {:>9.0} {:>9.0}; {:>9.0} {:>9.0}; {:.2}; {:.3} {:.3}",
-        median(&mut ours),
-        best(&ours),
-        median(&mut omni),
-        best(&omni),
+        median(&mut our_rates),
+        best(&our_rates),
+        median(&mut their_rates),
+        best(&their_rates),
         median(&mut ratios),
         messages.0,
         messages.1

@@ -1,7 +1,7 @@
 //! Three replicas of the crate `paxos`, driven as its contract says.
 
-use paxos::{Config, Input, Moment, Outgoing, Record, Recovered, Replica, ReplicaId, Voters};
-use paxos::{Request, Step};
+use paxos::{Ballot, Config, Input, Moment, Outgoing, Record, Recovered, Replica, ReplicaId};
+use paxos::{Request, Slot, Step, Value, Voters};
 
 use crate::{Group, Travel};
 
@@ -20,8 +20,40 @@ pub(crate) struct Ours {
 struct Node {
     replica: Replica,
     step: Step,
-    disk: Vec<Record>,
+    disk: Disk,
     decided: usize,
+}
+
+/// Keeps what a disk would, as the other crate's storage in memory does: the log, and the last of each mark.
+struct Disk {
+    promised: Ballot,
+    chosen: Slot,
+    /// From slot 1 on.
+    log: Vec<(Ballot, Value)>,
+}
+
+impl Disk {
+    const fn new() -> Self {
+        Self { promised: Ballot::ZERO, chosen: Slot::ZERO, log: Vec::new() }
+    }
+
+    fn write(&mut self, record: &Record) {
+        match record {
+            Record::Promised(ballot) => {
+                assert!(*ballot > self.promised, "a promise fell to {ballot}");
+                self.promised = *ballot;
+            }
+            Record::Chosen(slot) => {
+                assert!(*slot > self.chosen, "the mark fell to slot {slot}");
+                self.chosen = *slot;
+            }
+            Record::Accepted { slot, ballot, value } => {
+                assert!(slot.0 == self.log.len() as u64 + 1, "slot {slot} does not come next");
+                self.log.push((*ballot, value.clone()));
+            }
+            Record::Founded(_) | Record::Installed(_) => unreachable!("the group was founded"),
+        }
+    }
 }
 
 impl Ours {
@@ -36,7 +68,7 @@ impl Ours {
             }
             let disk = Recovered::empty().founded_by(voters.clone());
             let replica = Replica::new(config, disk, NOW);
-            Node { replica, step: Step::default(), disk: Vec::new(), decided: 0 }
+            Node { replica, step: Step::default(), disk: Disk::new(), decided: 0 }
         };
         let inboxes = [vec![Input::Campaign], Vec::new(), Vec::new()];
         let mut group = Self { nodes: VOTERS.map(node), inboxes, messages: 0 };
@@ -61,7 +93,7 @@ impl Ours {
         step.take_immediate().for_each(&mut send);
         *decided += step.chosen().iter().map(|chosen| chosen.value.requests().len()).sum::<usize>();
         let Ok(((), durable)) = step.persist(|records| {
-            disk.extend_from_slice(records);
+            records.iter().for_each(|record| disk.write(record));
             Ok::<_, std::convert::Infallible>(())
         });
         durable.into_messages().for_each(send);

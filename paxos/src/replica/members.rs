@@ -62,9 +62,12 @@ impl Replica {
     /// Follows the changes of voters up to the chosen prefix. A slot says who votes behind it, so this comes before
     /// anything is decided about a later slot.
     pub(super) fn regroup(&mut self, step: &mut Step) {
-        if self.regrouped == self.log.chosen() {
-            return;
+        if self.regrouped < self.log.chosen() {
+            self.look_for_changes(step);
         }
+    }
+
+    fn look_for_changes(&mut self, step: &mut Step) {
         let mut new = step.chosen.iter().rev().take_while(|entry| entry.slot > self.regrouped);
         let last = new.find_map(|entry| Some((entry.slot, entry.value.voters()?.clone())));
         self.regrouped = self.log.chosen();
