@@ -263,6 +263,11 @@ impl World {
         self.nodes[node].snapshots.push(state);
         self.nodes[node].reported = slot;
         self.input(node, Input::Installed { slot, voters });
+        // What a snapshot says matters most to whoever leads next.
+        if self.dice.chance(25) {
+            let soon = self.dice.tail(500, 100_000);
+            self.after(soon, Due::Campaign { node });
+        }
     }
 
     /// Sees to it that the replica is woken when it wants to be.

@@ -26,11 +26,12 @@ pub(crate) enum Fault {
     Campaign,
     Duel,
     Usurp,
+    Rush,
     LostDisk,
 }
 
 impl Fault {
-    pub(crate) const ALL: [Self; 20] = [
+    pub(crate) const ALL: [Self; 21] = [
         Self::Crash,
         Self::CrashLeader,
         Self::PowerCut,
@@ -50,6 +51,7 @@ impl Fault {
         Self::Campaign,
         Self::Duel,
         Self::Usurp,
+        Self::Rush,
         Self::LostDisk,
     ];
 }
@@ -116,6 +118,7 @@ impl World {
             Fault::Campaign => self.campaign(node),
             Fault::Duel => self.duel(node),
             Fault::Usurp => self.usurp(node),
+            Fault::Rush => self.rush(),
             Fault::LostDisk => self.lose_disk(node),
         }
     }
@@ -153,6 +156,16 @@ impl World {
         for _ in 0..self.dice.between(1, 4) {
             let later = self.dice.tail(500, 600_000);
             self.after(later, Due::Ask { node: leader, client: None });
+        }
+    }
+
+    /// Many ask at once: queues run over, and whoever is away needs a snapshot when it comes back.
+    fn rush(&mut self) {
+        for _ in 0..self.dice.between(10, 60) {
+            let node = self.dice.below(self.nodes.len());
+            let client = Some(self.dice.below(self.clients.len()));
+            let soon = self.dice.tail(500, 50_000);
+            self.after(soon, Due::Ask { node, client });
         }
     }
 

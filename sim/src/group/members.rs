@@ -63,7 +63,7 @@ impl World {
         };
         let mut accepted = self.nodes[node].disk.accepted.range(from..=to);
         let change = accepted.any(|(_, (_, value))| value.voters().is_some());
-        if change && out.to != self.nodes[node].id && self.dice.chance(25) {
+        if change && out.to != self.nodes[node].id && self.dice.chance(40) {
             let fault = self.dice.pick(&AFTER_A_CHANGE);
             self.after(0, Due::Fault { only: Some(fault) });
         }
