@@ -1,9 +1,13 @@
 //! `hearth broker`
 
+mod roles;
+mod users;
+
 use std::time::{Duration, SystemTime};
 
-use broker::{Broker, Limits, Settings};
-use clap::Args;
+use broker::{Access, Broker, Limits, Reloader, Settings};
+use clap::{Args, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{Globals, flag};
 use crate::failure::Outcome;
@@ -13,12 +17,18 @@ use crate::stop;
 const EXAMPLES: &str = "\
 Examples:
   hearth broker                         on 127.0.0.1:1883, for this machine only
-  hearth broker --bind 0.0.0.0:1883     for everyone on the network
-  hearth broker --bind 127.0.0.1:0      on any free port, which it prints";
+  hearth broker --bind 127.0.0.1:0      on any free port, which it prints
+  hearth broker user add ada --role admin
+  hearth broker --bind 0.0.0.0:1883     for all users on the network, once there are any
+  hearth broker roles                   who may do what
+
+At SIGHUP it reads the files of users and roles again.";
 
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 pub(crate) struct BrokerArgs {
+    #[command(subcommand)]
+    command: Option<BrokerCommand>,
     /// Address and port to listen on [default: 127.0.0.1:1883]
     #[arg(long, value_name = "ADDRESS:PORT")]
     bind: Option<String>,
@@ -30,10 +40,23 @@ pub(crate) struct BrokerArgs {
     data_dir: Option<String>,
 }
 
+#[derive(Debug, Subcommand)]
+enum BrokerCommand {
+    /// Add, change, remove or list the users
+    User(users::UserArgs),
+    /// Print the roles: who may do what
+    Roles,
+}
+
 /// What the broker prints before its address, for people and for whoever started it.
 pub(crate) const LISTENING: &str = "broker listening on ";
 
 pub(crate) async fn broker(globals: &Globals, args: BrokerArgs) -> Outcome {
+    match args.command {
+        Some(BrokerCommand::User(user)) => return users::users(globals, user).await,
+        Some(BrokerCommand::Roles) => return roles::roles(globals),
+        None => {}
+    }
     let flags = [
         flag("--bind", "broker.bind", args.bind),
         flag("--id", "broker.id", args.id),
@@ -42,7 +65,23 @@ pub(crate) async fn broker(globals: &Globals, args: BrokerArgs) -> Outcome {
     let settings = globals.settings(flags.into_iter().flatten().collect())?;
     let broker = Broker::bind(checked(settings)).await?;
     out!("{LISTENING}{}", broker.local_addr());
-    broker.run(stop::requested(globals)).await?;
+    let reloader = broker.reloader();
+    tokio::select! {
+        ended = broker.run(stop::requested(globals)) => ended?,
+        never = reload(reloader) => never?,
+    }
+    Ok(())
+}
+
+/// Reads the files again at every SIGHUP. Ends only if that signal cannot be heard.
+async fn reload(reloader: Reloader) -> Outcome {
+    let mut hangups = signal(SignalKind::hangup())?;
+    while hangups.recv().await.is_some() {
+        match reloader.reload() {
+            Ok(()) => out!("users and roles are read again"),
+            Err(error) => eprintln!("hearth: users and roles stay as they were: {error}"),
+        }
+    }
     Ok(())
 }
 
@@ -59,6 +98,7 @@ fn checked(settings: hearth_config::Settings) -> Settings {
         incarnation: u64::try_from(started.as_millis()).unwrap_or(u64::MAX),
         durable_ack: broker.durable_ack,
         data_dir: broker.data_dir,
+        access: Access { users: broker.users, roles: broker.roles, residents: Vec::new() },
         limits: Limits {
             connections: limits.connections,
             sessions: limits.sessions,

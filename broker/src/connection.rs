@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
+use crate::access::Door;
 use crate::core::{Core, Ended, Received};
 use crate::hub::Hub;
 use crate::message::{ConnId, Moment};
@@ -34,8 +35,16 @@ const LINGER: Duration = Duration::from_millis(200);
 /// A deadline that never comes; a year.
 const NEVER: Duration = Duration::from_secs(365 * 24 * 3600);
 
+/// Who knocks, as far as the transport knows.
+pub(crate) struct Visitor {
+    pub(crate) address: SocketAddr,
+    /// The name in the client's certificate.
+    pub(crate) certificate: Option<Box<str>>,
+    pub(crate) door: Arc<Door>,
+}
+
 /// Serves one client until it is gone.
-pub(crate) async fn serve<R, W>(hub: Arc<Hub>, reader: R, writer: W, peer: SocketAddr)
+pub(crate) async fn serve<R, W>(hub: Arc<Hub>, reader: R, writer: W, visitor: Visitor)
 where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
@@ -49,7 +58,8 @@ where
         crowd: hub.watch_crowd(),
         reader,
         writer,
-        peer,
+        peer: visitor.address,
+        visitor,
         input: BytesMut::with_capacity(4096),
         output: BytesMut::new(),
         actions: Vec::new(),
@@ -81,6 +91,7 @@ struct Connection<'h, R, W> {
     reader: R,
     writer: W,
     peer: SocketAddr,
+    visitor: Visitor,
     input: BytesMut,
     output: BytesMut,
     actions: Vec<Action>,
@@ -105,7 +116,7 @@ enum End {
 impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<'_, R, W> {
     async fn run(mut self) {
         let limit = self.hub.settings.limits.connect_timeout;
-        let connect = match timeout(limit, self.read_connect()).await {
+        let mut connect = match timeout(limit, self.read_connect()).await {
             Ok(Ok(connect)) => connect,
             Ok(Err(reason)) => return self.refuse(reason).await,
             Err(_) => return tracing::info!(peer = %self.peer, "sent no CONNECT in time"),
@@ -113,7 +124,14 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<'_, R, W> {
         let (version, keep_alive) = (connect.version, connect.keep_alive);
         let anonymous = connect.client_id.is_empty();
         let encoder = Encoder(version);
-        let connected = match self.hub.step(|core, now| core.connect(now, self.id, connect)) {
+        let login = std::mem::take(&mut connect.login);
+        let Visitor { address, certificate, door } = &self.visitor;
+        let admitted = door.admit(address.ip(), certificate.as_deref(), login).await;
+        let entered = admitted.and_then(|guest| {
+            // What was true when the password was looked at may have changed meanwhile.
+            self.hub.step(|core, now| core.connect(now, self.id, connect, door.again(guest)?))
+        });
+        let connected = match entered {
             Ok(connected) => connected,
             Err(reason) => {
                 encoder.refuse(&mut self.output, reason);

@@ -2,7 +2,9 @@
 
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 
+use crate::access::AccessError;
 use crate::store::StoreError;
 
 /// Why a broker could not start.
@@ -27,6 +29,15 @@ pub enum BindError {
         /// What the system said.
         cause: io::Error,
     },
+    /// Without users nobody outside of this machine may come in.
+    Unguarded {
+        /// The address as given.
+        bind: String,
+        /// Where the users would be.
+        users: Option<PathBuf>,
+    },
+    /// The users or the roles cannot be read.
+    Access(AccessError),
     /// The router thread did not start.
     Router(String),
     /// The file of what outlives the broker cannot be used.
@@ -52,6 +63,19 @@ impl fmt::Display for BindError {
                 )
             }
             Self::Store(error) => error.fmt(f),
+            Self::Unguarded { bind, users } => {
+                let place = match users {
+                    Some(path) => format!(" in {}", path.display()),
+                    None => String::new(),
+                };
+                write!(
+                    f,
+                    "the broker does not listen on {bind}, because there are no users{place} and everyone \
+                     who reaches it could do everything; add one with `hearth broker user add NAME --role admin`, or \
+                     listen on 127.0.0.1"
+                )
+            }
+            Self::Access(cause) => write!(f, "{cause}"),
             Self::Router(cause) => write!(f, "the broker's router did not start: {cause}"),
         }
     }
@@ -61,7 +85,8 @@ impl std::error::Error for BindError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Address { cause, .. } | Self::Listen { cause, .. } => Some(cause),
-            Self::Taken { .. } | Self::Router(_) | Self::Store(_) => None,
+            Self::Access(cause) => Some(cause),
+            Self::Taken { .. } | Self::Unguarded { .. } | Self::Router(_) | Self::Store(_) => None,
         }
     }
 }

@@ -28,6 +28,7 @@
 //!
 //! The router logs every step at error level spans; give your log filter `rumqttd=off`.
 
+mod access;
 mod connection;
 mod core;
 mod error;
@@ -39,7 +40,10 @@ mod router;
 mod settings;
 mod store;
 
+pub use access::{
+    Access, AccessError, Resident, Roles, RolesError, User, Users, UsersError, hash_password,
+};
 pub use error::{BindError, BrokerError};
-pub use listener::Broker;
+pub use listener::{Broker, Reloader};
 pub use settings::{Limits, Settings};
 pub use store::StoreError;

@@ -11,7 +11,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::connection;
+use crate::access::{AccessError, Door};
+use crate::connection::{self, Visitor};
 use crate::error::{BindError, BrokerError};
 use crate::hub::Hub;
 use crate::router::{self, Feed, RouterDied};
@@ -28,8 +29,37 @@ pub struct Broker {
     listener: TcpListener,
     address: SocketAddr,
     hub: Arc<Hub>,
+    door: Arc<Door>,
     feed: Feed,
     store: Option<Store>,
+}
+
+/// Loads users and roles anew while the broker runs.
+#[derive(Clone)]
+pub struct Reloader {
+    hub: Arc<Hub>,
+    door: Arc<Door>,
+}
+
+impl fmt::Debug for Reloader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reloader").finish_non_exhaustive()
+    }
+}
+
+impl Reloader {
+    /// Reads the files again. Connections whose user is gone or has another password or role end (MQTT 5: 0x87), and
+    /// so do sessions with a subscription that is no longer allowed; for all others the new rules hold at once.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with which file; then everything stays as it was.
+    pub fn reload(&self) -> Result<(), AccessError> {
+        let users = self.door.reload()?;
+        self.hub.step(|core, now| core.renew(now, |user| self.door.find(user)));
+        tracing::info!(users, "users and roles are loaded anew");
+        Ok(())
+    }
 }
 
 impl fmt::Debug for Broker {
@@ -54,16 +84,32 @@ impl Broker {
             let cause = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
             return Err(BindError::Address { bind: bind(), cause });
         }
+        let patience = settings.limits.connect_timeout;
+        let door = Door::new(settings.access.clone(), &settings.site, patience);
+        let door = Arc::new(door.map_err(BindError::Access)?);
         let listen = |cause: io::Error| match cause.kind() {
             io::ErrorKind::AddrInUse => BindError::Taken { bind: bind() },
             _ => BindError::Listen { bind: bind(), cause },
         };
         let listener = TcpListener::bind(&*addresses.collect::<Vec<_>>()).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        let (store, hub, feed) = start(settings)?;
+        if !door.is_guarded() {
+            let users = door.users().cloned();
+            if !address.ip().is_loopback() {
+                return Err(BindError::Unguarded { bind: bind(), users });
+            }
+            tracing::info!(?users, "there are no users: everyone on this machine is trusted");
+        }
+        let (store, hub, feed) = start(settings, &door)?;
         let settings = &hub.settings;
         tracing::info!(%address, site = %settings.site, broker = settings.broker_id, "the broker listens");
-        Ok(Self { listener, address, hub, feed, store })
+        Ok(Self { listener, address, hub, door, feed, store })
+    }
+
+    /// What loads users and roles anew while the broker runs.
+    #[must_use]
+    pub fn reloader(&self) -> Reloader {
+        Reloader { hub: self.hub.clone(), door: self.door.clone() }
     }
 
     /// The address in use; tells the port when port 0 was asked for.
@@ -79,7 +125,7 @@ impl Broker {
     ///
     /// [`BrokerError::RouterDied`] if the router thread ends.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), BrokerError> {
-        let Self { listener, hub, feed, store, .. } = self;
+        let Self { listener, hub, door, feed, store, .. } = self;
         let mut clients = JoinSet::new();
         let mut inside = JoinSet::new();
         let (pumping, timing) = (hub.clone(), hub.clone());
@@ -89,7 +135,7 @@ impl Broker {
         inside.spawn(async move { timing.keep_time().await });
         let result = tokio::select! {
             () = shutdown => Ok(()),
-            () = accept(&listener, &hub, &mut clients) => Ok(()),
+            () = accept(&listener, &hub, &door, &mut clients) => Ok(()),
             // The clock never ends; a panic in either task counts as the same.
             _ = inside.join_next() => Err(BrokerError::RouterDied),
         };
@@ -107,7 +153,10 @@ impl Broker {
 }
 
 /// Everything of a broker but its port.
-fn start(mut settings: Settings) -> Result<(Option<Store>, Arc<Hub>, Feed), BindError> {
+fn start(
+    mut settings: Settings,
+    door: &Door,
+) -> Result<(Option<Store>, Arc<Hub>, Feed), BindError> {
     let Some(folder) = settings.data_dir.clone() else {
         let (router, feed) = router::start(settings.incarnation).map_err(BindError::Router)?;
         return Ok((None, Arc::new(Hub::new(settings, router, None)), feed));
@@ -118,14 +167,19 @@ fn start(mut settings: Settings) -> Result<(Option<Store>, Arc<Hub>, Feed), Bind
     let (router, feed) = router::start(incarnation).map_err(BindError::Router)?;
     let desk = Arc::<Desk>::default();
     let hub = Arc::new(Hub::new(settings, router, Some(desk.clone())));
-    hub.step(|core, now| core.restore(now, memory));
+    hub.step(|core, now| core.restore(now, memory, |user| door.find(user)));
     let all = hub.clone();
     let store = Store::start(file, desk, Box::new(move || all.everything()));
     Ok((Some(store.map_err(BindError::Store)?), hub, feed))
 }
 
 /// Accepts for ever; each client has a task of its own.
-async fn accept(listener: &TcpListener, hub: &Arc<Hub>, clients: &mut JoinSet<()>) {
+async fn accept(
+    listener: &TcpListener,
+    hub: &Arc<Hub>,
+    door: &Arc<Door>,
+    clients: &mut JoinSet<()>,
+) {
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -136,7 +190,8 @@ async fn accept(listener: &TcpListener, hub: &Arc<Hub>, clients: &mut JoinSet<()
                 tracing::warn!(%peer, "turned away: there are as many connections as allowed");
             }
             Ok((stream, peer)) => {
-                clients.spawn(serve(hub.clone(), stream, peer));
+                let visitor = Visitor { address: peer, certificate: None, door: door.clone() };
+                clients.spawn(serve(hub.clone(), stream, visitor));
             }
             Err(error) => {
                 tracing::warn!(%error, "could not accept a connection");
@@ -146,13 +201,14 @@ async fn accept(listener: &TcpListener, hub: &Arc<Hub>, clients: &mut JoinSet<()
     }
 }
 
-async fn serve(hub: Arc<Hub>, stream: TcpStream, peer: SocketAddr) {
+async fn serve(hub: Arc<Hub>, stream: TcpStream, visitor: Visitor) {
+    let peer = visitor.address;
     // Without this every small packet may wait 40 ms for the acknowledgement of the one before.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%peer, %error, "could not set TCP_NODELAY");
     }
     let (reader, writer) = stream.into_split();
-    connection::serve(hub, reader, writer, peer).await;
+    connection::serve(hub, reader, writer, visitor).await;
 }
 
 #[cfg(test)]

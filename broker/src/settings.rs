@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::access::Access;
+
 /// Settings of one broker. `Default` is a working broker on `127.0.0.1:1883`.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -21,6 +23,8 @@ pub struct Settings {
     /// Folder of the file that keeps what outlives the broker: retained messages, sessions and their
     /// subscriptions. `None` keeps everything in memory only.
     pub data_dir: Option<PathBuf>,
+    /// Who may come in and do what.
+    pub access: Access,
     /// Bounds of queues, sizes and waiting times.
     pub limits: Limits,
 }
@@ -34,6 +38,7 @@ impl Default for Settings {
             incarnation: 0,
             durable_ack: true,
             data_dir: None,
+            access: Access::default(),
             limits: Limits::default(),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::path::Path;
 use std::time::Duration;
 
 use crate::error::{Error, Origin};
@@ -43,7 +44,9 @@ impl Check<'_> {
             bind: raw.bind,
             id: self.within("broker.id", raw.id, 1, u16::MAX.into())? as u16,
             durable_ack: raw.durable_ack,
-            data_dir: Some(raw.data_dir).filter(|folder| !folder.is_empty()).map(Into::into),
+            users: path(&raw.users).map(|users| Path::new(&raw.data_dir).join(users)),
+            data_dir: path(&raw.data_dir).map(Path::to_owned),
+            roles: path(&raw.roles).map(Path::to_owned),
             limits: self.limits(&raw.limits)?,
         })
     }
@@ -215,6 +218,10 @@ impl Check<'_> {
         let layer = self.layers.iter().rev().find(|layer| layer.sets(key));
         layer.map_or(Origin::Default, |layer| layer.origin.clone())
     }
+}
+
+fn path(text: &str) -> Option<&Path> {
+    (!text.is_empty()).then(|| Path::new(text))
 }
 
 const DAY: i64 = 24 * 3600 * 1000;

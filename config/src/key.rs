@@ -16,12 +16,14 @@ pub(crate) enum Shape {
 }
 
 /// Every key. A test holds this list and `default.toml` together.
-pub(crate) const KEYS: [(&str, Shape); 38] = [
+pub(crate) const KEYS: [(&str, Shape); 40] = [
     ("site", Shape::Text),
     ("broker.bind", Shape::Text),
     ("broker.id", Shape::Whole),
     ("broker.durable_ack", Shape::Switch),
     ("broker.data_dir", Shape::Text),
+    ("broker.users", Shape::Text),
+    ("broker.roles", Shape::Text),
     ("broker.limits.connections", Shape::Whole),
     ("broker.limits.sessions", Shape::Whole),
     ("broker.limits.packet_bytes", Shape::Whole),

@@ -17,6 +17,8 @@ pub(crate) struct RawBroker {
     pub(crate) id: i64,
     pub(crate) durable_ack: bool,
     pub(crate) data_dir: String,
+    pub(crate) users: String,
+    pub(crate) roles: String,
     pub(crate) limits: RawLimits,
 }
 

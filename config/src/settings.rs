@@ -31,6 +31,10 @@ pub struct Broker {
     pub durable_ack: bool,
     /// Folder of the file of what outlives the broker; none to keep nothing.
     pub data_dir: Option<PathBuf>,
+    /// File of the users; none for a broker that never has any.
+    pub users: Option<PathBuf>,
+    /// File of the roles; none for the built-in ones.
+    pub roles: Option<PathBuf>,
     /// Bounds.
     pub limits: Limits,
 }

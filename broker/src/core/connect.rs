@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use super::aliases::Aliases;
+use super::publish::permitted;
 use super::session::Session;
 use super::subscribe::Way;
 use super::{Core, Keep, Link, Timer};
+use crate::access::{Guest, Renewed, Rights};
 use crate::message::{ConnId, Moment, SessionKey};
 use crate::protocol::{Connect, Publish, Reason, Version};
 use crate::settings::Settings;
@@ -37,23 +39,52 @@ impl Core {
         now: Moment,
         conn: ConnId,
         connect: Connect,
+        guest: Guest,
     ) -> Result<Connected, Reason> {
         if self.stopping {
             return Err(Reason::Busy);
         }
         let client = self.client_id(&connect);
         let old = self.clients.get(&*client).copied();
+        let rights = self.rights(guest, &client, &connect, old)?;
         if old.is_none() && self.sessions.len() >= self.settings.limits.sessions {
             return Err(Reason::Busy);
         }
-        let kept = old.filter(|&key| self.take_over(now, key, connect.clean));
+        let suits = old
+            .and_then(|key| self.sessions.get_mut(&key))
+            .is_some_and(|session| session.suits(&rights));
+        let kept = old.filter(|&key| self.take_over(now, key, connect.clean || !suits));
         let session_present = kept.is_some();
-        let key = kept.unwrap_or_else(|| self.new_session(&client, connect.version));
-        self.attach(key, conn, connect);
+        let key =
+            kept.unwrap_or_else(|| self.new_session(&client, connect.version, rights.clone()));
+        self.attach(key, conn, connect, rights);
         if self.zones.seen(&client) {
             self.keep_gateways();
         }
         Ok(Connected { client, session_present })
+    }
+
+    /// What this guest may do, if it may come as this client and with this will.
+    fn rights(
+        &self,
+        guest: Guest,
+        client: &std::sync::Arc<str>,
+        connect: &Connect,
+        old: Option<SessionKey>,
+    ) -> Result<Rights, Reason> {
+        let mut rights = Rights::new(guest, client.clone())?;
+        let old = old.and_then(|key| self.sessions.get(&key));
+        if old.is_some_and(|old| !rights.may_follow(&old.rights)) {
+            tracing::info!(%client, "the session of this client id is another user's");
+            return Err(Reason::NotAuthorized);
+        }
+        match &connect.will {
+            Some(will) if !permitted(&mut rights, &will.publish) => {
+                tracing::info!(%client, topic = %will.publish.topic, "may not have a last will on this topic");
+                Err(Reason::NotAuthorized)
+            }
+            _ => Ok(rights),
+        }
     }
 
     fn client_id(&self, connect: &Connect) -> std::sync::Arc<str> {
@@ -97,6 +128,7 @@ impl Core {
         &mut self,
         client: &std::sync::Arc<str>,
         version: Version,
+        rights: Rights,
     ) -> SessionKey {
         self.last_key += 1;
         let key = SessionKey(self.last_key);
@@ -106,6 +138,7 @@ impl Core {
         }
         let session = Session {
             client: client.clone(),
+            rights,
             zone,
             conn: None,
             version,
@@ -123,16 +156,18 @@ impl Core {
             wild: Vec::new(),
             shared: Default::default(),
             loss_logged: false,
+            refusal_logged: false,
         };
         self.sessions.insert(key, session);
         self.clients.insert(client.clone(), key);
         key
     }
 
-    fn attach(&mut self, key: SessionKey, conn: ConnId, connect: Connect) {
+    fn attach(&mut self, key: SessionKey, conn: ConnId, connect: Connect, rights: Rights) {
         let window = connect.receive_maximum.min(self.settings.limits.inflight);
         if let Some(session) = self.sessions.get_mut(&key) {
             session.conn = Some(conn);
+            session.rights = rights;
             session.version = connect.version;
             session.expiry = connect.session_expiry;
             session.will = connect.will;
@@ -140,6 +175,7 @@ impl Core {
             session.largest = connect.maximum_packet as usize;
             session.loss_logged = false;
             session.aliases = Aliases::new(connect.alias_maximum);
+            session.refusal_logged = false;
             session.outbox.resume();
         }
         self.keep_session(key);
@@ -211,11 +247,52 @@ impl Core {
         }
     }
 
+    /// Looks up anew what everyone may do. A session whose user is gone ends, and so does one that holds a subscription
+    /// which its user may no longer have, with all that waited for it; a connection whose user has another password or
+    /// role ends, and may come back to its session.
+    pub(crate) fn renew(&mut self, now: Moment, find: impl Fn(Option<&str>) -> Option<Guest>) {
+        let mut over = Vec::new();
+        let mut ended = Vec::new();
+        for (&key, session) in &mut self.sessions {
+            let renewed = session.rights.renew(&find);
+            let rights = session.rights.clone();
+            let goes_on = renewed != Renewed::Gone && session.suits(&rights);
+            if !goes_on {
+                over.push(key);
+            }
+            if !goes_on || renewed == Renewed::Login {
+                ended.extend(session.conn);
+            }
+        }
+        // In an order that does not depend on the map's.
+        over.sort_unstable();
+        ended.sort_unstable();
+        for conn in ended {
+            self.end_connection(conn, Reason::NotAuthorized);
+        }
+        for key in over {
+            self.cut_off(now, key);
+        }
+    }
+
+    /// Ends a session, also under its connection.
+    fn cut_off(&mut self, now: Moment, key: SessionKey) {
+        let conn = self.sessions.get(&key).and_then(|session| session.conn);
+        if let Some(link) = conn.and_then(|conn| self.links.get_mut(&conn)) {
+            link.session = None;
+        }
+        self.end_session(now, key);
+    }
+
     /// Publishes the session's will, if it still has one.
     pub(super) fn publish_will(&mut self, now: Moment, key: SessionKey) {
         let Some(session) = self.sessions.get_mut(&key) else { return };
         session.will_at = None;
         let Some(will) = session.will.take() else { return };
+        if !permitted(&mut session.rights, &will.publish) {
+            tracing::info!(client = %session.client, topic = %will.publish.topic, "may no longer have its last will");
+            return;
+        }
         tracing::info!(client = %session.client, topic = %will.publish.topic, "publishes the last will");
         self.publish_for(now, Some(key), Publish { pid: 0, ..will.publish });
     }

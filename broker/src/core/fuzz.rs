@@ -10,8 +10,9 @@ use hearth_fuzz::{Random, count, runs, seed};
 
 use super::tests::kept::Ledger;
 use super::*;
+use crate::access::Guest;
 use crate::protocol::{
-    Connect, Filter, Packet, Properties, Publish, Qos, RetainHandling, Version, Will, topic,
+    Connect, Filter, Login, Packet, Properties, Publish, Qos, RetainHandling, Version, Will, topic,
 };
 use crate::router::Routed;
 use crate::settings::Limits;
@@ -142,6 +143,7 @@ impl Play {
         let connect = Connect {
             version,
             client_id: (*random.one_of(&CLIENTS)).to_owned(),
+            login: Login::default(),
             clean: random.once_in(2),
             session_expiry: expiry,
             keep_alive: 0,
@@ -150,7 +152,7 @@ impl Play {
             alias_maximum: *random.one_of(&[0, 2]),
             will,
         };
-        let accepted = self.core.connect(self.now, conn, connect).is_ok();
+        let accepted = self.core.connect(self.now, conn, connect, Guest::Anyone).is_ok();
         if accepted {
             self.open.push(conn);
         }

@@ -13,6 +13,7 @@ use super::outbox::{Sent, Waiting};
 use super::retained::Full;
 use super::session::{Incoming, Sub};
 use super::{Core, Timer};
+use crate::access::{Guest, Reading, Rights};
 use crate::message::{Message, Moment, SessionKey};
 use crate::protocol::{Filter, Qos, RetainHandling, Version};
 
@@ -49,6 +50,8 @@ pub(crate) enum Keep {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Lasting {
     pub(crate) client: Arc<str>,
+    /// Whose it is; none where there are no users.
+    pub(crate) user: Option<Box<str>>,
     /// Seconds it outlives its connection; `u32::MAX` is for ever.
     pub(crate) expiry: u32,
     /// When it ends, if it sleeps and does not last for ever.
@@ -83,6 +86,7 @@ pub(crate) struct StoredMessage {
 #[derive(Debug)]
 pub(crate) struct StoredSession {
     pub(crate) client: Box<str>,
+    pub(crate) user: Option<Box<str>>,
     pub(crate) expiry: u32,
     /// What is left of its time; `None` if it was connected to the end, or lasts for ever.
     pub(crate) left: Option<Duration>,
@@ -126,8 +130,13 @@ impl Keeping {
 }
 
 impl Core {
-    /// Takes up what an earlier life left. Call it once, before the first connection.
-    pub(crate) fn restore(&mut self, now: Moment, memory: Memory) {
+    /// Takes up what an earlier life left; `find` tells what a user may do now. Call it once, before the first connection.
+    pub(crate) fn restore(
+        &mut self,
+        now: Moment,
+        memory: Memory,
+        find: impl Fn(Option<&str>) -> Option<Guest>,
+    ) {
         if memory.gateways {
             self.zones.gateways_are_known();
         }
@@ -148,10 +157,15 @@ impl Core {
                 "retained messages of before are more than the limits allow now"
             );
         }
+        let mut over = Vec::new();
         for session in memory.sessions {
-            self.wake_up(now, session, &messages);
+            let client: Arc<str> = session.client.as_ref().into();
+            match rights(&session, &client, &find) {
+                Some(rights) => self.wake_up(now, session, rights, &messages),
+                None => over.push(Keep::SessionEnded(client)),
+            }
         }
-        self.effects.keep.clear();
+        self.effects.keep = over;
     }
 
     fn revive(&mut self, now: Moment, stored: StoredMessage, retain: bool) -> Message {
@@ -174,13 +188,14 @@ impl Core {
         &mut self,
         now: Moment,
         stored: StoredSession,
+        rights: Rights,
         messages: &HashMap<u64, Arc<Message>>,
     ) {
         if self.sessions.len() >= self.settings.limits.sessions {
             return tracing::warn!(client = %stored.client, "a session of before is one too many for the limits now");
         }
         let client: Arc<str> = stored.client.into();
-        let key = self.new_session(&client, Version::V5);
+        let key = self.new_session(&client, Version::V5, rights);
         let seconds = stored.expiry;
         // One that was connected to the end has its whole time before it: nobody knows when the broker died.
         let left = stored.left.unwrap_or(Duration::from_secs(seconds.into()));
@@ -330,7 +345,12 @@ impl Core {
 
 impl super::session::Session {
     fn lasting(&self) -> Lasting {
-        Lasting { client: self.client.clone(), expiry: self.expiry, ends_at: self.ends_at }
+        Lasting {
+            client: self.client.clone(),
+            user: self.rights.user().map(Into::into),
+            expiry: self.expiry,
+            ends_at: self.ends_at,
+        }
     }
 
     fn asleep(&self, waiting: Vec<Waiting>) -> Keep {
@@ -346,6 +366,18 @@ impl StoredWaiting {
         let message = messages.get(&order)?.clone();
         Some(Waiting { number, message, qos, retain, stored, ids, sent })
     }
+}
+
+/// What the user of a session may do now; none if the session is none of his any more, which is so as well when he may
+/// no longer have one of its subscriptions.
+fn rights(
+    session: &StoredSession,
+    client: &Arc<str>,
+    find: impl Fn(Option<&str>) -> Option<Guest>,
+) -> Option<Rights> {
+    let rights = Rights::new(find(session.user.as_deref())?, client.clone()).ok()?;
+    let mut filters = session.subscriptions.iter().map(|(filter, _)| &filter.path);
+    filters.all(|path| rights.may_subscribe(path) != Reading::Nothing).then_some(rights)
 }
 
 fn subscribed(client: &Arc<str>, path: &str, sub: &Sub) -> Keep {

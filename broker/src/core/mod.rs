@@ -8,7 +8,8 @@
 //! 4. [`Core::tick`] no later than [`Core::next_deadline`].
 //! 5. After any of these: carry out [`Core::effects`], in order, before the next call. A woken connection then calls
 //!    [`Core::pull`] until it gets nothing, and stops after [`Action::Close`].
-//! 6. [`Core::closed`] once per connection, whatever ended it.
+//! 6. [`Core::renew`] whenever users or roles were loaded anew.
+//! 7. [`Core::closed`] once per connection, whatever ended it.
 
 mod aliases;
 mod connect;

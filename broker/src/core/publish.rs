@@ -7,8 +7,11 @@ use super::connect::Ended;
 use super::deliver::{FROM_STORE, STAMP};
 use super::durable_ack::Place;
 use super::session::Incoming;
+use crate::access::Rights;
 use crate::message::{ConnId, Hold, Message, Moment, SessionKey};
-use crate::protocol::{Action, Packet, Publish, Qos, Reason, Version, without_user_properties};
+use crate::protocol::{
+    Action, Packet, Publish, Qos, Reason, Version, response_topic, without_user_properties,
+};
 
 /// What became of a packet.
 #[derive(Debug)]
@@ -66,6 +69,9 @@ impl Core {
     ) -> Result<Received, Reason> {
         let (pid, qos) = (publish.pid, publish.qos);
         if qos == Qos::AtMostOnce {
+            if !self.permits(key, &publish) {
+                return Ok(Received::Done);
+            }
             if self.place(&publish.topic) != Place::Plain && self.zone_full(&publish) {
                 tracing::debug!(topic = %publish.topic, "no room for a QoS 0 publish of this zone");
                 return Ok(Received::Done);
@@ -93,6 +99,14 @@ impl Core {
             }
             _ => {}
         }
+        if !self.permits(key, &publish) {
+            // MQTT 3.1.1 has no word for it, and an acknowledgement would be a lie [MQTT-3.3.5-2].
+            if version == Version::V311 {
+                return Err(Reason::NotAuthorized);
+            }
+            self.acknowledge(conn, pid, qos, Reason::NotAuthorized);
+            return Ok(Received::Done);
+        }
         let withheld = self.place(&publish.topic) != Place::Plain;
         if withheld && self.zone_full(&publish) {
             if version == Version::V311 {
@@ -107,6 +121,18 @@ impl Core {
             self.acknowledge(conn, pid, qos, Reason::Normal);
         }
         Ok(Received::Done)
+    }
+
+    /// Whether a client may publish this. A refusal is logged once per connection, so that none fills the log.
+    fn permits(&mut self, key: SessionKey, publish: &Publish) -> bool {
+        let Some(session) = self.sessions.get_mut(&key) else { return false };
+        if permitted(&mut session.rights, publish) {
+            return true;
+        }
+        if !std::mem::replace(&mut session.refusal_logged, true) {
+            tracing::info!(client = %session.client, topic = %publish.topic, "may not publish this; further refusals are not logged");
+        }
+        false
     }
 
     fn busy(&mut self, conn: ConnId, publish: Publish) -> Received {
@@ -199,4 +225,14 @@ impl Core {
         }
         self.route(&message);
     }
+}
+
+/// Whether a publish is within somebody's rights: its topic, and where it asks an answer to be sent. Whoever answers has
+/// rights of its own, and must not be made to publish where the one who asks may not.
+pub(super) fn permitted(rights: &mut Rights, publish: &Publish) -> bool {
+    rights.may_publish(&publish.topic)
+        && (publish.properties.forwarded.is_empty()
+            || rights.are_all()
+            || response_topic(&publish.properties.forwarded)
+                .is_none_or(|topic| rights.may_publish(topic)))
 }

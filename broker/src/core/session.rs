@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::GroupId;
 use super::aliases::Aliases;
 use super::outbox::Outbox;
+use crate::access::{Reading, Rights};
 use crate::message::{ConnId, Message, Moment};
 use crate::protocol::{Qos, Version, Will, topic};
 use crate::router::FilterId;
@@ -14,6 +15,8 @@ use crate::router::FilterId;
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) client: Arc<str>,
+    /// What its user may do now.
+    pub(super) rights: Rights,
     /// The zone whose messages this session takes, if its client id says so.
     pub(super) zone: Option<Box<str>>,
     pub(super) conn: Option<ConnId>,
@@ -39,6 +42,8 @@ pub(super) struct Session {
     pub(super) shared: BTreeMap<Box<str>, GroupId>,
     /// Whether a loss for this sleeping session has been logged.
     pub(super) loss_logged: bool,
+    /// Whether a publish that was refused has been logged.
+    pub(super) refusal_logged: bool,
 }
 
 /// Where the handshake of a publish from the client stands.
@@ -57,6 +62,8 @@ pub(super) struct Sub {
     pub(super) no_local: bool,
     pub(super) retain_as_published: bool,
     pub(super) id: Option<u32>,
+    /// Whether some of what it matches is denied to the user.
+    pub(super) filtered: bool,
     /// Order of the first SUBSCRIBE; earlier messages do not belong to this subscription.
     pub(super) since: u64,
     /// In the router, if there at all.
@@ -103,6 +110,9 @@ impl Session {
             if (sub.since > message.order && via != Via::Zone) || own {
                 continue;
             }
+            if sub.filtered && !self.rights.may_read(&message.topic) {
+                continue;
+            }
             if oldest.is_none_or(|(since, _)| sub.since < since) {
                 oldest = Some((sub.since, way));
             }
@@ -131,6 +141,18 @@ impl Session {
         } else {
             self.exact.get_mut(filter)
         }
+    }
+
+    /// Whether somebody with these rights may have every subscription; notes what of them is denied.
+    pub(super) fn suits(&mut self, rights: &Rights) -> bool {
+        let mut keeps = |(filter, sub): (&str, &mut Sub)| {
+            let reading = rights.may_subscribe(filter);
+            sub.filtered = reading == Reading::Filtered;
+            reading != Reading::Nothing
+        };
+        self.shared.keys().all(|filter| rights.may_subscribe(filter) != Reading::Nothing)
+            && self.exact.iter_mut().map(|(filter, sub)| (&**filter, sub)).all(&mut keeps)
+            && self.wild.iter_mut().map(|(filter, sub)| (&**filter, sub)).all(keeps)
     }
 
     pub(super) fn subscriptions(&self) -> usize {

@@ -1,7 +1,8 @@
 //! SUBSCRIBE and UNSUBSCRIBE.
 
-use super::session::Sub;
+use super::session::{Session, Sub};
 use super::{Audience, Core, RouterOp, shared};
+use crate::access::Reading;
 use crate::message::{ConnId, Delivery, Moment, SessionKey};
 use crate::protocol::{Action, Filter, Reason, RetainHandling, topic};
 use crate::router::FilterId;
@@ -88,11 +89,17 @@ impl Core {
         let since = self.next_order();
         let limit = self.settings.limits.subscriptions;
         let session = self.sessions.get_mut(&key).ok_or(Reason::NotAuthorized)?;
+        let reading = session.rights.may_subscribe(&filter.path);
+        if reading == Reading::Nothing {
+            tracing::info!(client = %session.client, filter = %filter.path, "may not subscribe to this filter");
+            return Err(Reason::NotAuthorized);
+        }
         let mut sub = Sub {
             qos: filter.qos,
             no_local: filter.no_local,
             retain_as_published: filter.retain_as_published,
             id,
+            filtered: reading == Reading::Filtered,
             since,
             filter: None,
         };
@@ -156,7 +163,8 @@ impl Core {
     fn send_retained(&mut self, now: Moment, key: SessionKey, filter: &Filter, id: Option<u32>) {
         for message in self.retained.matching(&filter.path, now) {
             let own = filter.no_local && message.publisher == Some(key);
-            if own {
+            let readable = |session: &Session| session.rights.may_read(&message.topic);
+            if own || !self.sessions.get(&key).is_some_and(readable) {
                 continue;
             }
             let qos = message.qos.min(filter.qos);

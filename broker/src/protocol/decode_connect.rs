@@ -2,7 +2,7 @@ use bytes::Bytes;
 use mqtt_protocol_core::mqtt::packet::{Property, v3_1_1, v5_0};
 
 use super::decode::forwardable;
-use super::{Connect, Properties, Publish, Qos, Reason, Version, Will, topic};
+use super::{Connect, Login, Properties, Publish, Qos, Reason, Version, Will, topic};
 
 /// Reads the body of a CONNECT of either version.
 pub(super) fn connect(body: &[u8]) -> Result<Connect, Reason> {
@@ -54,6 +54,7 @@ fn connect_v311(body: &[u8]) -> Result<Connect, Reason> {
     Ok(Connect {
         version: Version::V311,
         client_id: packet.client_id().to_owned(),
+        login: login(packet.user_name(), packet.password()),
         clean,
         session_expiry: if clean { 0 } else { u32::MAX },
         keep_alive: packet.keep_alive(),
@@ -72,6 +73,7 @@ fn connect_v5(body: &[u8]) -> Result<Connect, Reason> {
     let mut connect = Connect {
         version: Version::V5,
         client_id: packet.client_id().to_owned(),
+        login: login(packet.user_name(), packet.password()),
         clean: packet.clean_start(),
         session_expiry: 0,
         keep_alive: packet.keep_alive(),
@@ -107,6 +109,10 @@ fn connect_v5(body: &[u8]) -> Result<Connect, Reason> {
         connect.will = Some(will(topic, payload, flags, properties, delay.unwrap_or(0))?);
     }
     Ok(connect)
+}
+
+fn login(user: Option<&str>, password: Option<&[u8]>) -> Login {
+    Login { user: user.map(Into::into), password: password.map(Into::into) }
 }
 
 fn will(

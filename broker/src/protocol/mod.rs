@@ -18,7 +18,7 @@ use bytes::Bytes;
 
 pub(crate) use decode::Decoder;
 pub(crate) use encode::{Action, ConnackLimits, Encoder, Outgoing, user_property};
-pub(crate) use properties::without_user_properties;
+pub(crate) use properties::{response_topic, without_user_properties};
 pub(crate) use reason::Reason;
 
 /// The protocol a connection speaks, from its CONNECT.
@@ -80,11 +80,26 @@ pub(crate) struct Will {
     pub(crate) delay: u32,
 }
 
+/// What a CONNECT says of who sends it.
+#[derive(Clone, Default)]
+pub(crate) struct Login {
+    pub(crate) user: Option<Box<str>>,
+    pub(crate) password: Option<Box<[u8]>>,
+}
+
+impl std::fmt::Debug for Login {
+    // No log ever holds the password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Login").field("user", &self.user).finish_non_exhaustive()
+    }
+}
+
 /// A CONNECT, the parts that matter here.
 #[derive(Debug, Clone)]
 pub(crate) struct Connect {
     pub(crate) version: Version,
     pub(crate) client_id: String,
+    pub(crate) login: Login,
     pub(crate) clean: bool,
     /// Seconds; `u32::MAX` is for ever.
     pub(crate) session_expiry: u32,

@@ -14,6 +14,18 @@ pub(crate) fn without_user_properties(encoded: &[u8], names: &[&str]) -> Box<[u8
     kept.into()
 }
 
+/// The Response Topic, if there is one.
+pub(crate) fn response_topic(encoded: &[u8]) -> Option<&str> {
+    let mut rest = encoded;
+    while let Some(length) = length(rest) {
+        if rest.first() == Some(&0x08) {
+            return std::str::from_utf8(text(rest, 1)?).ok();
+        }
+        rest = &rest[length..];
+    }
+    None
+}
+
 fn named(property: &[u8], names: &[&str]) -> bool {
     property.first() == Some(&0x26)
         && text(property, 1).is_some_and(|name| names.iter().any(|other| other.as_bytes() == name))

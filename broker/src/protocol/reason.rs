@@ -9,6 +9,7 @@ pub(crate) enum Reason {
     Protocol = 0x82,
     Version = 0x84,
     ClientId = 0x85,
+    BadCredentials = 0x86,
     NotAuthorized = 0x87,
     Busy = 0x89,
     ShuttingDown = 0x8B,
@@ -31,6 +32,7 @@ impl Reason {
             Self::Normal => 0,
             Self::Version => 1,
             Self::ClientId => 2,
+            Self::BadCredentials => 4,
             Self::NotAuthorized | Self::AuthenticationMethod => 5,
             _ => 3,
         }
@@ -45,6 +47,7 @@ impl fmt::Display for Reason {
             Self::Protocol => "broke the protocol",
             Self::Version => "speaks an unknown protocol version",
             Self::ClientId => "has a client id that is not valid",
+            Self::BadCredentials => "gave a wrong name or password",
             Self::NotAuthorized => "is not authorized",
             Self::Busy => "came while the broker was full",
             Self::ShuttingDown => "was dismissed as the broker stops",

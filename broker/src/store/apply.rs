@@ -99,10 +99,10 @@ fn retain(connection: &Connection, clock: Clock, message: &Message) -> rusqlite:
 }
 
 fn session(connection: &Connection, clock: Clock, lasting: &Lasting) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO sessions (client, expiry, ends) VALUES (?1, ?2, ?3)
-        ON CONFLICT DO UPDATE SET expiry = ?2, ends = ?3";
+    let sql = "INSERT INTO sessions (client, user, expiry, ends) VALUES (?1, ?2, ?3, ?4)
+        ON CONFLICT DO UPDATE SET user = ?2, expiry = ?3, ends = ?4";
     let ends = lasting.ends_at.map(|at| clock.wall(at));
-    execute(connection, sql, params![lasting.client, lasting.expiry, ends])
+    execute(connection, sql, params![lasting.client, lasting.user, lasting.expiry, ends])
 }
 
 fn subscribe(

@@ -55,15 +55,17 @@ fn sessions(connection: &Connection, now: i64) -> rusqlite::Result<Vec<StoredSes
     connection.execute(orphans, [])?;
     let mut subscriptions = subscriptions(connection)?;
     let mut waiting = waiting(connection)?;
-    let mut query = connection.prepare("SELECT client, expiry, ends, received FROM sessions")?;
+    let mut query =
+        connection.prepare("SELECT client, user, expiry, ends, received FROM sessions")?;
     let rows = query.query_map([], |row| {
         let client: Box<str> = row.get(0)?;
         Ok(StoredSession {
-            expiry: row.get(1)?,
-            left: left(row, 2, now)?,
+            user: row.get(1)?,
+            expiry: row.get(2)?,
+            left: left(row, 3, now)?,
             subscriptions: subscriptions.remove(&client).unwrap_or_default(),
             waiting: waiting.remove(&client).unwrap_or_default(),
-            received: numbers(row, 3, u16::from_be_bytes)?,
+            received: numbers(row, 4, u16::from_be_bytes)?,
             client,
         })
     })?;

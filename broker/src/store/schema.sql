@@ -19,6 +19,7 @@ CREATE INDEX retained_expires ON retained (expires) WHERE expires IS NOT NULL;
 
 CREATE TABLE sessions (
     client   TEXT    PRIMARY KEY,
+    user     TEXT,                         -- whose it is; none: there are no users
     expiry   INTEGER NOT NULL,             -- seconds it outlives its connection; 4294967295 is for ever
     ends     INTEGER,                      -- none: it is connected, or lasts for ever
     received BLOB    NOT NULL DEFAULT x''  -- QoS 2 ids of the client that it has not released, two bytes each

@@ -27,7 +27,7 @@ fn message(topic: &str, payload: &'static str, expires: Option<Moment>) -> Arc<M
 }
 
 fn session(client: &str, expiry: u32, ends_at: Option<Moment>) -> Keep {
-    Keep::Session(Lasting { client: client.into(), expiry, ends_at })
+    Keep::Session(Lasting { client: client.into(), user: Some("ada".into()), expiry, ends_at })
 }
 
 fn subscribed(client: &str, path: &str, qos: Qos) -> Keep {
@@ -90,12 +90,13 @@ fn what_is_put_on_the_desk_is_there_in_the_next_life() {
     let StoredMessage { qos, properties, left, .. } = &memory.retained[1];
     assert_eq!((*qos, &properties[..]), (Qos::AtLeastOnce, &[1, 1][..]));
     assert!(left.is_some_and(|left| left > hours(1).0 && left <= hours(2).0), "{left:?}");
-    let [ever, StoredSession { client, expiry, left, subscriptions, .. }] = &memory.sessions[..]
+    let [ever, StoredSession { client, user, expiry, left, subscriptions, .. }] =
+        &memory.sessions[..]
     else {
         panic!("{:?}", memory.sessions);
     };
     assert_eq!((&*ever.client, ever.expiry, ever.left), ("for-ever", u32::MAX, None));
-    assert_eq!((&**client, *expiry), ("sleeper", 7200));
+    assert_eq!((&**client, user.as_deref(), *expiry), ("sleeper", Some("ada"), 7200));
     assert!(left.is_some_and(|left| left > hours(1).0 && left <= hours(2).0), "{left:?}");
     let found: Vec<_> =
         subscriptions.iter().map(|(f, id)| (&*f.path, f.qos, f.no_local, *id)).collect();

@@ -8,7 +8,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use broker::{Broker, BrokerError, Settings};
+use broker::{Broker, BrokerError, Reloader, Settings};
 use tokio::sync::oneshot;
 
 /// Nothing here takes as long; whoever waits longer waits for something that does not come.
@@ -16,6 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) struct Running {
     pub(crate) addr: SocketAddr,
+    pub(crate) reloader: Reloader,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<Result<(), BrokerError>>>,
 }
@@ -39,11 +40,12 @@ pub(crate) fn start_with(settings: Settings) -> Running {
             .unwrap();
         runtime.block_on(async {
             let broker = Broker::bind(settings).await.unwrap();
-            tell.send(broker.local_addr()).unwrap();
+            tell.send((broker.local_addr(), broker.reloader())).unwrap();
             broker.run(async { _ = stopped.await }).await
         })
     });
-    Running { addr: told.recv().unwrap(), stop: Some(stop), thread: Some(thread) }
+    let (addr, reloader) = told.recv().unwrap();
+    Running { addr, reloader, stop: Some(stop), thread: Some(thread) }
 }
 
 impl Running {
@@ -118,6 +120,7 @@ pub(crate) struct Options {
     pub(crate) will_delay: Option<u32>,
     pub(crate) expiry: Option<u32>,
     pub(crate) receive_maximum: Option<u16>,
+    pub(crate) login: Option<(String, String)>,
 }
 
 impl Options {
@@ -133,6 +136,7 @@ impl Options {
             will_delay: None,
             expiry: None,
             receive_maximum: None,
+            login: None,
         }
     }
 
@@ -152,8 +156,16 @@ impl Options {
         self
     }
 
-    fn packet(&self) -> Vec<u8> {
+    pub(crate) fn user(mut self, name: &str, password: &str) -> Self {
+        self.login = Some((name.to_owned(), password.to_owned()));
+        self
+    }
+
+    pub(crate) fn packet(&self) -> Vec<u8> {
         let mut flags = u8::from(self.clean) << 1;
+        if self.login.is_some() {
+            flags |= 0xC0;
+        }
         if let Some((_, _, qos, retain)) = &self.will {
             flags |= 4 | (qos << 3) | (u8::from(*retain) << 5);
         }
@@ -186,7 +198,20 @@ impl Options {
             text(&mut body, topic);
             text(&mut body, payload);
         }
+        if let Some((name, password)) = &self.login {
+            text(&mut body, name);
+            text(&mut body, password);
+        }
         packet(0x10, &body)
+    }
+
+    /// Connects, is refused, and returns the code of the CONNACK.
+    pub(crate) fn refused(&self) -> u8 {
+        let mut client = Client::raw(self.addr, self.v5);
+        client.send(&self.packet());
+        let code = client.expect(0x20)[1];
+        assert_eq!(client.end(), None, "nothing after the refusal");
+        code
     }
 
     /// Connects and returns the client and whether the session was present.
@@ -272,10 +297,21 @@ impl Got {
 
 impl Client {
     pub(crate) fn raw(addr: SocketAddr, v5: bool) -> Self {
-        let stream = TcpStream::connect(addr).unwrap();
+        Self::on(TcpStream::connect(addr).unwrap(), v5)
+    }
+
+    pub(crate) fn on(stream: TcpStream, v5: bool) -> Self {
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         Self { stream, v5, next_pid: 0 }
+    }
+
+    /// Whether something has come that was not read yet.
+    pub(crate) fn has_more(&self) -> bool {
+        self.stream.set_nonblocking(true).unwrap();
+        let seen = self.stream.peek(&mut [0]).is_ok();
+        self.stream.set_nonblocking(false).unwrap();
+        seen
     }
 
     pub(crate) fn send(&mut self, bytes: &[u8]) {

@@ -1,5 +1,6 @@
 //! The broker over real sockets: clients that speak bytes, and mosquitto's own programs.
 
+mod access;
 mod kit;
 
 mod bad_clients;

@@ -114,6 +114,7 @@ fn next_life(bench: &Bench, seconds: u64) -> Bench {
             }),
             Keep::Session(lasting) => memory.sessions.push(StoredSession {
                 client: (*lasting.client).into(),
+                user: lasting.user.clone(),
                 expiry: lasting.expiry,
                 left: lasting.ends_at.map(left),
                 subscriptions: Vec::new(),
@@ -145,7 +146,7 @@ fn next_life(bench: &Bench, seconds: u64) -> Bench {
         }
     }
     let mut next = keeping();
-    next.core.restore(next.now, memory);
+    next.core.restore(next.now, memory, |_| Some(Guest::Anyone));
     next
 }
 

@@ -2,6 +2,7 @@ pub(super) mod kept;
 mod shared;
 
 use super::*;
+use crate::access::Guest;
 use crate::protocol::{
     Connect, Filter, Packet, Properties, Publish, Qos, RetainHandling, Version, Will,
 };
@@ -27,6 +28,7 @@ fn connect(id: &str) -> Connect {
     Connect {
         version: Version::V5,
         client_id: id.to_owned(),
+        login: Default::default(),
         clean: true,
         session_expiry: 0,
         keep_alive: 0,
@@ -67,7 +69,8 @@ impl Bench {
     fn open(&mut self, connect: Connect) -> (ConnId, bool) {
         self.last += 1;
         let conn = ConnId(self.last);
-        let present = self.core.connect(self.now, conn, connect).unwrap().session_present;
+        let present =
+            self.core.connect(self.now, conn, connect, Guest::Anyone).unwrap().session_present;
         (conn, present)
     }
 
