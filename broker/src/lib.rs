@@ -23,8 +23,11 @@
 //!
 //! Nothing waits for the disk: what outlives the broker is written by a thread of its own ([`Settings::data_dir`]).
 //!
-//! Absent: the broker never looks into a payload. It has no users, no access control, no TLS, no WebSocket and no
-//! `$SYS` topics.
+//! While there is a file of users, everyone logs in, and a role says which topics each may read and write; without one
+//! the broker listens on loopback addresses only. The core is given a client's rights as a value and decides by them.
+//!
+//! Absent: the broker never looks into a payload. It has no TLS, no WebSocket and no `$SYS`
+//! topics.
 //!
 //! The router logs every step at error level spans; give your log filter `rumqttd=off`.
 
