@@ -208,6 +208,9 @@ impl Driver {
     fn beat(&mut self, message: &link::Delivery) -> Result<(), Error> {
         let beat = match Heartbeat::parse(&message.payload) {
             // A retained "alive" is never evidence; a retained will is old news.
+            Ok(beat) if message.retain && beat.gateway != self.id => {
+                return self.step(Input::Kept(beat));
+            }
             Ok(beat) if !message.retain => beat,
             _ => return Ok(()),
         };

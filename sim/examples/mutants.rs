@@ -1,16 +1,70 @@
 //! Makes each deliberate mistake and prints which claim finds it, and after how many seeds.
 //!
-//! `cargo run -p hearth-sim --features mutants --release --example mutants [NAME ...]`
+//! `cargo run -p hearth-sim --features mutants --release --example mutants [group | home | NAME ...]`
 
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use hearth_sim::{Options, run_group};
-use paxos::mutant::Mutant;
+use hearth_sim::{Options, run_group, run_home};
 
 /// A mistake that so many seeds do not find is a hole in the simulator; HEARTH_SIM_SEEDS hunts for longer.
 const SEEDS: u64 = 10_000;
+
+/// A mistake in the agreement itself, or in what a gateway does around it.
+#[derive(Clone, Copy)]
+enum Mistake {
+    Group(paxos::mutant::Mutant),
+    Home(gateway_core::mutant::Mutant),
+}
+
+impl Mistake {
+    fn all() -> Vec<Self> {
+        let group = paxos::mutant::Mutant::ALL.iter().copied().map(Self::Group);
+        let home = gateway_core::mutant::Mutant::ALL.iter().copied().map(Self::Home);
+        group.chain(home).collect()
+    }
+
+    fn kind(self) -> &'static str {
+        match self {
+            Self::Group(_) => "group",
+            Self::Home(_) => "home",
+        }
+    }
+
+    fn name(self) -> String {
+        match self {
+            Self::Group(mutant) => format!("{mutant:?}"),
+            Self::Home(mutant) => format!("{mutant:?}"),
+        }
+    }
+
+    fn row(self) -> String {
+        let (words, item) = match self {
+            Self::Group(mutant) => (mutant.words(), mutant.item()),
+            Self::Home(mutant) => (mutant.words(), mutant.item()),
+        };
+        format!("| {words} (`{}`) | {item} |", self.name())
+    }
+
+    /// The claim that breaks, and how many seeds it took.
+    fn hunt(self) -> Option<(String, u64)> {
+        (0..seeds()).find_map(|seed| {
+            let mut options = Options::default();
+            let outcome = match self {
+                Self::Group(mutant) => {
+                    options.mutant = Some(mutant);
+                    run_group(seed, options)
+                }
+                Self::Home(mutant) => {
+                    options.home_mutant = Some(mutant);
+                    run_home(seed, options)
+                }
+            };
+            outcome.err().map(|violation| (violation.claim, seed + 1))
+        })
+    }
+}
 
 fn seeds() -> u64 {
     let seeds = std::env::var("HEARTH_SIM_SEEDS").ok();
@@ -19,32 +73,35 @@ fn seeds() -> u64 {
 
 fn main() -> ExitCode {
     let names: Vec<String> = std::env::args().skip(1).collect();
-    let wanted = |mutant: &Mutant| names.is_empty() || names.contains(&format!("{mutant:?}"));
-    let mutants: Vec<Mutant> = Mutant::ALL.iter().copied().filter(wanted).collect();
-    let rows = hunt_all(&mutants);
+    let wanted = |mistake: &Mistake| {
+        let named = |name: &String| *name == mistake.name() || name == mistake.kind();
+        names.is_empty() || names.iter().any(named)
+    };
+    let mistakes: Vec<Mistake> = Mistake::all().into_iter().filter(wanted).collect();
+    let rows = hunt_all(&mistakes);
     println!("| mistake | item | found by | seeds |\n|---|---|---|---|");
-    for (mutant, found) in mutants.iter().zip(&rows) {
+    for (mistake, found) in mistakes.iter().zip(&rows) {
         let (by, seeds) =
             found.as_ref().map_or(("**nothing**", seeds()), |(by, seeds)| (by, *seeds));
-        println!("| {} (`{mutant:?}`) | {} | {by} | {seeds} |", mutant.words(), mutant.item());
+        println!("{} {by} | {seeds} |", mistake.row());
     }
     let found = rows.iter().flatten().count();
-    println!("\n{found} of {} were found.", mutants.len());
-    if found == mutants.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    println!("\n{found} of {} were found.", mistakes.len());
+    if found == mistakes.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// What found each, in the order of the mistakes.
-fn hunt_all(mutants: &[Mutant]) -> Vec<Option<(String, u64)>> {
-    let rows = Mutex::new(vec![None; mutants.len()]);
+fn hunt_all(mistakes: &[Mistake]) -> Vec<Option<(String, u64)>> {
+    let rows = Mutex::new(vec![None; mistakes.len()]);
     let next = AtomicUsize::new(0);
     let work = || {
         loop {
             let place = next.fetch_add(1, Ordering::Relaxed);
-            let Some(mutant) = mutants.get(place) else {
+            let Some(mistake) = mistakes.get(place) else {
                 break;
             };
-            let found = hunt(*mutant);
-            eprintln!("{mutant:?}: {found:?}");
+            let found = mistake.hunt();
+            eprintln!("{}: {found:?}", mistake.name());
             rows.lock().unwrap_or_else(PoisonError::into_inner)[place] = found;
         }
     };
@@ -54,12 +111,4 @@ fn hunt_all(mutants: &[Mutant]) -> Vec<Option<(String, u64)>> {
         }
     });
     rows.into_inner().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The claim that breaks, and how many seeds it took.
-fn hunt(mutant: Mutant) -> Option<(String, u64)> {
-    (0..seeds()).find_map(|seed| {
-        let options = Options { mutant: Some(mutant), ..Options::default() };
-        run_group(seed, options).err().map(|violation| (violation.claim, seed + 1))
-    })
 }

@@ -43,6 +43,9 @@ pub struct Options {
     /// A mistake to make on purpose.
     #[cfg(feature = "mutants")]
     pub mutant: Option<paxos::mutant::Mutant>,
+    /// A mistake of a gateway to make on purpose.
+    #[cfg(feature = "mutants")]
+    pub home_mutant: Option<gateway_core::mutant::Mutant>,
 }
 
 /// Plays one seed of a Paxos group.
@@ -60,5 +63,7 @@ pub fn run_group(seed: u64, options: Options) -> Result<Summary, Violation> {
 /// # Errors
 /// The claim that was broken, or a gateway's own assertion that failed.
 pub fn run_home(seed: u64, options: Options) -> Result<Summary, Violation> {
+    #[cfg(feature = "mutants")]
+    gateway_core::mutant::set_active(options.home_mutant);
     verdict::judge(seed, || home::run(seed, options))
 }

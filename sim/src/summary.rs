@@ -91,6 +91,10 @@ counters! {
     gets: "answered queries",
     /// Publishes that were repeated.
     retries: "repeated publishes",
+    /// Homes whose broker is not Hearth's own.
+    foreign: "homes with a foreign broker",
+    /// Lists of devices that the leader gave.
+    lists: "answered lists",
     /// Disks that came back as they had been.
     old_disks: "disks put back",
     }

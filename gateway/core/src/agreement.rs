@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use paxos::{Chosen, Event, Moment, Request, SessionId, Voters};
-use wire::{Epoch, GatewayId, Zone};
+use wire::{ApiVerb, Epoch, GatewayId, Zone};
 
 use crate::command::{Entry, Op};
-use crate::event::{Effect, Read};
+use crate::event::{Delivery, Effect, Read};
 use crate::gateway::{Gateway, gateway};
 use crate::house::Change;
 use crate::peer::PeerMessage;
@@ -23,6 +23,8 @@ pub(crate) enum Ticket {
     Epoch { to: GatewayId, zone: Zone, epoch: Epoch, question: u64 },
     /// This gateway wants to open the site session.
     Site,
+    /// Someone asks the API, and must not be answered by a leader that was deposed.
+    Api(Box<Delivery>, ApiVerb),
 }
 
 impl Gateway {
@@ -64,6 +66,7 @@ impl Gateway {
     pub(crate) fn propose(&mut self, op: Op, out: &mut Step) {
         self.own_number += 1;
         let (session, number) = (self.own_session(), self.own_number);
+        self.note_move(number, &op);
         let payload = self.entry(op);
         self.agree(paxos::Input::Propose(vec![Request { session, number, payload }]), out);
     }
@@ -82,17 +85,24 @@ impl Gateway {
         self.agree(paxos::Input::Confirm(self.next_ticket), out);
     }
 
-    fn confirmed(&mut self, ticket: u64, leads: bool, out: &mut Step) {
-        match self.tickets.remove(&ticket) {
-            Some(Ticket::Lease { to, sent }) if leads => self.grant(to, sent, out),
-            Some(Ticket::Epoch { to, zone, epoch, question }) if leads => {
+    fn confirmed(&mut self, number: u64, leads: bool, out: &mut Step) {
+        if let Some(ticket) = self.tickets.remove(&number) {
+            self.take_ticket(ticket, leads, out);
+        }
+    }
+
+    pub(crate) fn take_ticket(&mut self, ticket: Ticket, leads: bool, out: &mut Step) {
+        match ticket {
+            Ticket::Lease { to, sent } if leads => self.grant(to, sent, out),
+            Ticket::Epoch { to, zone, epoch, question } if leads => {
                 let row = self.house.zones().get(&zone);
                 let holds = row.is_some_and(|row| row.epoch == epoch && row.owner == to);
                 self.send(to, PeerMessage::EpochAnswer { zone, epoch, question, holds }, out);
             }
-            Some(Ticket::Site) => self.site_confirmed(leads, out),
+            Ticket::Site => self.site_confirmed(leads, out),
+            Ticket::Api(delivery, verb) => self.api_confirmed(&delivery, verb, leads, out),
             // Whoever asked asks again, and then perhaps another leader.
-            Some(Ticket::Lease { .. } | Ticket::Epoch { .. }) | None => {}
+            Ticket::Lease { .. } | Ticket::Epoch { .. } => {}
         }
     }
 
@@ -101,6 +111,8 @@ impl Gateway {
         self.applied = chosen.slot;
         out.applied = Some(chosen.slot);
         let mut house = None;
+        let over = chosen.value.requests().iter();
+        self.forget_moves(over.map(|request| (request.session, &request.number)));
         for request in chosen.value.requests() {
             let entry = match Entry::decode(&request.payload) {
                 Ok(entry) => entry,
@@ -112,6 +124,8 @@ impl Gateway {
             };
             self.clock = self.clock.max(entry.clock);
             let mut outcome = self.house.apply(&entry);
+            #[cfg(feature = "mutants")]
+            self.tell_too_early(&entry, &outcome, out);
             // Only the last of the slot's rows of counters has to be written.
             house = outcome.changes.pop_if(|change| matches!(change, Change::House(..))).or(house);
             out.changes.append(&mut outcome.changes);
@@ -129,7 +143,7 @@ impl Gateway {
     /// These vote: they are watched, and nobody else is.
     pub(crate) fn regroup(&mut self, voters: &Voters) {
         let voters = voters.iter().map(gateway).collect();
-        self.peers.regroup(self.settings.id, &voters);
+        self.peers.regroup(self.settings.id, &voters, self.now.moment);
     }
 
     /// The queue of the leader was full, or there is no leader: what was refused is due again.
@@ -146,6 +160,7 @@ impl Gateway {
         match event {
             Event::Leading { .. } => {
                 self.leases.began_to_lead(self.now.moment);
+                self.forget_vain_moves();
                 // Phase 1 told it what it had missed; a leader has nobody to catch up with, and is
                 // not told when it has.
                 self.caught_up = true;
@@ -186,7 +201,10 @@ impl Gateway {
             }
             Event::Voting { voters, .. } => self.voters_changed(voters, out),
             Event::VotersRefused { voters, why } => self.voters_refused(voters, *why, out),
-            Event::Refused(requests) => self.refused(requests.iter().map(|id| id.session)),
+            Event::Refused(requests) => {
+                self.forget_moves(requests.iter().map(|id| (id.session, &id.number)));
+                self.refused(requests.iter().map(|id| id.session));
+            }
             Event::RoundStarted { slot, .. } => self.round_started(*slot, out),
             Event::RoundFailed { slot, .. } => self.round_failed(*slot, out),
             _ => {}

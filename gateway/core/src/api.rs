@@ -6,9 +6,11 @@ use wire::{
     Register, Seq, State,
 };
 
+use crate::agreement::Ticket;
 use crate::event::{Delivery, HistoryRow, Read};
 use crate::gateway::Gateway;
 use crate::house::StatusRow;
+use crate::mutant::mutant;
 use crate::reply::Reply;
 use crate::step::Step;
 
@@ -31,14 +33,43 @@ pub(crate) enum Asked {
 /// Reads that wait for the store at once; it answers within a write, so this is a burst.
 const ASKED: usize = 4096;
 
+const TOO_MANY: &str = "too many requests at once; try again";
+
 /// Most rows that one answer carries: about 200 bytes each, so far below a packet's 1 MiB.
 const ROWS: u32 = 1000;
 
 impl Gateway {
+    /// Leases outlive a leadership, so the leader asks a majority before it answers.
     pub(crate) fn api(&mut self, delivery: &Delivery, verb: ApiVerb, out: &mut Step) {
-        if !self.leases.holds(self.now.moment) {
-            return self.park(delivery.clone(), out);
+        if mutant!(ApiWithoutARound) {
+            return self.answer_api(delivery, verb, out);
         }
+        if self.tickets.len() >= ASKED {
+            return self.refuse(delivery, &asker(delivery), TOO_MANY, out);
+        }
+        self.confirm(Ticket::Api(Box::new(delivery.clone()), verb), out);
+    }
+
+    /// Whether this gateway led when it was asked, and nobody else can have agreed on anything before that.
+    pub(crate) fn api_confirmed(
+        &mut self,
+        delivery: &Delivery,
+        verb: ApiVerb,
+        leads: bool,
+        out: &mut Step,
+    ) {
+        if leads {
+            return self.answer_api(delivery, verb, out);
+        }
+        let me = self.settings.id;
+        let why = format!(
+            "gateway {me} led the site, and does not any more or reaches no majority of the \
+             gateways; ask again"
+        );
+        self.refuse(delivery, &asker(delivery), why, out);
+    }
+
+    fn answer_api(&mut self, delivery: &Delivery, verb: ApiVerb, out: &mut Step) {
         let common = match GetRequest::parse(&delivery.payload) {
             Ok(common) => common,
             Err(error) => {
@@ -114,7 +145,7 @@ impl Gateway {
     /// Takes a ticket for the store; refuses when too many wait.
     pub(crate) fn ask_store(&mut self, asked: Asked, out: &mut Step) -> Option<u64> {
         if self.asked.len() >= ASKED {
-            self.answer(asked.reply(), Answer::error("too many requests at once; try again"), out);
+            self.answer(asked.reply(), Answer::error(TOO_MANY), out);
             return None;
         }
         self.next_ticket += 1;
@@ -286,6 +317,13 @@ impl Asked {
             | Self::Log(reply) => reply,
         }
     }
+}
+
+/// Where a request is answered that is not looked at more closely.
+fn asker(delivery: &Delivery) -> Reply {
+    let common = GetRequest::parse(&delivery.payload).ok();
+    let (to, id) = common.map_or((None, None), |common| (common.reply_to, common.id));
+    Reply::to(delivery, to, id)
 }
 
 /// A member of a payload that may be no JSON at all.

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use paxos::Moment;
-use wire::{GatewayId, Heartbeat, Liveness, Register, Zone};
+use wire::{Epoch, GatewayId, Heartbeat, Liveness, Register, Zone};
 
 use crate::agreement::Ticket;
 use crate::command::{Op, TimerName};
 use crate::event::{Effect, Session};
 use crate::gateway::Gateway;
+use crate::mutant::mutant;
 use crate::reply::Reply;
 use crate::step::Step;
 use crate::zones::SiteSession;
@@ -35,6 +36,7 @@ enum Duty {
     Dead(GatewayId),
     Settings,
     Place(Zone),
+    Return(Zone, Epoch),
     Fire(TimerName, u64),
     Register(u64),
 }
@@ -102,10 +104,19 @@ impl Gateway {
         let me = self.settings.id;
         let ready =
             self.peers.is_up() && self.leader().is_some() && self.caught_up && self.paxos.votes();
-        if !self.has_joined() && ready && self.is_due(Duty::Join) {
+        let joined =
+            self.has_joined() || mutant!(NotJoinedAgain) && self.house.gateways().contains_key(&me);
+        if !joined && ready && self.is_due(Duty::Join) {
             let (incarnation, serves) = (self.settings.incarnation, self.settings.serves);
             let caches = self.cache.is_on();
-            self.propose(Op::Join { gateway: me, incarnation, serves, caches }, out);
+            self.propose(
+                if self.settings.own_broker {
+                    Op::Join { gateway: me, incarnation, serves, caches }
+                } else {
+                    Op::Arrive { gateway: me, incarnation, serves, caches }
+                },
+                out,
+            );
         }
     }
 
@@ -157,6 +168,24 @@ impl Gateway {
         for (timer, generation) in due {
             if self.is_due(Duty::Fire(timer, generation)) {
                 self.propose(Op::Fire { timer, generation }, out);
+            }
+        }
+        if !self.settings.own_broker {
+            self.bring_zones_home(out);
+        }
+    }
+
+    /// Where `Join` did not, the leader brings zones home whose leases are over.
+    fn bring_zones_home(&mut self, out: &mut Step) {
+        let house = &self.house;
+        let lost = house.zones().iter().filter(|(zone, row)| {
+            house.better_owner(zone).is_some()
+                && (self.lease_is_over(row.owner) || mutant!(WayHomeNotWaitedFor))
+        });
+        let lost: Vec<_> = lost.map(|(zone, row)| (zone.clone(), row.epoch)).collect();
+        for (zone, epoch) in lost {
+            if self.is_due(Duty::Return(zone.clone(), epoch)) {
+                self.propose(Op::Return { zone, epoch }, out);
             }
         }
     }

@@ -96,6 +96,24 @@ pub enum Op {
         /// Which setting of it; a second firing does nothing.
         generation: u64,
     },
+    /// As `Join`, where no takeover ends an old owner's answers: no zone moves that has a living owner.
+    Arrive {
+        /// Who.
+        gateway: GatewayId,
+        /// Which life of it.
+        incarnation: u64,
+        /// Whether it owns zones while it lives.
+        serves: bool,
+        /// Whether it has a cache.
+        caches: bool,
+    },
+    /// No lease on a zone is left: it goes where it belongs.
+    Return {
+        /// The zone.
+        zone: Zone,
+        /// Its epoch; a later one is not meant.
+        epoch: Epoch,
+    },
 }
 
 /// The part of a report that is agreed.
@@ -151,6 +169,15 @@ pub enum DecodeError {
     Version(Option<u8>),
     /// They are damaged.
     Damaged,
+}
+
+impl Op {
+    /// Whether it takes a zone from an owner that may live: an entry that only the leader may propose, and only
+    /// in the leadership in which it waited for the owner's lease.
+    #[must_use]
+    pub fn moves_zones(&self) -> bool {
+        matches!(self, Self::Dead { .. } | Self::Return { .. })
+    }
 }
 
 impl Entry {

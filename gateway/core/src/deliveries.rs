@@ -7,6 +7,7 @@ use wire::{
 use crate::command::{Op, Origin, Said};
 use crate::event::Delivery;
 use crate::gateway::Gateway;
+use crate::mutant::mutant;
 use crate::reply::Reply;
 use crate::step::Step;
 use crate::zones::Flight;
@@ -114,6 +115,9 @@ impl Gateway {
         };
         if let Some(owned) = self.zones.get_mut(zone) {
             owned.flights.push_back(flight);
+        }
+        if mutant!(AcknowledgedBeforeAgreed) {
+            self.acknowledge(delivery, out);
         }
         let session = paxos::SessionId(epoch.0);
         let request = paxos::Request { session, number, payload };

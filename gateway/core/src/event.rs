@@ -52,6 +52,8 @@ pub enum Input {
     /// A heartbeat or a last will of another gateway; never one from the store of retained
     /// messages, which proves nothing.
     Heartbeat(Heartbeat),
+    /// A heartbeat or a last will that a broker had kept: it says what there was, not who lives.
+    Kept(Heartbeat),
     /// A broker of ours holds messages for a zone that has no session.
     Waiting(Zone),
     /// A session is connected and subscribed.

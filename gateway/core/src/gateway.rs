@@ -16,6 +16,8 @@ use crate::digests::Digests;
 use crate::event::{Delivery, Effect, Input, Now, Session, Stored};
 use crate::house::{House, StatusRow};
 use crate::leases::Leases;
+use crate::lone::Lone;
+use crate::mutant::mutant;
 use crate::peer::PeerMessage;
 use crate::peers::Peers;
 use crate::queries::Queries;
@@ -78,6 +80,7 @@ pub struct Gateway {
     pub(crate) digests: Digests,
     /// Who waits for a change of voters.
     pub(crate) wish: Option<Wish>,
+    pub(crate) lone: Lone,
 }
 
 impl Gateway {
@@ -95,9 +98,10 @@ impl Gateway {
         let config = paxos_config(&settings)?;
         let clock = house.counters().clock;
         let paxos = paxos::Replica::new(config, recovered, now.moment);
-        let mut peers = Peers::new(&settings);
+        let mut peers = Peers::new(&settings, now.moment);
         if !paxos.is_blank() {
-            peers.regroup(settings.id, &paxos.voters().iter().map(gateway).collect());
+            let voters = paxos.voters().iter().map(gateway).collect();
+            peers.regroup(settings.id, &voters, now.moment);
         }
         Ok(Self {
             topics: Topics::new(settings.site.clone()),
@@ -128,6 +132,7 @@ impl Gateway {
             caught_up: true,
             digests: Digests::default(),
             wish: None,
+            lone: Lone::default(),
             house,
             settings,
         })
@@ -136,7 +141,8 @@ impl Gateway {
     /// When to tick at the latest.
     #[must_use]
     pub fn deadline(&self) -> Moment {
-        self.paxos.deadline().0.min(self.duties.next)
+        let agreement = self.paxos.deadline().0;
+        if self.may_found() { agreement.min(self.duties.next) } else { self.duties.next }
     }
 
     /// The replicated state, to look at.
@@ -171,7 +177,9 @@ impl Gateway {
         let mut out = Step::default();
         match input {
             Input::Tick => {
-                self.agree(paxos::Input::Tick, &mut out);
+                if self.may_found() {
+                    self.agree(paxos::Input::Tick, &mut out);
+                }
                 self.chores(&mut out);
             }
             Input::Links { up } => self.links(up),
@@ -180,7 +188,16 @@ impl Gateway {
             Input::Peer { from, .. } if gateway(from) == self.settings.id => {}
             Input::Peer { from, message } => self.hear(from, message, &mut out),
             Input::Stopping => self.agree(paxos::Input::HandOver, &mut out),
-            Input::Heartbeat(beat) => self.hear_beat(beat, &mut out),
+            Input::Heartbeat(beat) => {
+                self.hear_of_a_history(&beat, &mut out);
+                self.hear_beat(beat, &mut out);
+            }
+            Input::Kept(beat) => {
+                self.hear_of_a_history(&beat, &mut out);
+                if mutant!(KeptBeatIsLife) {
+                    self.hear_beat(beat, &mut out);
+                }
+            }
             Input::Waiting(zone) => self.wanted(zone, &mut out),
             Input::Up { session, generation } => self.session_up(&session, generation, &mut out),
             Input::Down { session, generation } => {
@@ -205,6 +222,7 @@ impl Gateway {
                     return self.tell(out, words);
                 }
                 self.watch_round(&message);
+                let message = self.without_moves(from, message, out);
                 self.agree(paxos::Input::Message { from: replica, message }, out);
             }
             PeerMessage::Ping(number) => self.send(from, PeerMessage::Pong(number), out),
@@ -284,6 +302,11 @@ impl Gateway {
 
     pub(crate) fn leader(&self) -> Option<GatewayId> {
         self.paxos.leader().map(gateway)
+    }
+
+    /// The gateways that this one watches, and whether it suspects them.
+    pub fn watched(&self) -> impl Iterator<Item = (GatewayId, bool)> + '_ {
+        self.peers.others().map(|id| (id, self.peers.is_suspected(id)))
     }
 
     /// Whether this gateway has a vote.

@@ -9,16 +9,21 @@
 //! ```
 //!
 //! On a single broker of Hearth's own, the takeover of the query session ends an old owner's
-//! answers when its zone moves; elsewhere the leader waits out the last grant
-//! ([`Timing::lease_wait`](crate::Timing::lease_wait)).
+//! answers when its zone moves. Elsewhere the leader stops granting leases to whoever is to lose a
+//! zone, and waits out the last one ([`Timing::lease_wait`](crate::Timing::lease_wait)) before it
+//! proposes the move. Such a proposal is good in its own leadership only: the next leader may grant
+//! leases again. So nobody takes one from somebody else, and as long as one of an earlier
+//! leadership may still come through, whoever would lose by it gets no lease.
 
 use std::collections::BTreeMap;
 
-use paxos::Moment;
-use wire::GatewayId;
+use paxos::{Message, Moment, Request, RequestId, SessionId, Voters};
+use wire::{Epoch, GatewayId, Zone};
 
 use crate::agreement::Ticket;
+use crate::command::{Entry, Op};
 use crate::gateway::Gateway;
+use crate::mutant::mutant;
 use crate::peer::PeerMessage;
 use crate::step::Step;
 
@@ -28,6 +33,18 @@ pub(crate) struct Leases {
     until: Option<Moment>,
     granted: BTreeMap<GatewayId, Moment>,
     leading_since: Option<Moment>,
+    /// What this gateway proposed and may still be applied, by its number. Bounded by what there is
+    /// to move, each until it is refused or has shown its effect.
+    moves: BTreeMap<u64, Move>,
+    /// The voters that this leader has proposed, until they are agreed or refused: it may take long.
+    pub(crate) voters: Option<Voters>,
+}
+
+/// What takes zones from an owner that may live.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Move {
+    Dead(GatewayId, u64),
+    Return(Zone, Epoch),
 }
 
 impl Leases {
@@ -38,12 +55,14 @@ impl Leases {
     /// A new leader knows nothing of the grants of the one before.
     pub(crate) fn began_to_lead(&mut self, now: Moment) {
         self.granted.clear();
+        self.voters = None;
         self.leading_since = Some(now);
     }
 
     /// The last moment at which a lease of this gateway may have been granted.
     fn last_grant(&self, to: GatewayId) -> Option<Moment> {
-        self.granted.get(&to).copied().max(self.leading_since)
+        let since = self.leading_since.filter(|_| !mutant!(OldGrantsForgotten));
+        self.granted.get(&to).copied().max(since)
     }
 }
 
@@ -58,12 +77,18 @@ impl Gateway {
     pub(crate) fn lease_requested(&mut self, from: GatewayId, sent: u64, out: &mut Step) {
         let alive = self.house.gateways().get(&from).is_some_and(|member| member.alive);
         // One that is about to be declared dead gets no lease that would have to be waited out.
-        if self.leads() && alive && !self.peers.is_suspected(from) {
+        if !self.leads() || !alive || self.peers.is_suspected(from) {
+        } else if mutant!(LeaseWithoutARound) {
+            self.grant(from, sent, out);
+        } else {
             self.confirm(Ticket::Lease { to: from, sent }, out);
         }
     }
 
     pub(crate) fn grant(&mut self, to: GatewayId, sent: u64, out: &mut Step) {
+        if !self.settings.own_broker && self.is_to_lose(to) {
+            return;
+        }
         self.leases.granted.insert(to, self.now.moment);
         self.send(to, PeerMessage::LeaseGrant { sent }, out);
     }
@@ -74,6 +99,7 @@ impl Gateway {
         if sent > self.now.moment.0 {
             return;
         }
+        let sent = if mutant!(LeaseFromTheGrant) { self.now.moment.0 } else { sent };
         let until = Moment(sent) + self.settings.timing.lease;
         self.leases.until = self.leases.until.max(Some(until));
         self.unpark(out);
@@ -82,7 +108,76 @@ impl Gateway {
     /// Whether every lease that a gateway may hold has run out by now.
     pub(crate) fn lease_is_over(&self, of: GatewayId) -> bool {
         let wait = self.settings.timing.lease_wait();
+        let wait = if mutant!(LeaseOutlivesTheWait) { wait / 2 } else { wait };
         self.settings.own_broker
             || self.leases.last_grant(of).is_none_or(|granted| self.now.moment >= granted + wait)
+    }
+
+    /// Whether a zone is about to be taken from a gateway: then its leases shall run out.
+    fn is_to_lose(&self, gateway: GatewayId) -> bool {
+        let owned = |zone: &Zone| self.house.zones().get(zone).is_some_and(|z| z.owner == gateway);
+        let moved = self.leases.moves.values().any(|what| match what {
+            Move::Dead(id, _) => *id == gateway,
+            Move::Return(zone, _) => owned(zone),
+        });
+        let better = || {
+            let mut zones = self.house.zones().keys().filter(|zone| owned(zone));
+            zones.any(|zone| self.house.better_owner(zone).is_some())
+        };
+        moved || self.is_to_lose_its_vote(gateway) || better()
+    }
+
+    /// Remembers a proposal that moves zones.
+    pub(crate) fn note_move(&mut self, number: u64, op: &Op) {
+        let what = match op {
+            Op::Dead { gateway, incarnation } => Move::Dead(*gateway, *incarnation),
+            Op::Return { zone, epoch } => Move::Return(zone.clone(), *epoch),
+            _ => return,
+        };
+        if !self.settings.own_broker {
+            self.leases.moves.insert(number, what);
+        }
+    }
+
+    /// These are applied, or refused, and do not come any more.
+    pub(crate) fn forget_moves<'a>(&mut self, over: impl Iterator<Item = (SessionId, &'a u64)>) {
+        let own = self.own_session();
+        for (_, number) in over.filter(|(session, _)| *session == own) {
+            self.leases.moves.remove(number);
+        }
+    }
+
+    /// Forgets moves that would do nothing any more, for a snapshot does not tell them one by one.
+    pub(crate) fn forget_vain_moves(&mut self) {
+        let house = &self.house;
+        self.leases.moves.retain(|_, what| match what {
+            Move::Dead(id, life) => {
+                house.gateways().get(id).is_some_and(|m| m.alive && m.incarnation == *life)
+            }
+            Move::Return(zone, epoch) => {
+                house.zones().get(zone).is_some_and(|row| row.epoch == *epoch)
+            }
+        });
+    }
+
+    /// What another gateway wants proposed, without what only this leader may want; that is refused.
+    pub(crate) fn without_moves(
+        &self,
+        from: GatewayId,
+        message: Message,
+        out: &mut Step,
+    ) -> Message {
+        let Message::Propose { requests } = message else { return message };
+        let moves = |request: &Request| {
+            Entry::decode(&request.payload).is_ok_and(|entry| entry.op.moves_zones())
+        };
+        let foreign = !self.settings.own_broker && !mutant!(OldMoveTaken);
+        let (old, requests) = requests.into_iter().partition::<Vec<_>, _>(|r| foreign && moves(r));
+        if !old.is_empty() {
+            let refused: Vec<RequestId> = old.iter().map(Request::id).collect();
+            let refuse = crate::peer::PeerMessage::Paxos(Message::Refuse { requests: refused });
+            out.effects.push(crate::event::Effect::Send { to: from, message: refuse });
+        }
+        Message::Propose { requests }
     }
 }

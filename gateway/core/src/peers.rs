@@ -12,6 +12,7 @@ use paxos::Moment;
 use wire::{GatewayId, Heartbeat, Liveness};
 
 use crate::gateway::Gateway;
+use crate::mutant::mutant;
 use crate::peer::PeerMessage;
 use crate::settings::{Settings, Timing};
 use crate::step::Step;
@@ -41,17 +42,18 @@ struct Suspicion {
 }
 
 impl Peers {
-    pub(crate) fn new(settings: &Settings) -> Self {
+    pub(crate) fn new(settings: &Settings, now: Moment) -> Self {
         let mut peers = Self { up: None, peers: BTreeMap::new(), next_probe: 0 };
-        peers.regroup(settings.id, &settings.founders);
+        peers.regroup(settings.id, &settings.founders, now);
         peers
     }
 
-    /// These are the gateways now; only a voter is missed when it is silent.
-    pub(crate) fn regroup(&mut self, me: GatewayId, voters: &BTreeSet<GatewayId>) {
+    /// These are the gateways now; only a voter is missed when it is silent, and from now on.
+    pub(crate) fn regroup(&mut self, me: GatewayId, voters: &BTreeSet<GatewayId>, now: Moment) {
         self.peers.retain(|id, _| voters.contains(id));
         for id in voters.iter().filter(|id| **id != me) {
-            self.peers.entry(*id).or_default();
+            let anew = Peer { heard: Some(now), ..Peer::default() };
+            self.peers.entry(*id).or_insert(anew);
         }
     }
 
@@ -88,6 +90,9 @@ impl Peers {
     /// Whether every probe of a suspected gateway stayed unanswered.
     fn is_lost(&self, id: GatewayId, now: Moment, timing: &Timing) -> bool {
         let suspicion = self.peers.get(&id).and_then(|peer| peer.suspicion.as_ref());
+        if mutant!(NotProbed) {
+            return suspicion.is_some();
+        }
         self.up.is_some() && suspicion.is_some_and(|s| s.probes >= timing.probes && now >= s.due)
     }
 
@@ -102,7 +107,8 @@ impl Peers {
     }
 
     fn silent(&self, now: Moment, timing: &Timing) -> Vec<GatewayId> {
-        let Some(up) = self.up else { return Vec::new() };
+        let deaf = mutant!(SilenceWhileDeaf).then_some(Moment(0));
+        let Some(up) = deaf.or(self.up) else { return Vec::new() };
         let silent = self.peers.iter().filter(|(_, peer)| {
             let since = peer.heard.map_or(up, |heard| heard.max(up));
             peer.suspicion.is_none() && now >= since + timing.silence
@@ -131,6 +137,7 @@ impl Peers {
 
 impl Gateway {
     pub(crate) fn links(&mut self, up: bool) {
+        self.lone.links(up, self.now.moment);
         self.peers.up = if up { self.peers.up.or(Some(self.now.moment)) } else { None };
         if !up {
             // What was not answered while the link was down is no evidence.
@@ -192,7 +199,7 @@ impl Gateway {
         let lost = lost.filter(|(id, _)| self.peers.is_lost(**id, now, &self.settings.timing));
         let lost: Vec<_> = lost.map(|(id, member)| (*id, member.incarnation)).collect();
         for (gateway, incarnation) in lost {
-            if self.lease_is_over(gateway) {
+            if self.lease_is_over(gateway) || mutant!(LeaseNotWaitedFor) {
                 self.propose_dead(gateway, incarnation, out);
             }
         }

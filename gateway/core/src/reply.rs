@@ -4,6 +4,7 @@ use wire::{Answer, RequestId};
 
 use crate::event::{Delivery, Effect, Session};
 use crate::gateway::Gateway;
+use crate::mutant::mutant;
 use crate::step::Step;
 
 /// Where and how a request is answered.
@@ -65,7 +66,9 @@ impl Gateway {
     ) {
         let topic = &delivery.topic;
         self.say(out, || format!("Refused {topic}: {why}"));
-        self.answer(reply, Answer::error(why), out);
+        if !mutant!(RefusedInSilence) {
+            self.answer(reply, Answer::error(why), out);
+        }
         self.acknowledge(delivery, out);
     }
 

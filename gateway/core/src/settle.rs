@@ -9,6 +9,7 @@ use crate::command::{Entry, Op, Origin};
 use crate::event::{Effect, Session};
 use crate::gateway::Gateway;
 use crate::house::{Note, Outcome, StatusRow, Verdict, Written};
+use crate::mutant::mutant;
 use crate::step::Step;
 use crate::story::table;
 
@@ -126,8 +127,12 @@ impl Gateway {
             let Some(device) = self.house.devices().get(&row.node) else { continue };
             let name = device.name.clone();
             self.say(out, || format!("Reconfiguring the Device {name}."));
-            self.publish_state(zone, &name, &row, out);
-            self.command(zone, row.node, out);
+            if !mutant!(StatesNotPublishedAgain) {
+                self.publish_state(zone, &name, &row, out);
+            }
+            if !mutant!(OrdersNotSentAgain) {
+                self.command(zone, row.node, out);
+            }
         }
     }
 
@@ -143,7 +148,13 @@ impl Gateway {
         }
     }
 
-    fn publish_state(&self, zone: &Zone, device: &Device, row: &StatusRow, out: &mut Step) {
+    pub(crate) fn publish_state(
+        &self,
+        zone: &Zone,
+        device: &Device,
+        row: &StatusRow,
+        out: &mut Step,
+    ) {
         out.effects.push(Effect::Publish {
             session: Session::Zone(zone.clone()),
             topic: self.topics.device(zone, device, ZoneVerb::State),

@@ -21,6 +21,7 @@ use wire::{Device, Epoch, GatewayId, Zone};
 use crate::agreement::Ticket;
 use crate::event::{Effect, Read, Session};
 use crate::gateway::Gateway;
+use crate::mutant::mutant;
 use crate::peer::PeerMessage;
 use crate::reply::Reply;
 use crate::step::Step;
@@ -113,6 +114,9 @@ impl Gateway {
     pub(crate) fn reconcile(&mut self, zone: &Zone, out: &mut Step) {
         if self.follow_owner(zone, out) {
             self.open_query(zone, out);
+            if mutant!(ZoneBeforeQuery) {
+                self.open_zone(zone, out);
+            }
         }
     }
 
@@ -122,7 +126,10 @@ impl Gateway {
     /// What it proposed in the same epoch may be chosen behind the snapshot: those numbers must
     /// never stand for anything else.
     pub(crate) fn reclaim(&mut self, zone: &Zone, out: &mut Step) {
-        let kept = self.is_ours(zone);
+        let kept = self.is_ours(zone) && !mutant!(NumbersReused);
+        if mutant!(NumbersReused) {
+            self.zones.remove(zone);
+        }
         let applied = self.house.zones().get(zone).map_or(0, |row| row.next);
         if let Some(owned) = self.zones.get_mut(zone).filter(|_| kept) {
             owned.flights.retain(|flight| flight.number >= applied);
@@ -144,7 +151,8 @@ impl Gateway {
         }
         // Until it has joined in this life, a gateway does not trust the epochs it finds: an
         // earlier life may have used them.
-        let mine = row.owner == self.settings.id && self.has_joined();
+        let mine =
+            row.owner == self.settings.id && (self.has_joined() || mutant!(OpenedBeforeJoined));
         if mine {
             self.zones.insert(zone.clone(), Owned::new(row.epoch, row.next));
         }
@@ -193,6 +201,9 @@ impl Gateway {
                 let zone = zone.clone();
                 self.close_sessions(&zone, out);
                 self.ask_to_open(&zone, out);
+                if mutant!(OpenedUnasked) {
+                    self.open_query(&zone, out);
+                }
             }
             Session::Zone(_) | Session::Query(_) | Session::Own => {}
         }
@@ -205,9 +216,14 @@ impl Gateway {
         (zone, epoch, question): (Zone, Epoch, u64),
         out: &mut Step,
     ) {
-        if self.leads() {
-            self.confirm(Ticket::Epoch { to: from, zone, epoch, question }, out);
+        if !self.leads() {
+            return;
         }
+        let ticket = Ticket::Epoch { to: from, zone, epoch, question };
+        if mutant!(EpochWithoutARound) {
+            return self.take_ticket(ticket, true, out);
+        }
+        self.confirm(ticket, out);
     }
 
     pub(crate) fn epoch_answered(
@@ -219,7 +235,8 @@ impl Gateway {
         let Some(owned) = self.zones.get_mut(zone) else { return };
         // An answer to an earlier question may come late; it says nothing about now. When it does
         // not hold, the entry that took the zone away is on its way here.
-        if !holds || (owned.epoch, owned.question.0) != (epoch, question) {
+        let this = (owned.epoch, owned.question.0) == (epoch, question) || mutant!(OldAnswerCounts);
+        if !holds || !this {
             return;
         }
         match owned.stage {
@@ -254,6 +271,9 @@ impl Gateway {
         let applied = self.house.zones().get(zone).map_or(0, |row| row.next);
         let Some(owned) = self.zones.get_mut(zone) else { return };
         owned.gap = false;
+        if mutant!(GapLeftOpen) {
+            return;
+        }
         let session = SessionId(owned.epoch.0);
         let late = owned.flights.iter_mut().filter(|flight| flight.number >= applied);
         let requests = late
@@ -281,7 +301,7 @@ impl Gateway {
     /// keeps its zones, and gets new epochs for them when it joins.
     fn is_ours(&self, zone: &Zone) -> bool {
         let row = self.house.zones().get(zone);
-        self.has_joined()
+        (self.has_joined() || mutant!(OpenedBeforeJoined))
             && self.zones.get(zone).zip(row).is_some_and(|(owned, row)| owned.epoch == row.epoch)
     }
 
@@ -353,7 +373,7 @@ impl Gateway {
         self.close_sessions(zone, out);
         self.queries.forget(zone);
         let nodes: Vec<_> = self.house.devices_of(zone).map(|(node, _)| node).collect();
-        for node in nodes {
+        for node in nodes.into_iter().filter(|_| !mutant!(CacheKept)) {
             self.cache.forget(node);
         }
     }

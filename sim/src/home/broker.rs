@@ -1,11 +1,11 @@
 //! A broker with Hearth's edge: persistent zone sessions that are taken over, redelivery under the same stamp, clean
 //! query sessions, the site's session, presence and retained states. All of it is in memory.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use gateway_core::Input;
 use gateway_core::event::{Delivery, Session};
-use wire::{GatewayId, STAMP_PROPERTY, Site, Stamp, Topic, Topics, Zone, ZoneVerb};
+use wire::{GatewayId, Heartbeat, STAMP_PROPERTY, Site, Stamp, Topic, Topics, Zone, ZoneVerb};
 
 /// A gateway in one of its lives.
 pub(crate) type Life = (GatewayId, u64);
@@ -27,6 +27,8 @@ pub(crate) enum Act {
     Acknowledge(u64),
     /// To whoever subscribed.
     Publish { topic: String, payload: Vec<u8> },
+    /// Whoever had this session has it still, for a while.
+    Lingers(Session, Life, u64),
 }
 
 #[derive(Clone)]
@@ -44,6 +46,8 @@ pub(crate) struct Broker {
     holders: BTreeMap<Session, (Life, u64)>,
     held: BTreeMap<Zone, VecDeque<Held>>,
     presence: BTreeMap<String, Vec<u8>>,
+    /// The last heartbeat or will of each gateway.
+    pub(crate) kept: BTreeMap<GatewayId, Heartbeat>,
     /// Retained states by topic.
     pub(crate) states: BTreeMap<String, Vec<u8>>,
     stamps: u64,
@@ -51,6 +55,9 @@ pub(crate) struct Broker {
     /// answer until then.
     pub(crate) lingers: bool,
     lingering: Vec<(Session, Life, u64)>,
+    /// A foreign one stamps nothing, and knows a zone only once somebody has subscribed to it.
+    pub(crate) foreign: bool,
+    known: BTreeSet<Zone>,
 }
 
 /// A stamp as one number.
@@ -70,17 +77,21 @@ impl Broker {
             holders: BTreeMap::new(),
             held: BTreeMap::new(),
             presence: BTreeMap::new(),
+            kept: BTreeMap::new(),
             states: BTreeMap::new(),
             stamps: 0,
             lingers: false,
             lingering: Vec::new(),
+            foreign: false,
+            known: BTreeSet::new(),
         }
     }
 
     /// It dies with all that it holds, and another life begins.
     pub(crate) fn restart(&mut self) {
         let incarnation = self.incarnation + 1;
-        *self = Self { incarnation, lingers: self.lingers, ..Self::new() };
+        let (lingers, foreign) = (self.lingers, self.foreign);
+        *self = Self { incarnation, lingers, foreign, ..Self::new() };
     }
 
     pub(crate) fn holder(&self, session: &Session) -> Option<GatewayId> {
@@ -94,6 +105,9 @@ impl Broker {
 
     /// Zones that hold something and have no session.
     pub(crate) fn waiting(&self) -> Vec<Zone> {
+        if self.foreign {
+            return Vec::new();
+        }
         let held = self.held.iter().filter(|(_, queue)| !queue.is_empty());
         let zones = held.map(|(zone, _)| zone.clone());
         zones.filter(|zone| self.holder(&Session::Zone(zone.clone())).is_none()).collect()
@@ -127,6 +141,7 @@ impl Broker {
                 self.presence.insert(message.topic.clone(), message.payload.clone());
                 self.hand(Session::Zone(zone), &message, false)
             }
+            _ if self.foreign && !self.known.contains(&zone) => Vec::new(),
             _ => {
                 let acts = self.hand(Session::Zone(zone.clone()), &message, false);
                 self.held.entry(zone).or_default().push_back(message);
@@ -143,11 +158,15 @@ impl Broker {
         generation: u64,
         request: Request,
     ) -> Vec<Act> {
-        let holds = self.holders.get(&session) == Some(&(from, generation))
-            || self.lingering.contains(&(session.clone(), from, generation));
+        let lingers = self.lingering.contains(&(session.clone(), from, generation));
+        let holds = self.holders.get(&session) == Some(&(from, generation)) || lingers;
         match request {
             Request::Open => self.open(from, session, generation),
             _ if !holds => Vec::new(),
+            Request::Close if lingers => {
+                self.lingering.retain(|(of, life, _)| (of, *life) != (&session, from));
+                Vec::new()
+            }
             Request::Close => {
                 self.holders.remove(&session);
                 Vec::new()
@@ -166,6 +185,18 @@ impl Broker {
     /// A gateway's connections broke.
     pub(crate) fn lose(&mut self, life: Life) {
         self.holders.retain(|_, (holder, _)| *holder != life);
+        self.lingering.retain(|(_, holder, _)| *holder != life);
+    }
+
+    /// It notices at last that somebody else has the session.
+    pub(crate) fn throw_out(&mut self, session: Session, life: Life, generation: u64) -> Vec<Act> {
+        let lingers = (session.clone(), life, generation);
+        if !self.lingering.contains(&lingers) {
+            return Vec::new();
+        }
+        self.lingering.retain(|one| *one != lingers);
+        let down = Input::Down { session: session.clone(), generation };
+        vec![Act::Tell(life, session, down)]
     }
 
     /// A session's connection broke.
@@ -178,8 +209,10 @@ impl Broker {
         let mut acts = Vec::new();
         let before = self.holders.insert(session.clone(), (from, generation));
         if self.lingers {
-            let before = before.into_iter();
-            self.lingering.extend(before.map(|(old, number)| (session.clone(), old, number)));
+            if let Some((old, number)) = before {
+                self.lingering.push((session.clone(), old, number));
+                acts.push(Act::Lingers(session.clone(), old, number));
+            }
         } else if let Some((old, number)) = before {
             let down = Input::Down { session: session.clone(), generation: number };
             acts.push(Act::Tell(old, session.clone(), down));
@@ -187,6 +220,7 @@ impl Broker {
         let up = Input::Up { session: session.clone(), generation };
         acts.push(Act::Tell(from, session.clone(), up));
         let Session::Zone(zone) = &session else { return acts };
+        self.known.insert(zone.clone());
         let present = self.presence.iter().filter(|(topic, _)| {
             matches!(self.topics.parse(topic), Some(Topic::Device(of, ..)) if of == *zone)
         });
@@ -225,7 +259,11 @@ impl Broker {
                 retain,
                 response_topic: message.response.clone(),
                 correlation: None,
-                properties: vec![(STAMP_PROPERTY.to_owned(), stamp(message.stamp).to_string())],
+                properties: if self.foreign {
+                    Vec::new()
+                } else {
+                    vec![(STAMP_PROPERTY.to_owned(), stamp(message.stamp).to_string())]
+                },
             };
             Act::Tell(holder, session.clone(), Input::Delivery(delivery))
         };

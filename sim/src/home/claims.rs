@@ -9,6 +9,7 @@ use wire::{Answer, Epoch, GatewayId, NodeId, Seq, Zone};
 
 use super::broker::Life;
 use super::disk::{Disk, News};
+use super::hearing::Hearing;
 use super::network::Parcel;
 use super::world::World;
 use crate::verdict::claim;
@@ -23,8 +24,14 @@ pub(crate) struct Watch {
     values: BTreeMap<Slot, Value>,
     /// The hash of the tables at a slot.
     hashes: BTreeMap<Slot, u64>,
-    /// Which replicas ever had the publish with this stamp on disk.
-    wrote: BTreeMap<u64, BTreeSet<ReplicaId>>,
+    /// What may be applied more than once: it has neither a stamp nor a name.
+    pub(crate) repeatable: BTreeSet<(bool, u64)>,
+    /// Doors that were opened and not told to close since.
+    opened: BTreeSet<NodeId>,
+    /// What each gateway has heard of the others.
+    pub(crate) hearing: Hearing,
+    /// Which replicas ever had this order or report on disk.
+    wrote: BTreeMap<(bool, u64), BTreeSet<ReplicaId>>,
     /// Up to where each life of a gateway was looked at.
     applied: BTreeMap<GatewayId, (Life, Slot)>,
     /// Last value and order number per device and register.
@@ -50,6 +57,9 @@ impl Watch {
             seqs: BTreeMap::new(),
             values: BTreeMap::new(),
             hashes: BTreeMap::new(),
+            repeatable: BTreeSet::new(),
+            opened: BTreeSet::new(),
+            hearing: Hearing::default(),
             wrote: BTreeMap::new(),
             applied: BTreeMap::new(),
             last: BTreeMap::new(),
@@ -82,8 +92,8 @@ pub(crate) fn after_a_step(world: &mut World, id: GatewayId) {
 pub(crate) fn after_a_write(world: &mut World, id: GatewayId, news: News) {
     let node = &world.nodes[&id];
     let (disk, replica, watch) = (&node.disk, node.replica(), &mut world.watch);
-    for stamp in &news.stamps {
-        watch.wrote.entry(*stamp).or_default().insert(replica);
+    for said in &news.said {
+        watch.wrote.entry(*said).or_default().insert(replica);
     }
     let chosen = disk.accepted.range(..=disk.chosen).rev();
     for (_, entry) in chosen.take_while(|(slot, _)| **slot > news.chosen) {
@@ -154,13 +164,17 @@ fn replicas_have_the_same_history(watch: &mut Watch, id: GatewayId, row: History
     let key = (row.node, order);
     let last = watch.last.get(&key).copied();
     let value: f64 = row.value.parse().expect("values here are numbers");
+    a_door_is_told_to_close_once(watch, &row, value);
+    let repeatable = watch.repeatable.contains(&(order, value as u64));
     if order {
         orders_of_a_device_are_numbered_without_holes(&row, last);
-    } else if row.ordered.is_none() && value >= 10.0 {
+    } else if row.ordered.is_none() && value >= 10.0 && !repeatable {
         reports_of_a_device_keep_their_order(&row, value, last);
     }
     // A door's state and a rule's orders are 0 and 1.
-    if value >= 10.0 {
+    if value >= 10.0 && repeatable {
+        watch.seqs.insert((order, value as u64), row.seq.0);
+    } else if value >= 10.0 {
         a_request_is_applied_once(watch, &row, (order, value as u64));
     }
     watch.last.insert(key, (value, row.ordered.unwrap_or(0)));
@@ -191,6 +205,15 @@ fn orders_of_a_device_are_numbered_without_holes(row: &HistoryRow, last: Option<
         "orders of a device are numbered without holes",
         "{row:?}, not {next}"
     );
+}
+
+/// The timer fires once, however often somebody proposes that.
+fn a_door_is_told_to_close_once(watch: &mut Watch, row: &HistoryRow, value: f64) {
+    if row.register == "state" && value == 1.0 {
+        watch.opened.insert(row.node);
+    } else if row.note.as_deref() == Some("Closing Door Automatically.") {
+        claim!(watch.opened.remove(&row.node), "a door is told to close once", "{row:?}");
+    }
 }
 
 /// What left rests on what is on the disk.
@@ -226,7 +249,8 @@ pub(crate) fn an_acknowledged_publish_is_agreed_and_on_a_majoritys_disks(
     };
     let agreed = world.watch.seqs.contains_key(&(said.question.is_some(), value));
     claim!(agreed, "what is acknowledged is agreed", "value {value} of {}", said.place);
-    let disks = world.watch.wrote.get(&stamp).map_or(0, BTreeSet::len);
+    let written = world.watch.wrote.get(&(said.question.is_some(), value));
+    let disks = written.map_or(0, BTreeSet::len);
     claim!(
         disks >= world.watch.majority,
         "what is acknowledged is on a majority's disks",
@@ -266,6 +290,26 @@ pub(crate) fn a_state_is_published_after_it_is_stored(world: &World, id: Gateway
     );
 }
 
+/// Nobody is told what could be gone again after a power cut of this gateway alone.
+pub(crate) fn an_answer_tells_what_is_in_the_tables(
+    world: &World,
+    id: GatewayId,
+    topic: &str,
+    payload: &[u8],
+) {
+    if !world.people.asked.contains_key(topic) {
+        return;
+    }
+    let Ok(answer) = Answer::parse(payload) else { return };
+    let Some(seq) = answer.get("seq").as_u64().map(Seq) else { return };
+    let stored = world.nodes[&id].disk.tables.seq;
+    claim!(
+        seq <= stored,
+        "an answer tells what is in the tables",
+        "gateway {id} answers {answer:?} at change {stored}"
+    );
+}
+
 /// What a `get` is told holds whatever had been acknowledged to the device, and whatever order had
 /// been answered, when it was asked. And an order is answered when it is agreed.
 pub(crate) fn an_answer_is_as_fresh_as_what_was_acknowledged(
@@ -275,6 +319,9 @@ pub(crate) fn an_answer_is_as_fresh_as_what_was_acknowledged(
 ) {
     let Some(asked) = world.people.asked.get(topic) else { return };
     let Ok(answer) = Answer::parse(payload) else { return };
+    if let Some(known) = &asked.list {
+        return a_list_is_as_fresh_as_what_was_acknowledged(known, &answer);
+    }
     let Some(seq) = answer.get("seq").as_u64().filter(|_| answer.failure().is_none()) else {
         return;
     };
@@ -291,6 +338,20 @@ pub(crate) fn an_answer_is_as_fresh_as_what_was_acknowledged(
             "{}: change {} was known when it was asked, told is {answer:?}",
             asked.place,
             asked.known
+        );
+    }
+}
+
+fn a_list_is_as_fresh_as_what_was_acknowledged(known: &BTreeMap<String, u64>, answer: &Answer) {
+    let rows = answer.get("devices").as_array();
+    for row in rows.into_iter().flatten() {
+        let name = |part: &str| row[part].as_str().unwrap_or_default().to_owned();
+        let place = format!("{}/{}", name("zone"), name("name"));
+        let (known, told) = (known.get(&place).copied(), row["seq"].as_u64());
+        claim!(
+            told >= known,
+            "a list is as fresh as what was acknowledged",
+            "{place}: change {known:?} was known when it was asked for, told is {told:?}"
         );
     }
 }
@@ -359,7 +420,10 @@ fn note_epochs(world: &mut World, id: GatewayId) {
 
 /// What each client saw of each register could have happened one after another.
 pub(crate) fn histories_are_linearizable(world: &World) {
-    if let Err(violation) = linear::check(&world.people.operations) {
+    let judged = world.people.operations.iter();
+    let judged = judged.filter(|operation| !world.people.unjudged.contains(&operation.key));
+    let judged: Vec<_> = judged.cloned().collect();
+    if let Err(violation) = linear::check(&judged) {
         crate::verdict::broken("histories are linearizable", violation.to_string());
     }
 }

@@ -11,8 +11,8 @@ use gateway_core::event::{HistoryRow, Read, Stored};
 use gateway_core::house::{Change, House};
 use gateway_core::{Step, Write};
 use paxos::{Ballot, Record, Recovered, Slot, Voters};
+use wire::State;
 
-use super::broker::key;
 use super::shelf::Shelf;
 use super::tables::Tables;
 use crate::verdict::claim;
@@ -36,8 +36,8 @@ pub(crate) struct Disk {
 /// What a write brought, for the claims.
 #[derive(Debug, Default)]
 pub(crate) struct News {
-    /// Stamps in the slots that were accepted.
-    pub(crate) stamps: Vec<u64>,
+    /// Orders and reports in the slots that were accepted.
+    pub(crate) said: Vec<(bool, u64)>,
     pub(crate) history: Vec<HistoryRow>,
     /// How far the slots were known to be chosen before.
     pub(crate) chosen: Slot,
@@ -114,7 +114,7 @@ impl Disk {
                 let (slot, ballot, value) = (*slot, *ballot, value.clone());
                 let entries = value.requests().iter();
                 let entries = entries.filter_map(|request| Entry::decode(&request.payload).ok());
-                news.stamps.extend(entries.filter_map(|entry| stamp(&entry)));
+                news.said.extend(entries.filter_map(|entry| said(&entry)));
                 self.accepted.insert(slot, paxos::Entry { slot, ballot, value });
             }
             Record::Founded(founders) => self.founders = founders.clone(),
@@ -163,9 +163,15 @@ impl Disk {
     }
 }
 
-fn stamp(entry: &Entry) -> Option<u64> {
-    match &entry.op {
-        Op::Report { origin, .. } | Op::Set { origin, .. } => origin.stamp.map(key),
-        _ => None,
+/// Whether it is an order, and the value that names it.
+fn said(entry: &Entry) -> Option<(bool, u64)> {
+    let (order, state) = match &entry.op {
+        Op::Report { report, .. } => (false, &report.state),
+        Op::Set { state, .. } => (true, state),
+        _ => return None,
+    };
+    match state {
+        State::Number(number) => Some((order, *number as u64)),
+        State::Text(_) => None,
     }
 }

@@ -6,6 +6,7 @@ use wire::GatewayId;
 
 use super::broker::{Life, Request};
 use super::claims;
+use super::hearing::{self, Kind};
 use super::world::{Event, MS, World};
 
 /// How a write ends.
@@ -28,17 +29,32 @@ impl World {
             return;
         }
         self.note_of(life.0, "input", || format!("{input:?}"));
+        hearing::before(self, life, &input);
+        let kind = Kind::of(&input);
+        let up = matches!(input, Input::Links { up: true });
         let node = self.node(life.0);
         let Some(mut step) = node.step(now, input) else { return };
         let effects = step.take_effects();
         node.waiting.absorb(step);
+        hearing::after(self, life, kind);
         self.summary.inputs += 1;
         for effect in effects {
             self.carry_out(life, effect);
         }
         self.submit(life);
         self.arm(life);
+        if up {
+            self.tell_what_was_kept(life);
+        }
         claims::after_a_step(self, life.0);
+    }
+
+    /// Whoever subscribes hears what the broker has kept of the others.
+    fn tell_what_was_kept(&mut self, life: Life) {
+        let kept: Vec<_> = self.broker.kept.values().copied().collect();
+        for beat in kept.into_iter().filter(|beat| beat.gateway != life.0) {
+            self.soon(Event::Input(life, Input::Kept(beat)));
+        }
     }
 
     fn arm(&mut self, life: Life) {
@@ -156,6 +172,7 @@ impl World {
             Effect::Send { to, message } => self.send(life, to, message),
             Effect::Beat(beat) => {
                 if self.nodes[&id].cut.is_none() && !self.muted.contains(&id) {
+                    self.broker.kept.insert(id, beat);
                     self.broadcast(Some(id), || Input::Heartbeat(beat));
                 }
             }
@@ -166,6 +183,7 @@ impl World {
                 }
             }
             Effect::Publish { session, topic, payload, .. } => {
+                claims::an_answer_tells_what_is_in_the_tables(self, id, &topic, &payload);
                 if topic.ends_with("/state") {
                     claims::a_state_is_published_after_it_is_stored(self, id, &payload);
                 }

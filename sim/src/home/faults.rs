@@ -390,6 +390,7 @@ impl World {
 
     fn will(&mut self, (id, incarnation): Life) {
         let will = Heartbeat::bare(Liveness::Dead, id, incarnation);
+        self.broker.kept.insert(id, will);
         self.broadcast(Some(id), || Input::Heartbeat(will));
     }
 

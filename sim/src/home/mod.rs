@@ -6,13 +6,14 @@
 //!     └──────────┴── World: delays, losses, cuts, crashes, and claims checked after every event
 //! ```
 //!
-//! It is one broker of Hearth's own: what must hold on a foreign one is not drawn here.
+//! Most homes have one broker of Hearth's own, and some a foreign one.
 
 mod broker;
 mod claims;
 mod disk;
 mod driver;
 mod faults;
+mod hearing;
 mod network;
 mod node;
 mod people;

@@ -7,6 +7,7 @@ use wire::GatewayId;
 
 use super::broker::Life;
 use super::claims;
+use super::hearing;
 use super::world::{Event, World};
 
 /// How many old messages are remembered, to be delivered long after.
@@ -26,6 +27,7 @@ impl World {
         let node = &self.nodes[&life.0];
         let parcel = Parcel { from: life.0, replica: node.replica(), to, message };
         claims::nothing_rests_on_unsynced_state(&node.disk, &parcel);
+        hearing::on_sending(self, life, &parcel);
         let fateful = matches!(
             parcel.message,
             PeerMessage::Paxos(Message::Promise { .. } | Message::Accepted { .. })

@@ -115,7 +115,7 @@ impl Node {
     }
 
     /// The clock that never jumps starts at zero in every process.
-    fn clock(&self, now: u64) -> Now {
+    pub(crate) fn clock(&self, now: u64) -> Now {
         let span = (now - self.born) as i64;
         let moment = Moment((span + span * self.drift / 1_000_000) as u64 + 1);
         Now { moment, time: self.wall(now) }

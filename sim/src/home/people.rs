@@ -1,6 +1,6 @@
 //! People and devices: what they said and asked, and what they were told.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use linear::{Action, Operation};
 use serde_json::{Value as Json, json};
@@ -17,6 +17,8 @@ pub(crate) struct People {
     pub(crate) devices: BTreeMap<String, Thing>,
     /// Everything that was done to the registers, and when.
     pub(crate) operations: Vec<Operation>,
+    /// Registers that were written more than once by the same word, perhaps.
+    pub(crate) unjudged: BTreeSet<String>,
     /// Every value is used once, so that it names what said it. From 10: 0 and 1 are words too.
     values: u64,
 }
@@ -38,6 +40,8 @@ pub(crate) struct Asked {
     called: u64,
     /// The newest change of the device that was acknowledged or answered when this was asked.
     pub(crate) known: u64,
+    /// The same of every device, for someone who asks for the list of them.
+    pub(crate) list: Option<BTreeMap<String, u64>>,
     pub(crate) answers: Vec<Answer>,
     operation: Option<usize>,
     /// For an order with an id, which may be given again.
@@ -76,6 +80,10 @@ impl Default for Thing {
 /// After which someone who got no answer asks again, and how often.
 const PATIENCE: u64 = 700 * MS;
 const RETRIES: u64 = 4;
+
+fn register(place: &str, order: bool) -> String {
+    format!("{place} {}", if order { "desired" } else { "state" })
+}
 
 impl World {
     /// A device reports a value that it never reported before; gives the stamp.
@@ -122,6 +130,22 @@ impl World {
         self.summary.home.retries += 1;
         self.say(&place, ZoneVerb::Set, order, value, Some(&question.to_owned()));
         self.after(PATIENCE, Event::Retry(question.to_owned()));
+    }
+
+    /// Someone asks the API what there is.
+    pub(crate) fn ask_for_the_list(&mut self) {
+        let devices = self.people.devices.iter();
+        let known = devices.map(|(place, device)| (place.clone(), device.known)).collect();
+        let question = self.question("api/devices", None);
+        if let Some(asked) = self.people.asked.get_mut(&question) {
+            asked.list = Some(known);
+        }
+        let acts = self.broker.publish(
+            "hearth/home/api/devices".to_owned(),
+            Vec::new(),
+            Some(question.clone()),
+        );
+        self.act(acts);
     }
 
     /// Someone asks for a device's state.
@@ -200,6 +224,7 @@ impl World {
             self.summary.home.sets += u64::from(first);
         }
         asked.answers.push(answer.clone());
+        self.summary.home.lists += u64::from(first && well && asked.list.is_some());
         if well && !answer.get("cache").is_null() {
             let (place, called) = (asked.place.clone(), asked.called);
             self.summary.home.gets += 1;
@@ -277,7 +302,14 @@ impl World {
         let bytes = payload.to_string().into_bytes();
         let stamp = self.broker.next_stamp();
         let (place, question) = (place.to_owned(), question.cloned());
-        let operation = value.map(|value| self.begin(&place, value, question.as_ref()));
+        let order = question.is_some();
+        if let Some(value) = value.filter(|_| self.plan.foreign && !payload["id"].is_string()) {
+            // At least once, and nothing tells the second time from the first.
+            self.watch.repeatable.insert((order, value));
+            self.people.unjudged.insert(register(&place, order));
+        }
+        let once = value.filter(|value| !self.watch.repeatable.contains(&(order, *value)));
+        let operation = once.map(|value| self.begin(&place, value, question.as_ref()));
         if question.is_none() {
             let device = self.people.devices.entry(place.clone()).or_default();
             device.unacknowledged.push_back(stamp);
@@ -298,8 +330,7 @@ impl World {
 
     /// The write of a value begins when it is said for the first time.
     fn begin(&mut self, place: &str, value: u64, question: Option<&String>) -> usize {
-        let register = if question.is_some() { "desired" } else { "state" };
-        let key = format!("{place} {register}");
+        let key = register(place, question.is_some());
         let action = Action::Write(value);
         let operations = &mut self.people.operations;
         let known = operations.iter().position(|o| o.action == action && o.key == key);
@@ -316,10 +347,11 @@ impl World {
 
     fn question(&mut self, place: &str, again: Option<(Json, u64)>) -> String {
         let question = format!("answer/{}", self.people.asked.len());
-        let known = self.people.devices.entry(place.to_owned()).or_default().known;
+        let known = self.people.devices.get(place).map_or(0, |device| device.known);
         let place = place.to_owned();
         let called = self.now;
-        let asked = Asked { place, called, known, answers: Vec::new(), operation: None, again };
+        let (answers, operation, list) = (Vec::new(), None, None);
+        let asked = Asked { place, called, known, list, answers, operation, again };
         self.people.asked.insert(question.clone(), asked);
         question
     }

@@ -25,6 +25,8 @@ pub(crate) struct Plan {
     pub(crate) cache: usize,
     /// Milliseconds after which a door closes itself.
     pub(crate) door_closes_after: Option<u64>,
+    /// The broker is not Hearth's own: no stamps, no unknown zones, and whoever was taken over stays for a while.
+    pub(crate) foreign: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -78,6 +80,7 @@ impl Plan {
             drift: false,
             cache: 2,
             door_closes_after: None,
+            foreign: false,
         }
     }
 
@@ -101,6 +104,7 @@ impl Plan {
             drift: dice.chance(50),
             cache: dice.pick(&[0, 1, 2, 8]),
             door_closes_after: dice.pick(&[None, Some(0), Some(100)]),
+            foreign: dice.chance(25),
         }
     }
 }

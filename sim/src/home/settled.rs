@@ -51,11 +51,16 @@ impl World {
         }
         let began = self.now;
         self.everyone_comes_online();
+        if self.plan.foreign {
+            self.within("a registered zone is served", since, |world| {
+                world.server_of(&"settled".parse().expect("a name")).is_some()
+            });
+        }
         let last = self.report("settled/last");
         self.within("a report is agreed", since, |world| world.is_acknowledged(last));
         let took = self.now - began;
         self.summary.longest_commit = self.summary.longest_commit.max(took);
-        let order = self.set("settled/last", json!({}));
+        let order = self.set("settled/last", json!({"id": "last"}));
         self.within("an order is agreed", since, |world| world.answer(&order).is_some());
         self.settle(since);
         let took = self.now - since;
@@ -78,6 +83,7 @@ impl World {
             world.broker.unacknowledged() == 0
         });
         self.within("every zone is served at home", since, Self::is_served_at_home);
+        self.within("devices have their orders", since, Self::devices_have_their_orders);
         // What was agreed last is told soon after.
         self.run(100);
         self.within("all replicas are equal", since, Self::are_equal);
@@ -155,6 +161,18 @@ impl World {
             });
             let stored = node.disk.tables.status.get(id).map(|row| row.seq.0);
             seq.is_some() && seq == stored
+        })
+    }
+
+    fn devices_have_their_orders(&self) -> bool {
+        let Some(core) = self.nodes.values().find_map(|node| node.core.as_ref()) else {
+            return false;
+        };
+        core.house().orders().iter().all(|(node, order)| {
+            let device = &core.house().devices()[node];
+            let place = format!("{}/{}", device.zone, device.name);
+            let told = self.people.devices.get(&place).filter(|device| device.online);
+            told.is_none_or(|device| device.commands.contains(&order.number.0))
         })
     }
 

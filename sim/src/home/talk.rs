@@ -29,6 +29,7 @@ impl World {
             8 => drop(self.nonsense(place, ZoneVerb::Report)),
             // What nothing was ever said of does not exist.
             9 if lamp => drop(self.report_once(place)),
+            10 => self.ask_for_the_list(),
             _ => drop(self.get(place)),
         }
     }
@@ -53,7 +54,7 @@ impl World {
             1 => json!({"wait": "state"}),
             _ => json!({"expires": 0.3}),
         };
-        if self.dice.chance(70) {
+        if self.plan.foreign || self.dice.chance(70) {
             order["id"] = format!("s{}", self.dice.next()).into();
         }
         self.set(place, order);
@@ -61,6 +62,26 @@ impl World {
 
     fn open_the_door(&mut self) {
         self.say_of_the_door(DOOR);
+    }
+
+    pub(crate) fn register_everything(&mut self) {
+        for place in PLACES.into_iter().chain(["settled/last"]) {
+            self.soon(Event::Register(place));
+        }
+    }
+
+    /// The first device of a zone makes the zone known.
+    pub(crate) fn register(&mut self, place: &'static str) {
+        let (zone, device) = place.split_once('/').expect("a place is zone/device");
+        let zone = zone.parse().expect("a name");
+        let cores = self.nodes.values().filter_map(|node| node.core.as_ref());
+        if cores.into_iter().any(|core| core.house().zones().contains_key(&zone)) {
+            return;
+        }
+        let register = json!({"zone": zone, "name": device}).to_string().into_bytes();
+        let acts = self.broker.publish("hearth/home/api/register".to_owned(), register, None);
+        self.act(acts);
+        self.after(300 * MS, Event::Register(place));
     }
 
     /// An operator adds or removes a voter.

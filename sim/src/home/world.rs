@@ -70,6 +70,10 @@ pub(crate) enum Event {
     Obey(String, serde_json::Value),
     /// Someone got no answer and asks again.
     Retry(String),
+    /// An operator registers a device, until a zone that no broker announces has an owner.
+    Register(&'static str),
+    /// A foreign broker ends a session that somebody else has.
+    ThrowOut(Session, Life, u64),
     Die(Life),
     Restart(GatewayId),
     Resume(Life),
@@ -87,12 +91,19 @@ impl World {
         let plan = Plan::draw(&mut dice);
         let leaders = dice.pick(&[0, 1, 2]);
         let (cache, closes, keep) = (plan.cache, plan.door_closes_after, plan.storage.keep);
+        let own_broker = !plan.foreign;
         let mut world = Self::with(dice, plan, options, |settings| {
             (settings.cache, settings.log_keep) = (cache, keep);
+            settings.own_broker = own_broker;
             settings.agreed.door_closes_after = closes;
             settings.leaders.extend((leaders > 0).then_some(GatewayId(leaders)));
         });
         world.at(0, Event::Talk);
+        if world.plan.foreign {
+            world.summary.home.foreign += 1;
+            (world.broker.foreign, world.broker.lingers) = (true, true);
+            world.register_everything();
+        }
         let first = world.plan.fault_every;
         world.at(first, Event::Fault);
         world
@@ -194,6 +205,12 @@ impl World {
                     claims::an_acknowledged_publish_is_agreed_and_on_a_majoritys_disks(self, stamp);
                     self.acknowledged(stamp);
                 }
+                Act::Lingers(session, life, generation) if self.plan.foreign => {
+                    let until = self.dice.tail(1000, 2_000_000);
+                    let until = if self.calm { MS } else { until };
+                    self.after(until, Event::ThrowOut(session, life, generation));
+                }
+                Act::Lingers(..) => {}
                 Act::Publish { topic, payload } => {
                     claims::an_answer_is_as_fresh_as_what_was_acknowledged(self, &topic, &payload);
                     self.published(&topic, &payload);
@@ -228,6 +245,11 @@ impl World {
             Event::Announce => self.announce(),
             Event::Obey(place, command) => self.obey(&place, &command),
             Event::Retry(question) => self.ask_again(&question),
+            Event::Register(place) => self.register(place),
+            Event::ThrowOut(session, life, generation) => {
+                let acts = self.broker.throw_out(session, life, generation);
+                self.act(acts);
+            }
             Event::Die(life) if self.nodes[&life.0].is(life) => self.crash(life.0),
             Event::Die(_) => {}
             Event::Restart(id) => self.restart(id),

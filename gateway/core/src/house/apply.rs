@@ -3,8 +3,9 @@
 use paxos::Voters;
 use wire::{GatewayId, Zone};
 
-use super::{Change, House, Note, Outcome, Timer, Verdict, digest};
+use super::{Change, House, Member, Note, Outcome, Timer, Verdict, digest};
 use crate::command::{Entry, Op, Origin, TimerName};
+use crate::mutant::mutant;
 
 impl House {
     /// Applies one entry of the log.
@@ -15,11 +16,21 @@ impl House {
         let mut outcome = Outcome::default();
         // A proposer's clock may run behind; agreed time never goes back.
         self.counters.time = self.counters.time.max(entry.time);
+        #[cfg(feature = "mutants")]
+        if mutant!(ApplyReadsAClock) {
+            self.counters.time.0 += crate::mutant::own_clock();
+        }
         self.counters.clock = self.counters.clock.max(entry.clock);
         match &entry.op {
             Op::Join { gateway, incarnation, serves, caches } => {
-                self.join(*gateway, *incarnation, *serves, *caches, &mut outcome);
+                let member = Member::living(*incarnation, *serves, *caches);
+                self.join(*gateway, member, true, &mut outcome);
             }
+            Op::Arrive { gateway, incarnation, serves, caches } => {
+                let member = Member::living(*incarnation, *serves, *caches);
+                self.join(*gateway, member, false, &mut outcome);
+            }
+            Op::Return { zone, epoch } => self.bring_home(zone, *epoch, &mut outcome),
             Op::Dead { gateway, incarnation } => self.dead(*gateway, *incarnation, &mut outcome),
             Op::Settings(agreed) => self.agreed = *agreed,
             Op::Place { zone } => self.place(zone, &mut outcome),
@@ -70,7 +81,10 @@ impl House {
     /// The fence of rule 3: only the current epoch's next proposal is applied.
     fn admit(&mut self, zone: &Zone, origin: &Origin, outcome: &mut Outcome) -> bool {
         match self.zones.get_mut(zone) {
-            Some(row) if row.epoch == origin.epoch && row.next == origin.number => {
+            Some(row)
+                if (row.epoch == origin.epoch || mutant!(OldEpochApplied))
+                    && (row.next == origin.number || mutant!(AnyNumberApplied)) =>
+            {
                 row.next += 1;
                 outcome.changes.push(Change::Zone(zone.clone(), *row));
                 true
@@ -83,7 +97,8 @@ impl House {
     }
 
     fn fire(&mut self, entry: &Entry, name: TimerName, generation: u64, outcome: &mut Outcome) {
-        if self.timers.get(&name).is_none_or(|timer| timer.generation != generation) {
+        let set = self.timers.get(&name).is_some_and(|timer| timer.generation == generation);
+        if !set && !mutant!(FiredTwice) {
             return;
         }
         self.set_timer(name, None, outcome);

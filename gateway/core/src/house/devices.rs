@@ -7,6 +7,7 @@ use super::{
     Change, DeviceRow, House, Note, OpenOrder, Outcome, Register, SeenKey, Verdict, Written,
 };
 use crate::command::{Entry, Origin, Said, TimerName};
+use crate::mutant::mutant;
 
 impl House {
     pub(super) fn report(
@@ -204,7 +205,8 @@ impl House {
 }
 
 fn seen_key(zone: &Zone, device: &Device, verb: ZoneVerb, origin: &Origin) -> Option<SeenKey> {
-    match (&origin.id, origin.stamp) {
+    let id = origin.id.as_ref().filter(|_| !mutant!(IdIgnored));
+    match (id, origin.stamp.filter(|_| !mutant!(StampIgnored))) {
         (Some(id), _) => Some(SeenKey::Id(zone.clone(), device.clone(), verb, id.clone())),
         (None, Some(stamp)) => Some(SeenKey::Stamp(zone.clone(), stamp)),
         (None, None) => None,

@@ -77,6 +77,13 @@ pub struct Member {
     pub incarnation: u64,
 }
 
+impl Member {
+    /// One that has just said that it is here.
+    pub(crate) const fn living(incarnation: u64, serves: bool, caches: bool) -> Self {
+        Self { alive: true, serves, caches, incarnation }
+    }
+}
+
 /// A zone and its owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ZoneRow {

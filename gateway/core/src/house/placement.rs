@@ -5,10 +5,14 @@
 //! owner dies     ─▶ each of its zones to the least loaded serving gateway, else to a standby
 //! gateway joins  ─▶ its own zones come home; zones at standbys move to it if it serves
 //! ```
+//!
+//! On a broker that fences nobody off, a gateway that joins takes only what no living one owns. The
+//! leader brings the rest home, zone by zone, when no lease on it can be left.
 
-use wire::{GatewayId, Zone};
+use wire::{Epoch, GatewayId, Zone};
 
 use super::{Change, House, Member, Moved, Note, Outcome, ZoneRow};
+use crate::mutant::mutant;
 
 impl House {
     /// Gives a zone that is not known an owner; does nothing when nobody could own it.
@@ -34,17 +38,16 @@ impl House {
         }
     }
 
-    /// Takes note of a gateway that is here, and moves to it what belongs to it.
+    /// Takes note of a gateway that is here, and moves to it what belongs to it: what others own who
+    /// live only if it may take that `at_once`.
     pub(super) fn join(
         &mut self,
         gateway: GatewayId,
-        incarnation: u64,
-        serves: bool,
-        caches: bool,
+        member: Member,
+        at_once: bool,
         outcome: &mut Outcome,
     ) {
         let before = self.gateways.get(&gateway).copied();
-        let member = Member { alive: true, serves, caches, incarnation };
         if before == Some(member) {
             return;
         }
@@ -52,19 +55,38 @@ impl House {
         outcome.changes.push(Change::Gateway(gateway, member));
         outcome.notes.push(Note::Joined(gateway, before.is_some()));
         // A new life knows nothing of the proposals of the one before: it needs a fresh fence.
-        for zone in self.zones_where(|row| row.owner == gateway) {
+        for zone in self.zones_where(|row| row.owner == gateway && !mutant!(EpochKept)) {
             let home = self.zones[&zone].home;
             self.assign(&zone, gateway, home, outcome);
         }
         for zone in self.zones_where(|row| row.owner != gateway) {
             let row = self.zones[&zone];
-            let homeless = !self.gateways.get(&row.owner).is_some_and(|m| m.alive && m.serves);
-            if serves && (row.home == gateway || homeless) {
-                self.assign(&zone, gateway, row.home, outcome);
-            } else if homeless && !self.gateways.get(&row.owner).is_some_and(|m| m.alive) {
-                // Nobody was left when its owner died, so a standby is better than nobody.
+            let owner = self.gateways.get(&row.owner).filter(|owner| owner.alive);
+            let homeless = !owner.is_some_and(|owner| owner.serves);
+            let better = at_once && member.serves && (row.home == gateway || homeless);
+            // Nobody was left when its owner died, so a standby is better than nobody.
+            if better || owner.is_none() {
                 self.assign(&zone, gateway, row.home, outcome);
             }
+        }
+    }
+
+    /// Who should own a zone instead of its present owner, which lives: the gateway on which it was
+    /// placed, or one that serves rather than a standby.
+    #[must_use]
+    pub fn better_owner(&self, zone: &Zone) -> Option<GatewayId> {
+        let row = self.zones.get(zone)?;
+        let serves = |id: &GatewayId| self.gateways.get(id).is_some_and(|m| m.alive && m.serves);
+        let owner = self.gateways.get(&row.owner).filter(|owner| owner.alive)?;
+        let instead = if owner.serves { None } else { self.least_loaded().filter(serves) };
+        Some(row.home).filter(serves).or(instead).filter(|better| *better != row.owner)
+    }
+
+    /// Gives a zone to its better owner, unless it has moved since that was proposed.
+    pub(super) fn bring_home(&mut self, zone: &Zone, epoch: Epoch, outcome: &mut Outcome) {
+        let row = self.zones.get(zone).copied().filter(|row| row.epoch == epoch);
+        if let Some((row, to)) = row.zip(self.better_owner(zone)) {
+            self.assign(zone, to, row.home, outcome);
         }
     }
 

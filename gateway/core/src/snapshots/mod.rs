@@ -27,6 +27,7 @@ use wire::{GatewayId, Zone};
 use crate::event::Effect;
 use crate::gateway::Gateway;
 use crate::house::House;
+use crate::mutant::mutant;
 use crate::peer::PeerMessage;
 use crate::step::Step;
 use fetch::Fetch;
@@ -105,7 +106,12 @@ impl Gateway {
         self.clock = self.clock.max(house.counters().clock);
         let voters = Some(house.voters()).filter(|voters| !voters.is_empty());
         let voters = voters.unwrap_or(self.paxos.founders()).clone();
-        self.house = house;
+        let before = core::mem::replace(&mut self.house, house);
+        if mutant!(SeenNotInSnapshot) {
+            self.house.seen = before.seen;
+        } else if mutant!(EpochsNotInSnapshot) {
+            self.house.zones = before.zones;
+        }
         self.applied = id.slot;
         out.install = Some(id);
         out.applied = Some(id.slot);
