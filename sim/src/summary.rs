@@ -93,6 +93,8 @@ counters! {
     retries: "repeated publishes",
     /// Homes whose broker is not Hearth's own.
     foreign: "homes with a foreign broker",
+    /// Gateways that nobody heard while the sessions of their zones lived.
+    mutes: "mute gateways",
     /// Lists of devices that the leader gave.
     lists: "answered lists",
     /// Disks that came back as they had been.

@@ -13,6 +13,7 @@ pub(crate) enum Fault {
     CrashLeader,
     PowerCut,
     Cut,
+    Mute,
     Pause,
     OneWay,
     Part,
@@ -29,11 +30,12 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::Crash,
         Self::CrashLeader,
         Self::PowerCut,
         Self::Cut,
+        Self::Mute,
         Self::Pause,
         Self::OneWay,
         Self::Part,
@@ -81,6 +83,7 @@ impl World {
                 self.everybody().into_iter().for_each(|id| self.crash(id));
             }
             Fault::Cut => self.cut_for_a_while(id),
+            Fault::Mute => self.mute_for_a_while(id),
             Fault::Pause => self.pause(id),
             Fault::OneWay => {
                 let other = self.somebody();
@@ -133,6 +136,8 @@ impl World {
         let node = self.node(id);
         assert!(node.core.is_none(), "gateway {id} runs already");
         node.start(now);
+        self.muted.remove(&id);
+        let node = &self.nodes[&id];
         let life = node.life();
         self.note_of(id, "start", String::new);
         self.soon(Event::Input(life, Input::Links { up: true }));
@@ -279,8 +284,42 @@ impl World {
         self.summary.partitions += 1;
     }
 
+    /// The same for a while; it notices late or never.
+    fn mute_for_a_while(&mut self, id: GatewayId) {
+        // Half of the time it is the leader, which may own zones too.
+        let leader = self.leader().filter(|_| self.dice.chance(50));
+        let id = leader.map_or(id, GatewayId);
+        if self.nodes[&id].core.is_none() || self.nodes[&id].cut.is_some() {
+            return;
+        }
+        self.summary.home.mutes += 1;
+        self.mute(id.0);
+        let life = self.nodes[&id].life();
+        let (length, noticed) =
+            (self.dice.tail(10_000, 2_000_000), self.dice.tail(10_000, 2_000_000));
+        if noticed < length {
+            self.after(noticed, Event::NoticeMute(life));
+        }
+        self.after(length, Event::Unmute(life));
+    }
+
+    pub(crate) fn notice_mute(&mut self, life: Life) {
+        if self.muted.contains(&life.0) {
+            self.after(0, Event::Input(life, Input::Links { up: false }));
+        }
+    }
+
+    pub(crate) fn unmute(&mut self, life: Life) {
+        let node = &self.nodes[&life.0];
+        let connected = node.is(life) && node.cut.is_none();
+        if self.muted.remove(&life.0) && connected {
+            // A connection that lost something is not used any more.
+            self.after(0, Event::Input(life, Input::Links { up: false }));
+            self.soon(Event::Input(life, Input::Links { up: true }));
+        }
+    }
+
     /// Its own connection dies, that of Paxos too, and the broker says so; its zones' sessions live.
-    #[cfg(test)]
     pub(crate) fn mute(&mut self, id: u8) {
         self.muted.insert(GatewayId(id));
         let life = self.nodes[&GatewayId(id)].life();
@@ -411,6 +450,7 @@ impl World {
             if let Some(cut) = self.nodes[&id].cut {
                 self.heal_cut(id, cut);
             }
+            self.unmute(self.nodes[&id].life());
             self.restart(id);
         }
     }

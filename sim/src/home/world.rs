@@ -78,6 +78,8 @@ pub(crate) enum Event {
     Restart(GatewayId),
     Resume(Life),
     Heal(GatewayId, u64),
+    NoticeMute(Life),
+    Unmute(Life),
     Talk,
     Fault,
     /// Someone may have lost its vote.
@@ -255,6 +257,8 @@ impl World {
             Event::Restart(id) => self.restart(id),
             Event::Resume(life) => self.resume(life),
             Event::Heal(id, cut) => self.heal_cut(id, cut),
+            Event::NoticeMute(life) => self.notice_mute(life),
+            Event::Unmute(life) => self.unmute(life),
             Event::Talk => self.talk(),
             Event::Fault => self.next_fault(),
             Event::GiveVotes => self.give_votes_back(),
