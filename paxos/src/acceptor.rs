@@ -1,6 +1,7 @@
 //! The acceptor: what it promised, and what it may accept (Paxos Made Simple, 2.2).
 
 use crate::config::Config;
+use crate::event::Event;
 use crate::id::{Ballot, ReplicaId, Slot};
 use crate::log::Log;
 use crate::message::{Message, Value};
@@ -88,14 +89,13 @@ impl Acceptor {
         if refused || slot > bound {
             return;
         }
+        // Nothing is lost by an answer that is not given.
+        if log.contradicts(slot, ballot, &value) {
+            return step.events.push(Event::Contradicted { by: ballot.replica, slot, ballot });
+        }
         self.raise(ballot, step);
         if slot > log.chosen() {
             self.record(ballot, slot, value, log, step);
-        } else if let Some((_, held)) = log.get(slot) {
-            assert!(
-                *held == value,
-                "ballot {ballot} proposes another value for chosen slot {slot}"
-            );
         }
         let accepted = Message::Accepted { ballot, from: slot, to: slot, chosen: log.chosen() };
         if mutant!(AcceptedBeforeSync) {

@@ -102,6 +102,16 @@ pub enum Event {
         /// Who votes.
         voters: Voters,
     },
+    /// A peer said of a slot what cannot be, if it and this replica keep to the protocol: it was not believed. One of
+    /// the two is forged, damaged, or wrong.
+    Contradicted {
+        /// Who said it.
+        by: ReplicaId,
+        /// The slot, which holds another value here.
+        slot: Slot,
+        /// The ballot of what was said.
+        ballot: Ballot,
+    },
     /// These were not proposed as voters.
     VotersRefused {
         /// Who was to vote.
@@ -172,6 +182,9 @@ impl fmt::Display for Event {
             Self::Founded(voters) => write!(f, "founded by {voters}"),
             Self::Awaiting(numbers) => write!(f, "waits for founders {numbers:?}"),
             Self::Voting { slot, voters } => write!(f, "slot {slot}: {voters} vote from here on"),
+            Self::Contradicted { by, slot, ballot } => {
+                write!(f, "slot {slot}: {by} says in {ballot} what contradicts this replica")
+            }
             Self::VotersRefused { voters, why } => write!(f, "voters {voters} refused: {why}"),
         }
     }

@@ -3,7 +3,7 @@
 use crate::acceptor::Acceptor;
 use crate::config::Config;
 use crate::event::Event;
-use crate::id::{Ballot, Slot};
+use crate::id::{Ballot, ReplicaId, Slot};
 use crate::log::Log;
 use crate::message::Entry;
 use crate::mutant::mutant;
@@ -45,6 +45,7 @@ impl Learner {
     /// so promising that ballot keeps every older leader from overwriting it.
     pub(crate) fn learn(
         entry: Entry,
+        from: ReplicaId,
         acceptor: &mut Acceptor,
         log: &mut Log,
         config: &Config,
@@ -54,20 +55,16 @@ impl Learner {
             return false;
         }
         let Entry { slot, ballot, value } = entry;
+        if log.contradicts(slot, ballot, &value) {
+            step.events.push(Event::Contradicted { by: from, slot, ballot });
+            return false;
+        }
         if !mutant!(LearntNotPromised) {
             acceptor.raise(ballot, step);
         }
-        match log.get(slot) {
-            Some((held, same)) if *held >= ballot => {
-                assert!(
-                    *same == value,
-                    "slot {slot} was chosen with another value than accepted at {held}"
-                );
-            }
-            _ => {
-                log.put(slot, ballot, &value);
-                step.records.push(Record::Accepted { slot, ballot, value });
-            }
+        if log.get(slot).is_none_or(|(held, _)| *held < ballot) {
+            log.put(slot, ballot, &value);
+            step.records.push(Record::Accepted { slot, ballot, value });
         }
         choose_next(log, config, step);
         true
@@ -122,7 +119,7 @@ mod tests {
             ballot: ballot(3),
             value: Value::Batch(alloc::sync::Arc::from([])),
         };
-        assert!(Learner::learn(entry, &mut acceptor, &mut log, &config, &mut step));
+        assert!(Learner::learn(entry, ReplicaId(2), &mut acceptor, &mut log, &config, &mut step));
         assert_eq!((acceptor.promised(), log.chosen()), (ballot(3), Slot(1)));
         assert_eq!(step.records.len(), 3);
     }

@@ -70,6 +70,13 @@ impl Log {
         &mut self.places[index]
     }
 
+    /// Whether a slot holds another value that is chosen, or that was accepted in this ballot or a higher one. No
+    /// ballot has two values, and a chosen one binds all that are higher, so an honest peer never says this one.
+    pub(crate) fn contradicts(&self, slot: Slot, ballot: Ballot, value: &Value) -> bool {
+        self.get(slot)
+            .is_some_and(|(held, other)| other != value && (slot <= self.chosen || *held >= ballot))
+    }
+
     /// Accepts or learns a value in a slot that is not known to be chosen; false if it was there already.
     pub(crate) fn put(&mut self, slot: Slot, ballot: Ballot, value: &Value) -> bool {
         assert!(slot > self.chosen, "slot {slot} is chosen and cannot change");

@@ -205,6 +205,16 @@ impl Gateway {
                 self.forget_moves(requests.iter().map(|id| (id.session, &id.number)));
                 self.refused(requests.iter().map(|id| id.session));
             }
+            Event::Contradicted { by, .. } => {
+                let by = gateway(*by);
+                self.tell(
+                    out,
+                    format!(
+                        "Gateway {me} does not believe gateway {by}: {event}. Somebody else sends in its \
+                         name, or one of the two files is damaged: compare them with `hearth dump history`."
+                    ),
+                );
+            }
             Event::RoundStarted { slot, .. } => self.round_started(*slot, out),
             Event::RoundFailed { slot, .. } => self.round_failed(*slot, out),
             _ => {}

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use paxos::{
-    Ballot, Chosen, Config, Input, Message, Moment, Outgoing, Record, Replica, ReplicaId, Request,
-    SessionId, Slot,
+    Ballot, Chosen, Config, Event, Input, Message, Moment, Outgoing, Record, Replica, ReplicaId,
+    Request, SessionId, Slot,
 };
 
 use crate::bounds::Bounds;
@@ -36,6 +36,10 @@ pub(crate) fn step(before: &Replica, input: Input) -> Result<Reaction, String> {
         text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it panicked").to_owned()
     })?;
     assert!(step.fetch().is_empty(), "everything is in memory");
+    let contradiction = step.events().iter().find(|e| matches!(e, Event::Contradicted { .. }));
+    if let Some(contradiction) = contradiction {
+        return Err(contradiction.to_string());
+    }
     let events = step.events().iter().map(ToString::to_string).collect();
     let (immediate, chosen) = (step.take_immediate().collect(), step.take_chosen());
     let needs_write = step.needs_write();

@@ -1,8 +1,9 @@
 //! What no replica says, whatever has happened to it: recognised before any role believes it.
 //!
-//! This is no authentication: whoever can send in a peer's name can also lie within these bounds, and may then
-//! break an invariant, which stops a replica. But numbers that nobody can have counted to would do worse: they
-//! use up the rounds for ever, or make a leader fill gaps without end.
+//! This is no authentication: whoever can send in a peer's name can also lie within these bounds, and make a group
+//! agree on what nobody proposed. What contradicts what a replica holds, it does not believe either
+//! ([`Event::Contradicted`](crate::Event)). Numbers that nobody can have counted to would do worse: they use up the
+//! rounds for ever, or make a leader fill gaps without end.
 
 use super::Replica;
 use crate::id::{Ballot, Slot};

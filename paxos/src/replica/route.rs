@@ -159,9 +159,17 @@ impl Replica {
             return;
         }
         let known = if mutant!(UnchosenLearnt) { Slot(u64::MAX) } else { chosen };
-        for entry in entries.iter().filter(|entry| entry.slot <= known) {
+        let learnt = entries.iter().filter(|entry| entry.slot <= known);
+        let contradicts =
+            |entry: &&Entry| self.log.contradicts(entry.slot, entry.ballot, &entry.value);
+        if let Some(Entry { slot, ballot, .. }) = learnt.clone().find(contradicts) {
+            // The rest of such a promise is worth nothing, either.
+            let (slot, ballot) = (*slot, *ballot);
+            return step.events.push(Event::Contradicted { by, slot, ballot });
+        }
+        for entry in learnt {
             let (acceptor, log) = (&mut self.acceptor, &mut self.log);
-            Learner::learn(entry.clone(), acceptor, log, &self.group.config, step);
+            Learner::learn(entry.clone(), by, acceptor, log, &self.group.config, step);
         }
         self.regroup(step);
         let Role::Candidate(candidate) = &mut self.role else {
@@ -300,7 +308,7 @@ impl Replica {
         let before = self.log.chosen();
         for entry in entries {
             let (acceptor, log) = (&mut self.acceptor, &mut self.log);
-            Learner::learn(entry, acceptor, log, &self.group.config, step);
+            Learner::learn(entry, from, acceptor, log, &self.group.config, step);
         }
         self.learner.advance(&mut self.log, &self.group.config, step);
         if self.log.chosen() > before {

@@ -25,6 +25,7 @@ impl Leadership {
         match event {
             Event::Campaigning { ballot } => self.no_ballot_is_used_twice(by, *ballot),
             Event::Leading { ballot } => self.a_ballot_leads_once(by, *ballot),
+            Event::Contradicted { .. } => no_peer_contradicts_another(by, event),
             _ => {}
         }
     }
@@ -46,6 +47,11 @@ impl Leadership {
             "replica {by} leads {ballot}"
         );
     }
+}
+
+/// Nobody forges anything here.
+fn no_peer_contradicts_another(by: ReplicaId, event: &Event) {
+    broken("no peer contradicts another", format!("replica {by}: {event}"))
 }
 
 pub(crate) fn answers_have_questions(by: ReplicaId, ticket: Option<Ticket>) -> Ticket {
