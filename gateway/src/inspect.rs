@@ -10,6 +10,7 @@ mod hash;
 
 pub use compare::differences;
 pub use error::Error;
+pub(crate) use hash::Fnv;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,7 +20,7 @@ use rusqlite::{Connection, OpenFlags, Row};
 
 /// The newest version of the file (`PRAGMA user_version`) that this module understands. What it
 /// reads of an older one is the same.
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
 
 /// Tables that belong to one replica; every other table is replicated, also one that a later
 /// version adds, so that nothing is left out of a comparison by oversight.

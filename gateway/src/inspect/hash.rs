@@ -8,16 +8,27 @@ use rusqlite::types::ValueRef;
 use super::TableHash;
 
 /// FNV-1a, 64 bits (Fowler, Noll, Vo): it finds differences, it does not withstand forgery.
-struct Fnv(u64);
+pub(crate) struct Fnv(pub(crate) u64);
 
 impl Fnv {
-    fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self(0xcbf2_9ce4_8422_2325)
     }
 
     fn add(&mut self, bytes: &[u8]) {
         for byte in bytes {
             self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    /// A value of SQLite's.
+    pub(crate) fn column(&mut self, value: ValueRef<'_>) {
+        match value {
+            ValueRef::Null => self.value(b'0', &[]),
+            ValueRef::Integer(number) => self.value(b'i', &number.to_le_bytes()),
+            ValueRef::Real(number) => self.value(b'r', &number.to_bits().to_le_bytes()),
+            ValueRef::Text(text) => self.value(b't', text),
+            ValueRef::Blob(bytes) => self.value(b'b', bytes),
         }
     }
 
@@ -63,13 +74,7 @@ fn table(connection: &Connection, name: &str) -> rusqlite::Result<TableHash> {
     while let Some(row) = found.next()? {
         rows += 1;
         for column in 0..columns {
-            match row.get_ref(column)? {
-                ValueRef::Null => hash.value(b'0', &[]),
-                ValueRef::Integer(number) => hash.value(b'i', &number.to_le_bytes()),
-                ValueRef::Real(number) => hash.value(b'r', &number.to_bits().to_le_bytes()),
-                ValueRef::Text(text) => hash.value(b't', text),
-                ValueRef::Blob(bytes) => hash.value(b'b', bytes),
-            }
+            hash.column(row.get_ref(column)?);
         }
     }
     Ok(TableHash { rows, hash: hash.0 })

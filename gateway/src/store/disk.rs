@@ -68,7 +68,8 @@ pub(super) fn identify(
         Found::New | Found::Copied { .. } => random(),
         Found::Known | Found::Moved => number,
     };
-    let sql = "UPDATE replica SET inode = ?1, born = ?2, disk = ?3";
+    let sql = "UPDATE replica SET inode = ?1, born = ?2, disk = ?3,
+        sum = hearth_sum(id, site, gateway, incarnation, applied, ?3, ?1, ?2)";
     let values = [place.inode, place.born, number].map(u64::cast_signed);
     connection.execute(sql, values).map_err(failed)?;
     Ok(Disk { number, found })
@@ -77,7 +78,9 @@ pub(super) fn identify(
 /// Lets a file that was taken for a copy keep the number that it came with.
 pub(super) fn trust(connection: &Connection, disk: Disk) -> rusqlite::Result<Disk> {
     let Found::Copied { before: number } = disk.found else { return Ok(disk) };
-    connection.execute("UPDATE replica SET disk = ?1", [number.cast_signed()])?;
+    let sql = "UPDATE replica SET disk = ?1,
+        sum = hearth_sum(id, site, gateway, incarnation, applied, ?1, inode, born)";
+    connection.execute(sql, [number.cast_signed()])?;
     Ok(Disk { number, found: Found::Moved })
 }
 

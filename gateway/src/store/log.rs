@@ -5,7 +5,7 @@ use rusqlite::{Connection, Row, params};
 
 use super::error::malformed;
 use super::read::parsed;
-use super::text;
+use super::{sums, text};
 
 /// First byte of every value, so that a later form of it can be told apart.
 const VERSION: u8 = 1;
@@ -13,7 +13,10 @@ const VERSION: u8 = 1;
 /// Raises the promise.
 pub(super) fn promise(connection: &Connection, ballot: Ballot) -> rusqlite::Result<()> {
     connection
-        .prepare_cached("UPDATE acceptor SET promised_round = ?1, promised_gateway = ?2")?
+        .prepare_cached(
+            "UPDATE acceptor SET promised_round = ?1, promised_gateway = ?2,
+             sum = hearth_sum(id, ?1, ?2, chosen, founders)",
+        )?
         .execute(params![ballot.round.cast_signed(), ballot.replica.0.cast_signed()])
         .map(drop)
 }
@@ -21,7 +24,10 @@ pub(super) fn promise(connection: &Connection, ballot: Ballot) -> rusqlite::Resu
 /// Writes who founded the group.
 pub(super) fn found(connection: &Connection, founders: &Voters) -> rusqlite::Result<()> {
     connection
-        .prepare_cached("UPDATE acceptor SET founders = ?1")?
+        .prepare_cached(
+            "UPDATE acceptor SET founders = ?1,
+             sum = hearth_sum(id, promised_round, promised_gateway, chosen, ?1)",
+        )?
         .execute([text::voters(founders)])
         .map(drop)
 }
@@ -36,7 +42,10 @@ pub(super) fn founders(connection: &Connection) -> rusqlite::Result<Voters> {
 /// Writes how far everything is chosen.
 pub(super) fn choose(connection: &Connection, slot: Slot) -> rusqlite::Result<()> {
     connection
-        .prepare_cached("UPDATE acceptor SET chosen = ?1")?
+        .prepare_cached(
+            "UPDATE acceptor SET chosen = ?1,
+             sum = hearth_sum(id, promised_round, promised_gateway, ?1, founders)",
+        )?
         .execute([slot.0.cast_signed()])
         .map(drop)
 }
@@ -51,8 +60,9 @@ pub(super) fn accept(
     let (round, gateway) = (ballot.round.cast_signed(), ballot.replica.0.cast_signed());
     connection
         .prepare_cached(
-            "INSERT INTO log (slot, round, gateway, value) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT DO UPDATE SET round = ?2, gateway = ?3, value = ?4",
+            "INSERT INTO log (slot, round, gateway, value, sum)
+             VALUES (?1, ?2, ?3, ?4, hearth_sum(?1, ?2, ?3, ?4))
+             ON CONFLICT DO UPDATE SET round = ?2, gateway = ?3, value = ?4, sum = excluded.sum",
         )?
         .execute(params![slot.0.cast_signed(), round, gateway, encode(value)?])
         .map(drop)
@@ -93,14 +103,15 @@ pub(super) fn entries(
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     connection
         .prepare_cached(
-            "SELECT slot, round, gateway, value FROM log WHERE slot BETWEEN ?1 AND ?2
-             ORDER BY slot LIMIT ?3",
+            "SELECT slot, round, gateway, value, sum IS hearth_sum(slot, round, gateway, value)
+             FROM log WHERE slot BETWEEN ?1 AND ?2 ORDER BY slot LIMIT ?3",
         )?
         .query_map(params![bound(from), bound(to), limit], entry)?
         .collect()
 }
 
 fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
+    sums::check_row(row, 4, "log")?;
     let slot = Slot(row.get::<_, i64>(0)?.cast_unsigned());
     let bytes = row.get_ref(3)?.as_blob()?;
     let value = decode(bytes)

@@ -18,6 +18,7 @@ mod open;
 mod read;
 mod recover;
 mod snapshot;
+mod sums;
 mod text;
 mod thread;
 mod write;

@@ -12,9 +12,10 @@ use wire::{GatewayId, Site, UnixMillis};
 use super::StoreError;
 use super::disk::{self, Disk};
 use super::read::unsigned;
+use super::sums;
 
 /// From each version of the file (`PRAGMA user_version`) to the next.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("../schema.sql"),
     // Empty until a gateway that knows its voters opens the file.
     "ALTER TABLE replica ADD COLUMN voters TEXT NOT NULL DEFAULT ''",
@@ -27,7 +28,11 @@ const MIGRATIONS: [&str; 3] = [
      UPDATE acceptor SET founders = (SELECT voters FROM replica);
      ALTER TABLE replica DROP COLUMN voters;
      CREATE TABLE voters (gateway INTEGER PRIMARY KEY, replica INTEGER NOT NULL) STRICT;",
+    include_str!("../sums.sql"),
 ];
+
+/// The first version with sums in its rows.
+const WITH_SUMS: i64 = 4;
 
 /// The version of every file that this program writes.
 pub(super) const VERSION: u64 = MIGRATIONS.len() as u64;
@@ -61,6 +66,9 @@ pub(super) fn open(
     if !new {
         check(&connection, path)?;
     }
+    if version >= WITH_SUMS {
+        sums::check(&connection).map_err(failed)?;
+    }
     let wal_pages = prepare(&mut connection).map_err(failed)?;
     migrate(&mut connection, version, (site, gateway)).map_err(failed)?;
     own(&connection, path, (site, gateway))?;
@@ -78,6 +86,7 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY)?;
+    sums::teach(&connection)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(connection)
 }
@@ -135,6 +144,7 @@ fn migrate(
     upgrade(connection, version, |transaction| {
         let replica = "INSERT INTO replica (id, site, gateway, incarnation, applied)
             VALUES (1, ?1, ?2, 0, 0)";
+        // Their sums come with version 4.
         transaction.execute(replica, (site.as_str(), gateway.0))?;
         let acceptor = "INSERT INTO acceptor (id, promised_round, promised_gateway, chosen)
             VALUES (1, 0, 0, 0)";
@@ -181,7 +191,9 @@ fn begin_life(connection: &mut Connection, now: UnixMillis) -> rusqlite::Result<
     let last =
         transaction.query_row("SELECT incarnation FROM replica", [], |row| unsigned(row, 0))?;
     let incarnation = now.0.max(last.saturating_add(1));
-    transaction.execute("UPDATE replica SET incarnation = ?1", [incarnation.cast_signed()])?;
+    let sql = "UPDATE replica SET incarnation = ?1,
+        sum = hearth_sum(id, site, gateway, ?1, applied, disk, inode, born)";
+    transaction.execute(sql, [incarnation.cast_signed()])?;
     transaction.commit()?;
     Ok(incarnation)
 }

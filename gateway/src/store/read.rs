@@ -9,7 +9,7 @@ use rusqlite::{Connection, Params, Row, params};
 use wire::{Clock, Desired, GatewayId, NodeId, OrderNumber, Seq, State, UnixMillis};
 
 use super::error::malformed;
-use super::{log, text};
+use super::{log, sums, text};
 
 /// The answer. Nothing after `chosen` is given to a late replica: it might not be chosen.
 pub(super) fn answer(
@@ -19,19 +19,22 @@ pub(super) fn answer(
 ) -> rusqlite::Result<Stored> {
     match read {
         Read::Status(node, ticket) => {
-            let sql = "SELECT node, time, seq, clock, state, desired, ordered
+            let sql = "SELECT node, time, seq, clock, state, desired, ordered,
+                sum IS hearth_sum(node, time, seq, clock, state, desired, ordered)
                 FROM status WHERE node = ?1";
             let rows = rows(connection, sql, [node.0], status_row)?;
             Ok(Stored::Status(rows.into_iter().next(), *ticket))
         }
         Read::Zone(zone) => {
-            let sql = "SELECT node, time, seq, clock, state, desired, ordered
+            let sql = "SELECT node, time, seq, clock, state, desired, ordered,
+                status.sum IS hearth_sum(node, time, seq, clock, state, desired, ordered)
                 FROM status JOIN devices USING (node) WHERE zone = ?1 ORDER BY node";
             let rows = rows(connection, sql, [zone.as_str()], status_row)?;
             Ok(Stored::Zone(zone.clone(), rows))
         }
         Read::Everything(ticket) => {
-            let sql = "SELECT node, time, seq, clock, state, desired, ordered
+            let sql = "SELECT node, time, seq, clock, state, desired, ordered,
+                sum IS hearth_sum(node, time, seq, clock, state, desired, ordered)
                 FROM status ORDER BY node";
             Ok(Stored::Everything(rows(connection, sql, [], status_row)?, *ticket))
         }
@@ -51,8 +54,9 @@ pub(super) fn answer(
     }
 }
 
-/// The columns node, time, seq, clock, state, desired, ordered.
+/// The columns node, time, seq, clock, state, desired, ordered, and whether the row is as it was written.
 pub(super) fn status_row(row: &Row<'_>) -> rusqlite::Result<StatusRow> {
+    sums::check_row(row, 7, "status")?;
     let desired = optional_state(row, 5, "status.desired")?;
     let ordered = optional_unsigned(row, 6)?.map(OrderNumber);
     Ok(StatusRow {
@@ -121,7 +125,8 @@ fn history(
     };
     let direction = if from.is_some() { "ASC" } else { "DESC" };
     let sql = format!(
-        "SELECT seq, time, node, register, value, ordered, clock, owner, note
+        "SELECT seq, time, node, register, value, ordered, clock, owner, note,
+         sum IS hearth_sum(seq, time, node, register, value, ordered, clock, owner, note)
          FROM history {whose} ORDER BY seq {direction} LIMIT ?3"
     );
     let from_seq = from.map_or(0, |seq| i64::try_from(seq.0).unwrap_or(i64::MAX));
@@ -134,6 +139,7 @@ fn history(
 }
 
 fn history_row(row: &Row<'_>) -> rusqlite::Result<HistoryRow> {
+    sums::check_row(row, 9, "history")?;
     Ok(HistoryRow {
         seq: Seq(unsigned(row, 0)?),
         time: UnixMillis(unsigned(row, 1)?),

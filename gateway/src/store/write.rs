@@ -70,7 +70,9 @@ pub(super) fn changes(
 
 /// Writes the slot up to which the tables are applied.
 pub(super) fn applied(connection: &Connection, slot: Slot) -> rusqlite::Result<()> {
-    execute(connection, "UPDATE replica SET applied = ?1", [slot.0.cast_signed()])
+    let sql = "UPDATE replica SET applied = ?1,
+        sum = hearth_sum(id, site, gateway, incarnation, ?1, disk, inode, born)";
+    execute(connection, sql, [slot.0.cast_signed()])
 }
 
 /// Where a change of a register stands.
@@ -87,8 +89,8 @@ fn write_house(
     written: &mut HouseValues,
     values: HouseValues,
 ) -> rusqlite::Result<()> {
-    let sql =
-        "INSERT INTO house (name, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = ?2";
+    let sql = "INSERT INTO house (name, value, sum) VALUES (?1, ?2, hearth_sum(?1, ?2))
+        ON CONFLICT DO UPDATE SET value = ?2, sum = excluded.sum";
     for (name, value) in values.iter().filter(|(name, value)| written.get(*name) != Some(value)) {
         execute(connection, sql, (name, value))?;
     }
@@ -99,7 +101,7 @@ fn write_house(
 fn write_voters(connection: &Connection, voters: &Voters) -> rusqlite::Result<()> {
     execute(connection, "DELETE FROM voters", [])?;
     for id in voters.iter() {
-        let sql = "INSERT INTO voters (gateway, replica) VALUES (?1, ?2)";
+        let sql = "INSERT INTO voters (gateway, replica, sum) VALUES (?1, ?2, hearth_sum(?1, ?2))";
         execute(connection, sql, params![id.number(), id.0.cast_signed()])?;
     }
     Ok(())
@@ -107,30 +109,34 @@ fn write_voters(connection: &Connection, voters: &Voters) -> rusqlite::Result<()
 
 fn gateway(connection: &Connection, id: GatewayId, member: Member) -> rusqlite::Result<()> {
     let Member { alive, serves, caches, incarnation } = member;
-    let sql = "INSERT INTO gateways (gateway, serves, alive, incarnation, caches)
-        VALUES (?1, ?2, ?3, ?4, ?5)
-        ON CONFLICT DO UPDATE SET serves = ?2, alive = ?3, incarnation = ?4, caches = ?5";
+    let sql = "INSERT INTO gateways (gateway, serves, alive, incarnation, caches, sum)
+        VALUES (?1, ?2, ?3, ?4, ?5, hearth_sum(?1, ?2, ?3, ?4, ?5))
+        ON CONFLICT DO UPDATE
+        SET serves = ?2, alive = ?3, incarnation = ?4, caches = ?5, sum = excluded.sum";
     execute(connection, sql, params![id.0, serves, alive, incarnation.cast_signed(), caches])
 }
 
 fn zone(connection: &Connection, name: &Zone, row: ZoneRow) -> rusqlite::Result<()> {
     let ZoneRow { owner, home, epoch, next } = row;
     let (epoch, next) = (epoch.0.cast_signed(), next.cast_signed());
-    let sql = "INSERT INTO zones (zone, owner, home, epoch, next) VALUES (?1, ?2, ?3, ?4, ?5)
-        ON CONFLICT DO UPDATE SET owner = ?2, home = ?3, epoch = ?4, next = ?5";
+    let sql = "INSERT INTO zones (zone, owner, home, epoch, next, sum)
+        VALUES (?1, ?2, ?3, ?4, ?5, hearth_sum(?1, ?2, ?3, ?4, ?5))
+        ON CONFLICT DO UPDATE SET owner = ?2, home = ?3, epoch = ?4, next = ?5, sum = excluded.sum";
     execute(connection, sql, params![name.as_str(), owner.0, home.0, epoch, next])
 }
 
 fn device(connection: &Connection, node: NodeId, row: &DeviceRow) -> rusqlite::Result<()> {
     let DeviceRow { zone, name, kind, registered, orders, cached } = row;
     let (time, orders) = (registered.0.cast_signed(), orders.0.cast_signed());
-    let sql = "INSERT INTO devices (node, zone, name, kind, registered, orders, cached)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+    let sql = "INSERT INTO devices (node, zone, name, kind, registered, orders, cached, sum)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, hearth_sum(?1, ?2, ?3, ?4, ?5, ?6, ?7))
         ON CONFLICT (node) DO UPDATE
-        SET zone = ?2, name = ?3, kind = ?4, registered = ?5, orders = ?6, cached = ?7";
+        SET zone = ?2, name = ?3, kind = ?4, registered = ?5, orders = ?6, cached = ?7,
+        sum = excluded.sum";
     let names = (zone.as_str(), name.as_str(), kind.name());
     execute(connection, sql, params![node.0, names.0, names.1, names.2, time, orders, cached])?;
-    let sql = "INSERT INTO status (node, time, seq, clock) VALUES (?1, ?2, 0, 0)
+    let sql = "INSERT INTO status (node, time, seq, clock, sum)
+        VALUES (?1, ?2, 0, 0, hearth_sum(?1, ?2, 0, 0, NULL, NULL, NULL))
         ON CONFLICT DO NOTHING";
     execute(connection, sql, params![node.0, time])
 }
@@ -142,18 +148,23 @@ fn status(connection: &Connection, at: At, register: &Register) -> rusqlite::Res
     match register {
         Register::State(state, _) => connection
             .prepare_cached(
-                "INSERT INTO status (node, time, seq, clock, state) VALUES (?1, ?2, ?3, ?4, ?5)
-                 ON CONFLICT DO UPDATE SET time = ?2, seq = ?3, clock = ?4, state = ?5
-                 RETURNING node, time, seq, clock, state, desired, ordered",
+                "INSERT INTO status (node, time, seq, clock, state, sum)
+                 VALUES (?1, ?2, ?3, ?4, ?5, hearth_sum(?1, ?2, ?3, ?4, ?5, NULL, NULL))
+                 ON CONFLICT DO UPDATE SET time = ?2, seq = ?3, clock = ?4, state = ?5,
+                 sum = hearth_sum(?1, ?2, ?3, ?4, ?5, desired, ordered)
+                 RETURNING node, time, seq, clock, state, desired, ordered,
+                 sum IS hearth_sum(node, time, seq, clock, state, desired, ordered)",
             )?
             .query_row(params![node.0, time, seq, clock, text::state(state)], read::status_row),
         Register::Desired(state, number) => connection
             .prepare_cached(
-                "INSERT INTO status (node, time, seq, clock, desired, ordered)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                "INSERT INTO status (node, time, seq, clock, desired, ordered, sum)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, hearth_sum(?1, ?2, ?3, ?4, NULL, ?5, ?6))
                  ON CONFLICT DO UPDATE
-                 SET time = ?2, seq = ?3, clock = ?4, desired = ?5, ordered = ?6
-                 RETURNING node, time, seq, clock, state, desired, ordered",
+                 SET time = ?2, seq = ?3, clock = ?4, desired = ?5, ordered = ?6,
+                 sum = hearth_sum(?1, ?2, ?3, ?4, state, ?5, ?6)
+                 RETURNING node, time, seq, clock, state, desired, ordered,
+                 sum IS hearth_sum(node, time, seq, clock, state, desired, ordered)",
             )?
             .query_row(
                 params![node.0, time, seq, clock, text::state(state), number.0.cast_signed()],
@@ -176,8 +187,10 @@ fn history(
         Register::Desired(state, number) => ("desired", text::state(state), Some(*number)),
     };
     let ordered = ordered.map(|number| number.0.cast_signed());
-    let sql = "INSERT INTO history (seq, time, node, register, value, ordered, clock, owner, note)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    let sql =
+        "INSERT INTO history (seq, time, node, register, value, ordered, clock, owner, note, sum)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,
+        hearth_sum(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9))";
     let values = params![seq, time, node.0, register, value, ordered, clock, owner.0, note];
     execute(connection, sql, values)
 }
@@ -187,8 +200,9 @@ fn order(connection: &Connection, node: NodeId, open: Option<&OpenOrder>) -> rus
         return execute(connection, "DELETE FROM orders WHERE node = ?1", [node.0]);
     };
     let (number, clock) = (number.0.cast_signed(), clock.0.cast_signed());
-    let sql = "INSERT INTO orders (node, number, state, clock) VALUES (?1, ?2, ?3, ?4)
-        ON CONFLICT DO UPDATE SET number = ?2, state = ?3, clock = ?4";
+    let sql = "INSERT INTO orders (node, number, state, clock, sum)
+        VALUES (?1, ?2, ?3, ?4, hearth_sum(?1, ?2, ?3, ?4))
+        ON CONFLICT DO UPDATE SET number = ?2, state = ?3, clock = ?4, sum = excluded.sum";
     execute(connection, sql, params![node.0, number, text::state(state), clock])
 }
 
@@ -196,8 +210,9 @@ fn timer(connection: &Connection, name: &str, set: Option<Timer>) -> rusqlite::R
     let Some(Timer { generation, due }) = set else {
         return execute(connection, "DELETE FROM timers WHERE name = ?1", [name]);
     };
-    let sql = "INSERT INTO timers (name, generation, due) VALUES (?1, ?2, ?3)
-        ON CONFLICT DO UPDATE SET generation = ?2, due = ?3";
+    let sql = "INSERT INTO timers (name, generation, due, sum)
+        VALUES (?1, ?2, ?3, hearth_sum(?1, ?2, ?3))
+        ON CONFLICT DO UPDATE SET generation = ?2, due = ?3, sum = excluded.sum";
     execute(connection, sql, params![name, generation.cast_signed(), due.0.cast_signed()])
 }
 
@@ -206,8 +221,9 @@ fn saw(connection: &Connection, key: &SeenKey, at: u64, receipt: Receipt) -> rus
     let (zone, key) = (key.zone().as_str(), text::seen(key));
     let (at, seq) = (at.cast_signed(), seq.0.cast_signed());
     let ordered = order.map(|number| number.0.cast_signed());
-    let sql = "INSERT INTO seen (zone, key, at, node, seq, ordered) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-        ON CONFLICT DO UPDATE SET at = ?3, node = ?4, seq = ?5, ordered = ?6";
+    let sql = "INSERT INTO seen (zone, key, at, node, seq, ordered, sum)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, hearth_sum(?1, ?2, ?3, ?4, ?5, ?6))
+        ON CONFLICT DO UPDATE SET at = ?3, node = ?4, seq = ?5, ordered = ?6, sum = excluded.sum";
     execute(connection, sql, params![zone, key, at, node.0, seq, ordered])
 }
 

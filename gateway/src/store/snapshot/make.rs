@@ -10,7 +10,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::{Snapshots, Way, hash_of, replicated};
 use crate::store::read::unsigned;
-use crate::store::{StoreError, open};
+use crate::store::{StoreError, open, sums};
 
 /// Makes one and pins the log to it; gives its name.
 ///
@@ -47,6 +47,7 @@ fn copy(files: &Snapshots, closing: &Arc<AtomicBool>) -> rusqlite::Result<Slot> 
     connection.busy_timeout(open::BUSY)?;
     // A copy that fails is deleted, and one that is done is synced once.
     connection.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;")?;
+    sums::teach(&connection)?;
     open::lay_out(&mut connection)?;
     // Whoever installs it has the index itself.
     connection.execute_batch("DROP INDEX history_of_node")?;
@@ -63,9 +64,12 @@ fn copy(files: &Snapshots, closing: &Arc<AtomicBool>) -> rusqlite::Result<Slot> 
         transaction.execute(&sql, [])?;
     }
     // Of no gateway and no life, so that equal states make equal files.
-    let sql = "INSERT INTO main.replica (id, site, gateway, incarnation, applied)
-        SELECT 1, site, 0, 0, applied FROM source.replica";
+    let sql = "INSERT INTO main.replica (id, site, gateway, incarnation, applied, sum)
+        SELECT 1, site, 0, 0, applied, hearth_sum(1, site, 0, 0, applied, 0, 0, 0)
+        FROM source.replica";
     transaction.execute(sql, [])?;
+    // What a disk has spoilt is not handed on.
+    sums::check(&transaction)?;
     transaction.commit()?;
     Ok(slot)
 }

@@ -12,7 +12,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::{Snapshots, Way, check_of, hash_of};
 use crate::store::read::unsigned;
-use crate::store::{open, recover};
+use crate::store::{open, recover, sums};
 
 /// What has come so far.
 pub(super) struct Receiver {
@@ -118,6 +118,7 @@ impl Receiver {
     fn open(&self, path: &Path) -> rusqlite::Result<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(path, flags)?;
+        sums::teach(&connection)?;
         let closing = Arc::clone(&self.closing);
         connection.progress_handler(10_000, Some(move || closing.load(Ordering::Acquire)))?;
         Ok(connection)
@@ -130,6 +131,7 @@ impl Receiver {
         if found != "ok" {
             return Err(format!("it is damaged: {found}"));
         }
+        sums::check(connection).map_err(said)?;
         // The installation does not look at references again.
         let mut dangling = connection.prepare("PRAGMA foreign_key_check").map_err(said)?;
         if dangling.exists([]).map_err(said)? {

@@ -1,6 +1,6 @@
 //! Files and folders that a store refuses, and what it says.
 
-use super::super::{Disk, Found};
+use super::super::{Disk, Found, sums};
 use super::*;
 use paxos::Voters;
 use rusqlite::Connection;
@@ -8,6 +8,13 @@ use std::path::Path;
 
 fn file(folder: &TempDir) -> std::path::PathBuf {
     crate::inspect::file(folder.path(), 1)
+}
+
+/// As no disk would: with the sums that belong to it.
+fn change_by_hand(folder: &TempDir, sql: &str) {
+    let connection = Connection::open(file(folder)).unwrap();
+    connection.execute_batch(sql).unwrap();
+    sums::write_all(&connection).unwrap();
 }
 
 fn open_in(folder: &Path) -> Result<(Store, Recovered), StoreError> {
@@ -37,7 +44,7 @@ fn the_file_is_opened_as_durable_as_promised() {
         }
     };
     let found = ["journal_mode", "synchronous", "foreign_keys", "user_version"].map(pragma);
-    assert_eq!(found, ["wal", "2", "1", "3"]);
+    assert_eq!(found, ["wal", "2", "1", "4"]);
 }
 
 #[test]
@@ -118,11 +125,57 @@ fn a_row_that_cannot_be_is_damage_that_is_named() {
     ] {
         let folder = TempDir::new().unwrap();
         drop(tell(&folder).store);
-        Connection::open(file(&folder)).unwrap().execute_batch(change).unwrap();
+        change_by_hand(&folder, change);
         let error = refusal(try_open(&folder, 1));
         assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
         assert!(error.to_string().contains(named), "{error}");
     }
+}
+
+#[test]
+fn a_bit_that_flips_in_any_column_is_damage() {
+    let folder = TempDir::new().unwrap();
+    drop(tell(&folder).store);
+    let sound = std::fs::read(file(&folder)).unwrap();
+    for (table, change) in [
+        ("status", "UPDATE status SET state = '1' WHERE state = '21.5'"),
+        ("history", "UPDATE history SET time = time | 64 WHERE seq = 1"),
+        ("seen", "UPDATE seen SET ordered = 2"),
+        ("log", "UPDATE log SET round = round + 1 WHERE slot = 3"),
+        ("acceptor", "UPDATE acceptor SET promised_round = promised_round + 2"),
+        ("replica", "UPDATE replica SET disk = disk + 1"),
+    ] {
+        std::fs::write(file(&folder), &sound).unwrap();
+        let connection = Connection::open(file(&folder)).unwrap();
+        let changed = connection.execute(change, []).unwrap();
+        assert!(changed > 0, "{change}");
+        drop(connection);
+        let error = refusal(try_open(&folder, 1)).to_string();
+        assert!(error.contains(&format!("of table {table} are not as written")), "{error}");
+    }
+}
+
+#[test]
+fn what_is_spoilt_while_the_replica_runs_is_not_told() {
+    for (change, read) in [
+        ("UPDATE status SET state = '7' WHERE node = 2", Read::Status(NodeId(2), 1)),
+        ("UPDATE history SET value = '7' WHERE seq = 2", history_of_all()),
+        ("UPDATE log SET value = x'0100' WHERE slot = 3", log_from(3)),
+    ] {
+        let folder = TempDir::new().unwrap();
+        let mut replica = tell(&folder);
+        replica.store.connection.execute(change, []).unwrap();
+        let error = replica.store.commit(Write { reads: &[read], ..NOTHING }).unwrap_err();
+        assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
+    }
+}
+
+fn history_of_all() -> Read {
+    Read::History { node: None, from: None, limit: 100, ticket: 1 }
+}
+
+fn log_from(slot: u64) -> Read {
+    Read::Log(paxos::Fetch { to: ReplicaId(2), from: Slot(slot), limit: 9 })
 }
 
 #[test]
@@ -139,8 +192,14 @@ fn the_file_of_another_replica_is_refused() {
     assert!(error.to_string().contains("not to gateway 1 of site \"farm\""), "{error}");
 }
 
-/// What the version before the last made of a file, with these voters.
+/// What version 2 made of a file, with these voters.
 const VERSION_2: &str = "
+    ALTER TABLE acceptor DROP COLUMN sum; ALTER TABLE log DROP COLUMN sum;
+    ALTER TABLE replica DROP COLUMN sum; ALTER TABLE house DROP COLUMN sum;
+    ALTER TABLE gateways DROP COLUMN sum; ALTER TABLE zones DROP COLUMN sum;
+    ALTER TABLE devices DROP COLUMN sum; ALTER TABLE status DROP COLUMN sum;
+    ALTER TABLE history DROP COLUMN sum; ALTER TABLE orders DROP COLUMN sum;
+    ALTER TABLE timers DROP COLUMN sum; ALTER TABLE seen DROP COLUMN sum;
     DROP TABLE voters; ALTER TABLE acceptor DROP COLUMN founders;
     ALTER TABLE replica DROP COLUMN disk; ALTER TABLE replica DROP COLUMN inode;
     ALTER TABLE replica DROP COLUMN born;
@@ -214,7 +273,7 @@ fn a_newer_file_and_a_foreign_one_are_refused_and_left_alone() {
     version(99);
     let before = std::fs::read(file(&folder)).unwrap();
     let error = refusal(try_open(&folder, 1));
-    assert!(matches!(error, StoreError::Newer { found: 99, known: 3, .. }), "{error:?}");
+    assert!(matches!(error, StoreError::Newer { found: 99, known: 4, .. }), "{error:?}");
     assert!(error.to_string().contains("version 99"), "{error}");
     assert!(std::fs::read(file(&folder)).unwrap() == before, "it was changed");
     for foreign in [0, -1] {
@@ -236,14 +295,14 @@ fn slots_that_cannot_be_are_damage_and_no_panic() {
     for sql in [
         "UPDATE replica SET applied = -1",
         "UPDATE replica SET applied = 5",
-        "INSERT INTO log SELECT 1 << 60, 1, 1, value FROM log LIMIT 1",
+        "INSERT INTO log SELECT 1 << 60, 1, 1, value, 0 FROM log LIMIT 1",
     ] {
         let folder = TempDir::new().unwrap();
         let (mut store, _) = open(&folder);
         let records = [Record::Accepted { slot: Slot(1), ballot: BALLOT, value: Value::NoOp }];
         store.commit(Write { records: &records, ..NOTHING }).unwrap();
         drop(store);
-        Connection::open(file(&folder)).unwrap().execute_batch(sql).unwrap();
+        change_by_hand(&folder, sql);
         let error = refusal(try_open(&folder, 1));
         assert!(matches!(error, StoreError::Corrupt { .. }), "{sql}: {error:?}");
     }

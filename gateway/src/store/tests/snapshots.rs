@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use super::super::sums;
 use super::super::{Outcome, SnapshotThread, spawn_snapshots};
 use super::*;
 use gateway_core::snapshots::{Chunk, Report, SnapshotAnswer, SnapshotId, Task};
@@ -299,6 +300,7 @@ fn refused_after(site: &str, sql: &str) -> String {
     let connection = rusqlite::Connection::open(&path).unwrap();
     connection.execute("UPDATE replica SET site = ?1", [site]).unwrap();
     connection.execute_batch(sql).unwrap();
+    sums::write_all(&connection).unwrap();
     drop(connection);
     let bytes = std::fs::read(&path).unwrap();
     let hash = *blake3::hash(&bytes).as_bytes();

@@ -1,6 +1,7 @@
 //! How fast a store commits. Run it alone, on the disk in question, with
 //! `cargo test -p gateway --release store::tests::speed -- --ignored --nocapture`.
 
+use super::super::sums;
 use super::*;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -67,6 +68,7 @@ fn a_million_slots() {
              UPDATE acceptor SET founders = '1,2,3'"
         );
         connection.execute_batch(&founded).unwrap();
+        sums::write_all(&connection).unwrap();
     }
 }
 
