@@ -184,7 +184,7 @@ impl Core {
             // As if it had been sent and acknowledged [MQTT-3.1.2-25], unless someone waits for the real thing.
             tracing::warn!(client = %session.client, topic = %outgoing.message.topic, "a message is larger than the client takes");
             if delivery.hold.is_none() && pid != 0 {
-                session.outbox.acked(pid);
+                session.outbox.acked(pid, delivery.qos);
             }
             return None;
         }
@@ -198,15 +198,15 @@ impl Core {
     }
 
     /// PUBACK, or a PUBREC that refuses.
-    pub(super) fn acked(&mut self, key: SessionKey, pid: u16) {
+    pub(super) fn acked(&mut self, key: SessionKey, pid: u16, qos: Qos) {
         let Some(session) = self.sessions.get_mut(&key) else { return };
-        let acked = session.outbox.acked(pid);
+        let acked = session.outbox.acked(pid, qos);
         self.settle(key, acked);
     }
 
     pub(super) fn pubrec(&mut self, conn: ConnId, key: SessionKey, pid: u16, taken: bool) {
         if !taken {
-            return self.acked(key, pid);
+            return self.acked(key, pid, Qos::ExactlyOnce);
         }
         let Some(session) = self.sessions.get_mut(&key) else { return };
         let acked = session.outbox.received(pid);

@@ -108,6 +108,13 @@ pub(super) struct Left {
     pub(super) shared: Vec<Delivery>,
 }
 
+impl Inflight {
+    /// Whether it is the message of a handshake of this QoS of which nothing has been answered.
+    fn waits_for_first(&self, qos: Qos) -> bool {
+        !self.released && self.delivery.qos == qos
+    }
+}
+
 /// What happened to a message that was offered.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Offer {
@@ -161,9 +168,11 @@ impl Outbox {
         self.inflight.len() + self.queue.len()
     }
 
-    /// A new connection: everything under way is sent again, in order [MQTT-4.4.0-1].
+    /// A new connection: everything under way is sent again, in order [MQTT-4.4.0-1]. PUBRELs come first, because
+    /// they wait for no room [MQTT-3.3.4-10].
     pub(super) fn resume(&mut self) {
         self.sent = 0;
+        self.inflight.make_contiguous().sort_by_key(|inflight| !inflight.released);
         for inflight in &mut self.inflight {
             inflight.dup = true;
         }
@@ -195,7 +204,7 @@ impl Outbox {
     /// The next packet, with at most `window` handshakes under way.
     pub(super) fn next(&mut self, now: Moment, window: usize) -> Option<Next> {
         if let Some(again) = self.inflight.get(self.sent) {
-            if self.sent >= window {
+            if self.sent >= window && !again.released {
                 return None;
             }
             self.sent += 1;
@@ -251,9 +260,9 @@ impl Outbox {
         self.inflight.iter().take(self.sent).position(|inflight| inflight.pid == pid)
     }
 
-    /// A PUBACK, or a PUBREC that refuses.
-    pub(super) fn acked(&mut self, pid: u16) -> Acked {
-        let Some(at) = self.find(pid).filter(|&at| !self.inflight[at].released) else {
+    /// A PUBACK of a QoS 1 message, or a PUBREC that refuses one of QoS 2.
+    pub(super) fn acked(&mut self, pid: u16, qos: Qos) -> Acked {
+        let Some(at) = self.find(pid).filter(|&at| self.inflight[at].waits_for_first(qos)) else {
             return Acked::Unknown;
         };
         self.remove(at)
@@ -263,6 +272,9 @@ impl Outbox {
     pub(super) fn received(&mut self, pid: u16) -> Acked {
         let Some(at) = self.find(pid) else { return Acked::Unknown };
         let inflight = &mut self.inflight[at];
+        if inflight.delivery.qos != Qos::ExactlyOnce {
+            return Acked::Unknown;
+        }
         inflight.released = true;
         if inflight.delivery.kept > 0 {
             self.kept.news.push(News::Changed(inflight.delivery.kept));

@@ -41,7 +41,7 @@ impl Core {
         match packet {
             Packet::Connect(_) => return Err(Reason::Protocol),
             Packet::Publish(publish) => return self.publish(now, conn, key, publish),
-            Packet::Puback(pid) => self.acked(key, pid),
+            Packet::Puback(pid) => self.acked(key, pid, Qos::AtLeastOnce),
             Packet::Pubrec(pid, taken) => self.pubrec(conn, key, pid, taken),
             Packet::Pubrel(pid) => self.pubrel(conn, key, pid),
             Packet::Pubcomp(pid) => self.pubcomp(key, pid),
@@ -91,11 +91,13 @@ impl Core {
             Some(Incoming::Withheld) if publish.dup || qos == Qos::ExactlyOnce => {
                 return Ok(Received::Done);
             }
-            None if session.incoming.len() >= limit => {
-                return match version {
-                    Version::V5 => Err(Reason::ReceiveMaximum),
-                    Version::V311 => Ok(self.busy(conn, publish)),
-                };
+            None if session.incoming.len() >= limit && version == Version::V5 => {
+                return Err(Reason::ReceiveMaximum);
+            }
+            // A client of 3.1.1 knows no limit. It waits for what is withheld, but never for its own PUBREL, which
+            // would be read only after this.
+            None if session.incoming.len() >= limit && session.awaits_zone() => {
+                return Ok(self.busy(conn, publish));
             }
             _ => {}
         }

@@ -129,6 +129,11 @@ impl Session {
         Some(pick)
     }
 
+    /// Whether an acknowledgement to the client is withheld for a zone.
+    pub(super) fn awaits_zone(&self) -> bool {
+        self.incoming.values().any(|&incoming| incoming == Incoming::Withheld)
+    }
+
     /// Whether any subscription covers a topic.
     pub(super) fn covers(&self, topic: &str) -> bool {
         self.exact.contains_key(topic)

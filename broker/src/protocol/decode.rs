@@ -2,6 +2,7 @@ use std::collections::HashMap;
 
 use bytes::{Buf, Bytes, BytesMut};
 use mqtt_protocol_core::mqtt::packet::{PropertiesParse, Property, SubEntry, v3_1_1, v5_0};
+use mqtt_protocol_core::mqtt::result_code::MqttError;
 
 use super::decode_connect::connect;
 use super::{Filter, Packet, Properties, Publish, Qos, Reason, RetainHandling, Version, topic};
@@ -55,6 +56,9 @@ impl Decoder {
     /// The reason to end the connection with; nothing more can be read from it.
     pub(crate) fn next(&mut self, buffer: &mut BytesMut) -> Result<Option<Packet>, Reason> {
         let Some((header, total)) = frame(buffer)? else { return Ok(None) };
+        if self.version == Some(Version::V5) && !shortest(&buffer[1..header]) {
+            return Err(Reason::Malformed);
+        }
         if total > self.largest {
             return Err(Reason::TooLarge);
         }
@@ -90,6 +94,7 @@ impl Decoder {
             8 => subscribe(body, version),
             10 => unsubscribe(body, version),
             12 if body.is_empty() => Ok(Packet::Pingreq),
+            12 => Err(Reason::Malformed),
             14 => disconnect(body, version),
             _ => Err(Reason::Protocol),
         }
@@ -118,7 +123,7 @@ impl Decoder {
         at += used;
         let topic = self.aliases.resolve(name, alias)?;
         if !topic::valid_name(&topic) {
-            return Err(Reason::Topic);
+            return Err(without_null(&topic).err().unwrap_or(Reason::Topic));
         }
         let payload = take_payload(buffer, header + at, total);
         let (dup, retain) = (first & 8 != 0, first & 1 != 0);
@@ -142,6 +147,11 @@ fn frame(buffer: &[u8]) -> Result<Option<(usize, usize)>, Reason> {
     Err(Reason::Malformed)
 }
 
+/// Whether a variable integer has no needless bytes [MQTT-1.5.5-1]; MQTT 3.1.1 allows them.
+fn shortest(bytes: &[u8]) -> bool {
+    bytes.len() == 1 || bytes.last() != Some(&0)
+}
+
 fn take_payload(buffer: &mut BytesMut, from: usize, to: usize) -> Bytes {
     if to - from > COPY_BELOW {
         let mut packet = buffer.split_to(to);
@@ -163,6 +173,11 @@ fn string(body: &[u8]) -> Result<(&str, usize), Reason> {
     Ok((text, 2 + length))
 }
 
+/// No text may hold U+0000 [MQTT-1.5.4-2], in MQTT 3.1.1 [MQTT-1.5.3-2].
+pub(super) fn without_null(text: &str) -> Result<(), Reason> {
+    if text.bytes().any(|byte| byte == 0) { Err(Reason::Malformed) } else { Ok(()) }
+}
+
 fn packet_id(body: &[u8]) -> Result<u16, Reason> {
     match body {
         [high, low, ..] if (*high, *low) != (0, 0) => Ok(u16::from_be_bytes([*high, *low])),
@@ -175,12 +190,47 @@ fn publish_properties(body: &[u8]) -> Result<(Properties, Option<u16>, usize), R
         return Ok((Properties::default(), None, 1));
     }
     let (list, used) = parse_properties(body)?;
+    if list.iter().any(|property| matches!(property, Property::WillDelayInterval(_))) {
+        return Err(Reason::Protocol);
+    }
     let (properties, alias) = forwardable(&list)?;
     Ok((properties, alias, used))
 }
 
 fn parse_properties(body: &[u8]) -> Result<(Vec<Property>, usize), Reason> {
-    Vec::<Property>::parse(body).map_err(|_| Reason::Malformed)
+    let length = body.iter().take(4).position(|byte| byte & 0x80 == 0).ok_or(Reason::Malformed)?;
+    if !shortest(&body[..=length]) {
+        return Err(Reason::Malformed);
+    }
+    let (list, used) = Vec::<Property>::parse(body).map_err(refused)?;
+    texts_without_null(&list)?;
+    Ok((list, used))
+}
+
+/// What the parser says against a packet, as a reason.
+pub(super) fn refused(error: MqttError) -> Reason {
+    if error == MqttError::ProtocolError { Reason::Protocol } else { Reason::Malformed }
+}
+
+pub(super) fn texts_without_null(list: &[Property]) -> Result<(), Reason> {
+    list.iter().try_for_each(|property| match property {
+        Property::UserProperty(pair) => {
+            without_null(pair.key()).and_then(|()| without_null(pair.val()))
+        }
+        Property::ContentType(text) => without_null(text.val()),
+        Property::ResponseTopic(text) => without_null(text.val()),
+        Property::ReasonString(text) => without_null(text.val()),
+        Property::AuthenticationMethod(text) => without_null(text.val()),
+        _ => Ok(()),
+    })
+}
+
+/// Refuses properties that belong to other packets, and reasons given twice.
+fn only_reason_and_user(list: &[Property], reasons: usize) -> Result<(), Reason> {
+    let given = list.iter().filter(|property| matches!(property, Property::ReasonString(_)));
+    let known = given.count().min(reasons)
+        + list.iter().filter(|property| matches!(property, Property::UserProperty(_))).count();
+    if known == list.len() { Ok(()) } else { Err(Reason::Protocol) }
 }
 
 /// Splits a publish's or will's properties into what travels on and what the broker acts upon.
@@ -226,8 +276,16 @@ fn acknowledgement(kind: u8, body: &[u8], version: Version) -> Result<Packet, Re
         (Version::V5, Some(&code)) => code,
         (Version::V311, Some(_)) => return Err(Reason::Malformed),
     };
+    let known = match kind {
+        4 | 5 => matches!(code, 0 | 0x10 | 0x80 | 0x83 | 0x87 | 0x90 | 0x91 | 0x97 | 0x99),
+        _ => matches!(code, 0 | 0x92),
+    };
+    if !known {
+        return Err(Reason::Malformed);
+    }
     if body.len() > 3 {
-        let (_, used) = parse_properties(&body[3..])?;
+        let (list, used) = parse_properties(&body[3..])?;
+        only_reason_and_user(&list, 1)?;
         if used != body.len() - 3 {
             return Err(Reason::Malformed);
         }
@@ -279,6 +337,7 @@ fn filter(entry: &SubEntry, version: Version) -> Result<Filter, Reason> {
         1 => RetainHandling::IfNew,
         _ => RetainHandling::Never,
     };
+    without_null(entry.topic_filter())?;
     Ok(Filter {
         path: entry.topic_filter().to_owned(),
         qos: Qos::from_bits(bits & 3).ok_or(Reason::Malformed)?,
@@ -292,11 +351,17 @@ fn unsubscribe(body: &[u8], version: Version) -> Result<Packet, Reason> {
     let pid = packet_id(body)?;
     let mut at = 2;
     if version == Version::V5 {
-        at += parse_properties(body.get(2..).unwrap_or_default())?.1;
+        let (list, used) = parse_properties(body.get(2..).unwrap_or_default())?;
+        only_reason_and_user(&list, 0)?;
+        at += used;
     }
     let mut filters = Vec::new();
     while at < body.len() {
         let (path, used) = string(&body[at..])?;
+        without_null(path)?;
+        if path.is_empty() {
+            return Err(Reason::Malformed);
+        }
         filters.push(path.to_owned());
         at += used;
     }
@@ -315,10 +380,11 @@ fn disconnect(body: &[u8], version: Version) -> Result<Packet, Reason> {
             Err(Reason::Malformed)
         };
     }
-    let (packet, used) = v5_0::Disconnect::parse(body).map_err(|_| Reason::Malformed)?;
+    let (packet, used) = v5_0::Disconnect::parse(body).map_err(refused)?;
     if used != body.len() {
         return Err(Reason::Malformed);
     }
+    texts_without_null(packet.props().as_deref().unwrap_or_default())?;
     let session_expiry = packet.props().iter().flatten().find_map(|property| match property {
         Property::SessionExpiryInterval(seconds) => Some(seconds.val()),
         _ => None,

@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use mqtt_protocol_core::mqtt::packet::{Property, v3_1_1, v5_0};
 
-use super::decode::forwardable;
+use super::decode::{forwardable, refused, texts_without_null, without_null};
 use super::{Connect, Login, Properties, Publish, Qos, Reason, Version, Will, topic};
 
 /// Reads the body of a CONNECT of either version.
@@ -40,6 +40,7 @@ fn connect_v311(body: &[u8]) -> Result<Connect, Reason> {
     if used != body.len() {
         return Err(Reason::Malformed);
     }
+    login_without_null(packet.client_id(), packet.user_name())?;
     let clean = packet.clean_session();
     if packet.client_id().is_empty() && !clean {
         return Err(Reason::ClientId);
@@ -66,14 +67,17 @@ fn connect_v311(body: &[u8]) -> Result<Connect, Reason> {
 }
 
 fn connect_v5(body: &[u8]) -> Result<Connect, Reason> {
-    let (packet, used) = v5_0::Connect::parse(body).map_err(|_| Reason::Malformed)?;
-    if used != body.len() {
+    let (packet, lone_password, rest) = parse_v5(body)?;
+    if !rest.is_empty() {
         return Err(Reason::Malformed);
     }
+    login_without_null(packet.client_id(), packet.user_name())?;
+    texts_without_null(packet.props())?;
+    texts_without_null(packet.will_props())?;
     let mut connect = Connect {
         version: Version::V5,
         client_id: packet.client_id().to_owned(),
-        login: login(packet.user_name(), packet.password()),
+        login: login(packet.user_name(), packet.password().or(lone_password)),
         clean: packet.clean_start(),
         session_expiry: 0,
         keep_alive: packet.keep_alive(),
@@ -82,6 +86,7 @@ fn connect_v5(body: &[u8]) -> Result<Connect, Reason> {
         alias_maximum: 0,
         will: None,
     };
+    let mut without_method = false;
     for property in packet.props() {
         match property {
             Property::SessionExpiryInterval(seconds) => connect.session_expiry = seconds.val(),
@@ -96,8 +101,12 @@ fn connect_v5(body: &[u8]) -> Result<Connect, Reason> {
                 return Err(Reason::Protocol);
             }
             Property::AuthenticationMethod(_) => return Err(Reason::AuthenticationMethod),
+            Property::AuthenticationData(_) => without_method = true,
             _ => {}
         }
+    }
+    if without_method {
+        return Err(Reason::Protocol);
     }
     if let (Some(topic), Some(payload)) = (packet.will_topic(), packet.will_payload()) {
         let delay = packet.will_props().iter().find_map(|property| match property {
@@ -113,6 +122,28 @@ fn connect_v5(body: &[u8]) -> Result<Connect, Reason> {
 
 fn login(user: Option<&str>, password: Option<&[u8]>) -> Login {
     Login { user: user.map(Into::into), password: password.map(Into::into) }
+}
+
+/// The packet, a password that has no user name, and what is behind it. The parser refuses such a password, which
+/// MQTT 5 allows; so it is taken off before, being the last field.
+fn parse_v5(body: &[u8]) -> Result<(v5_0::Connect, Option<&[u8]>, &[u8]), Reason> {
+    const FLAGS: usize = 7;
+    if body[FLAGS] & 0xC0 != 0x40 {
+        let (packet, used) = v5_0::Connect::parse(body).map_err(refused)?;
+        return Ok((packet, None, &body[used..]));
+    }
+    let mut before = body.to_vec();
+    before[FLAGS] &= !0x40;
+    let (packet, used) = v5_0::Connect::parse(&before).map_err(refused)?;
+    let (&length, rest) = body[used..].split_first_chunk().ok_or(Reason::Malformed)?;
+    let length = usize::from(u16::from_be_bytes(length));
+    let (password, rest) = rest.split_at_checked(length).ok_or(Reason::Malformed)?;
+    Ok((packet, Some(password), rest))
+}
+
+fn login_without_null(client_id: &str, user_name: Option<&str>) -> Result<(), Reason> {
+    without_null(client_id)?;
+    user_name.map_or(Ok(()), without_null)
 }
 
 fn will(

@@ -5,55 +5,18 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
-use broker::{Broker, BrokerError, Reloader, Settings};
-use tokio::sync::oneshot;
+pub(crate) use crate::running::{Running, settings, start_with};
 
 /// Nothing here takes as long; whoever waits longer waits for something that does not come.
 const PATIENCE: Duration = Duration::from_secs(20);
-
-pub(crate) struct Running {
-    pub(crate) addr: SocketAddr,
-    pub(crate) reloader: Reloader,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<Result<(), BrokerError>>>,
-}
-
-pub(crate) fn settings() -> Settings {
-    Settings { bind: "127.0.0.1:0".to_owned(), incarnation: 7, ..Settings::default() }
-}
 
 pub(crate) fn start() -> Running {
     start_with(settings())
 }
 
-pub(crate) fn start_with(settings: Settings) -> Running {
-    let (stop, stopped) = oneshot::channel::<()>();
-    let (tell, told) = std::sync::mpsc::channel();
-    let thread = std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()
-            .unwrap();
-        runtime.block_on(async {
-            let broker = Broker::bind(settings).await.unwrap();
-            tell.send((broker.local_addr(), broker.reloader())).unwrap();
-            broker.run(async { _ = stopped.await }).await
-        })
-    });
-    let (addr, reloader) = told.recv().unwrap();
-    Running { addr, reloader, stop: Some(stop), thread: Some(thread) }
-}
-
 impl Running {
-    pub(crate) fn stop(&mut self) -> Result<(), BrokerError> {
-        drop(self.stop.take());
-        self.thread.take().unwrap().join().unwrap()
-    }
-
     pub(crate) fn v4(&self, id: &str) -> Options {
         Options::new(self.addr, id, false)
     }
@@ -71,12 +34,6 @@ impl Running {
         let mut child = command.spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap());
         Program { child, lines }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        drop(self.stop.take());
     }
 }
 

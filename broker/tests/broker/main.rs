@@ -2,6 +2,7 @@
 
 mod access;
 mod kit;
+mod running;
 
 mod bad_clients;
 mod delivery;
