@@ -63,7 +63,8 @@ pub struct Limits {
     /// round trip at 100,000 messages a second; a client may ask for less by Receive Maximum.
     pub inflight: u16,
     /// QoS 1 and 2 publishes taken from one client and not yet acknowledged. 1,000, as above.
-    /// Announced to MQTT 5 clients; an MQTT 3.1.1 client is not read further.
+    /// Announced to MQTT 5 clients; an MQTT 3.1.1 client is not read further while its zone makes it wait, and
+    /// beyond that has as many QoS 2 handshakes open as there are packet ids.
     pub receive_maximum: u16,
     /// Subscriptions of one session. 10,000: a load test's fleet on one connection.
     pub subscriptions: usize,
