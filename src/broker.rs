@@ -99,6 +99,8 @@ fn checked(settings: hearth_config::Settings) -> Settings {
         durable_ack: broker.durable_ack,
         data_dir: broker.data_dir,
         access: Access { users: broker.users, roles: broker.roles, residents: Vec::new() },
+        sys_interval: broker.sys_interval,
+        metrics: broker.metrics,
         limits: Limits {
             connections: limits.connections,
             sessions: limits.sessions,

@@ -1,5 +1,6 @@
 //! Round trips and throughput of a broker in this process over real sockets, with plain blocking clients:
-//! `cargo run --release -p broker --example measure`.
+//! `cargo run --release -p broker --example measure`, and with a folder behind it, `-- /tmp/kept`, for a broker that
+//! keeps a file there.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -11,10 +12,12 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 fn main() -> Outcome<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let settings = Settings { bind: "127.0.0.1:0".to_owned(), ..Settings::default() };
-    let broker = runtime.block_on(Broker::bind(settings))?;
+    let data_dir = std::env::args_os().nth(1).map(Into::into);
+    let settings = Settings { bind: "127.0.0.1:0".to_owned(), data_dir, ..Settings::default() };
+    let broker = runtime.block_on(Broker::bind(settings.clone()))?;
     let addr = broker.local_addr();
-    runtime.spawn(broker.run(std::future::pending()));
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let running = runtime.spawn(broker.run(async { drop(stopped.await) }));
     for (name, filter, qos) in [
         ("exact, QoS 0", "m/1", 0),
         ("wildcard, QoS 0", "m/+", 0),
@@ -24,7 +27,45 @@ fn main() -> Outcome<()> {
         round_trips(addr, name, filter, qos)?;
         throughput(addr, name, filter, qos)?;
     }
+    retained(addr, "one topic", 500_000, |_| 1)?;
+    retained(addr, "100,000 topics", 100_000, |n| n)?;
+    drop(stop);
+    runtime.block_on(running)??;
+    let begin = Instant::now();
+    runtime.block_on(Broker::bind(settings))?;
+    println!("start       {:?} with what was kept", begin.elapsed());
     Ok(())
+}
+
+/// Retained QoS 1 publishes, until all are acknowledged.
+fn retained(addr: SocketAddr, name: &str, count: u32, topic: fn(u32) -> u32) -> Outcome<()> {
+    let mut writer = client(addr, "retainer")?;
+    let mut acks = writer.try_clone()?;
+    let begin = Instant::now();
+    let writing = std::thread::spawn(move || -> Outcome<()> {
+        let mut chunk = Vec::new();
+        for n in 0..count {
+            let pid = (n % 60_000) as u16 + 1;
+            let topic = format!("r/{:07}", topic(n));
+            let mut packet = vec![0x33, 13 + 64, 0, 9];
+            packet.extend(topic.as_bytes());
+            packet.extend(pid.to_be_bytes());
+            packet.extend([b'x'; 64]);
+            chunk.extend(packet);
+            if chunk.len() > 16_000 {
+                writer.write_all(&chunk)?;
+                chunk.clear();
+            }
+        }
+        Ok(writer.write_all(&chunk)?)
+    });
+    let mut left = count as usize * 4;
+    let mut buffer = vec![0; 64 * 1024];
+    while left > 0 {
+        left -= acks.read(&mut buffer)?;
+    }
+    println!("retained    {name:16} {:.0}/s", f64::from(count) / begin.elapsed().as_secs_f64());
+    writing.join().map_err(|_| "the writer panicked")?
 }
 
 fn round_trips(addr: SocketAddr, name: &str, filter: &str, qos: u8) -> Outcome<()> {

@@ -4,6 +4,7 @@
 //! it notices a silent client and a stuck write by deadlines that traffic in the other direction does not move.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -113,16 +114,27 @@ enum End {
     Told(Reason),
 }
 
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gone => f.write_str("went away without a word"),
+            Self::Goodbye(Ended::Goodbye) => f.write_str("said goodbye"),
+            Self::Goodbye(Ended::Lost) => f.write_str("said goodbye and wants its will published"),
+            Self::Told(reason) | Self::Fault(reason) => reason.fmt(f),
+        }
+    }
+}
+
 impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<'_, R, W> {
     async fn run(mut self) {
         let limit = self.hub.settings.limits.connect_timeout;
         let mut connect = match timeout(limit, self.read_connect()).await {
             Ok(Ok(connect)) => connect,
             Ok(Err(reason)) => return self.refuse(reason).await,
-            Err(_) => return tracing::info!(peer = %self.peer, "sent no CONNECT in time"),
+            Err(_) => return self.note_refused("sent no CONNECT in time"),
         };
         let (version, keep_alive) = (connect.version, connect.keep_alive);
-        let anonymous = connect.client_id.is_empty();
+        let (anonymous, client) = (connect.client_id.is_empty(), connect.client_id.clone());
         let encoder = Encoder(version);
         let login = std::mem::take(&mut connect.login);
         let Visitor { address, certificate, door } = &self.visitor;
@@ -135,7 +147,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<'_, R, W> {
             Ok(connected) => connected,
             Err(reason) => {
                 encoder.refuse(&mut self.output, reason);
-                tracing::info!(peer = %self.peer, %reason, "refused");
+                tracing::info!(client, peer = %self.peer, %reason, "refused");
                 return self.last_words().await;
             }
         };
@@ -151,6 +163,11 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<'_, R, W> {
         self.finish(encoder, &end, &connected.client).await;
     }
 
+    /// The line in the log for one that never got so far as to have a client id that counts.
+    fn note_refused(&self, reason: impl fmt::Display) {
+        tracing::info!(peer = %self.peer, %reason, "refused");
+    }
+
     async fn read_connect(&mut self) -> Result<Connect, Option<Reason>> {
         loop {
             match self.decoder.next(&mut self.input).map_err(Some)? {
@@ -160,15 +177,15 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<'_, R, W> {
             }
             match self.reader.read_buf(&mut self.input).await {
                 Ok(0) | Err(_) => return Err(None),
-                Ok(_) => {}
+                Ok(count) => self.hub.traffic.received(count),
             }
         }
     }
 
     /// Answers a CONNECT that cannot be accepted, where the standard allows an answer.
     async fn refuse(mut self, reason: Option<Reason>) {
-        let Some(reason) = reason else { return };
-        tracing::info!(peer = %self.peer, %reason, "refused");
+        let Some(reason) = reason else { return self.note_refused("went away before its CONNECT") };
+        self.note_refused(reason);
         // The level is the byte after the name; which answer the client understands depends on it.
         match reason {
             Reason::Version => Encoder(Version::V311).refuse(&mut self.output, reason),
@@ -224,6 +241,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<'_, R, W> {
                     Ok(0) | Err(_) => return End::Gone,
                     Ok(count) => {
                         self.output.advance(count);
+                        self.hub.traffic.sent(count);
                         wrote = Instant::now();
                         if clogged {
                             heard = wrote;
@@ -233,7 +251,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<'_, R, W> {
                 () = std::future::ready(()), if more => tokio::task::yield_now().await,
                 read = self.reader.read_buf(&mut self.input), if may_read && !more => match read {
                     Ok(0) | Err(_) => return End::Gone,
-                    Ok(_) => {}
+                    Ok(count) => self.hub.traffic.received(count),
                 },
                 () = self.waker.notified() => {}
                 () = calm(&mut self.crowd), if crowded => {}
@@ -305,15 +323,11 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<'_, R, W> {
         };
         // First the others hear of it, then this client.
         self.hub.step(|core, now| core.closed(now, self.id, how));
+        tracing::info!(client, peer = %self.peer, reason = %end, "disconnected");
         match end {
-            End::Gone => tracing::info!(client, peer = %self.peer, "went away without goodbye"),
-            End::Goodbye(_) => tracing::info!(client, peer = %self.peer, "disconnected"),
-            End::Told(reason) => {
-                tracing::info!(client, peer = %self.peer, %reason, "ended");
-                self.last_words().await;
-            }
+            End::Gone | End::Goodbye(_) => {}
+            End::Told(_) => self.last_words().await,
             End::Fault(reason) => {
-                tracing::info!(client, peer = %self.peer, %reason, "ended");
                 encoder.put(&mut self.output, &Action::Close(*reason));
                 self.last_words().await;
             }
@@ -323,6 +337,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<'_, R, W> {
     async fn last_words(&mut self) {
         let said = timeout(LAST_WORDS, async {
             self.writer.write_all(&self.output).await?;
+            self.hub.traffic.sent(self.output.len());
             self.writer.shutdown().await
         });
         if !matches!(said.await, Ok(Ok(()))) {

@@ -38,6 +38,13 @@ pub enum BindError {
     },
     /// The users or the roles cannot be read.
     Access(AccessError),
+    /// The port for metrics cannot be opened.
+    Metrics {
+        /// The address as given.
+        bind: String,
+        /// What the system said.
+        cause: io::Error,
+    },
     /// The router thread did not start.
     Router(String),
     /// The file of what outlives the broker cannot be used.
@@ -62,6 +69,10 @@ impl fmt::Display for BindError {
                     "the broker cannot listen on {bind}: {cause}; choose another address or port"
                 )
             }
+            Self::Metrics { bind, cause } => write!(
+                f,
+                "the broker cannot tell its metrics on {bind}: {cause}; choose another host:port for broker.metrics, or leave it empty"
+            ),
             Self::Store(error) => error.fmt(f),
             Self::Unguarded { bind, users } => {
                 let place = match users {
@@ -84,7 +95,9 @@ impl fmt::Display for BindError {
 impl std::error::Error for BindError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Address { cause, .. } | Self::Listen { cause, .. } => Some(cause),
+            Self::Address { cause, .. }
+            | Self::Listen { cause, .. }
+            | Self::Metrics { cause, .. } => Some(cause),
             Self::Access(cause) => Some(cause),
             Self::Taken { .. } | Self::Unguarded { .. } | Self::Router(_) | Self::Store(_) => None,
         }

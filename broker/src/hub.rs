@@ -15,6 +15,7 @@ use crate::message::{ConnId, Moment};
 use crate::router::{Feed, Routed, Router, RouterDied};
 use crate::settings::Settings;
 use crate::store::Desk;
+use crate::sys::{self, Snapshot, Traffic};
 
 /// How often the window of routed messages is swept while traffic pauses. 500 ms: only memory waits for it.
 const SWEEP: Duration = Duration::from_millis(500);
@@ -29,6 +30,7 @@ pub(crate) struct Hub {
     crowded: AtomicBool,
     crowd: watch::Sender<bool>,
     dead: Notify,
+    pub(crate) traffic: Traffic,
     pub(crate) settings: Settings,
 }
 
@@ -52,6 +54,7 @@ impl Hub {
             crowded: AtomicBool::new(false),
             crowd: watch::Sender::new(false),
             dead: Notify::new(),
+            traffic: Traffic::default(),
             settings,
         }
     }
@@ -95,6 +98,18 @@ impl Hub {
             self.sooner.notify_one();
         }
         result
+    }
+
+    /// What can be seen of the broker now.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let core = state.core.reading();
+        let trouble = state.desk.as_ref().and_then(|desk| desk.trouble());
+        drop(state);
+        let (sockets, resident) = (self.last_conn.load(Ordering::Relaxed), sys::resident());
+        let uptime = self.started.elapsed();
+        let snapshot = Snapshot { core, sockets, uptime, resident, trouble, ..Snapshot::default() };
+        snapshot.traffic(&self.traffic)
     }
 
     /// All that is to be kept; whatever the desk had before does not count any more.

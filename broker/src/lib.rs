@@ -26,8 +26,7 @@
 //! While there is a file of users, everyone logs in, and a role says which topics each may read and write; without one
 //! the broker listens on loopback addresses only. The core is given a client's rights as a value and decides by them.
 //!
-//! Absent: the broker never looks into a payload. It has no TLS, no WebSocket and no `$SYS`
-//! topics.
+//! Absent: the broker never looks into a payload. It has no TLS and no WebSocket.
 //!
 //! The router logs every step at error level spans; give your log filter `rumqttd=off`.
 
@@ -42,6 +41,7 @@ mod protocol;
 mod router;
 mod settings;
 mod store;
+mod sys;
 
 pub use access::{
     Access, AccessError, Resident, Roles, RolesError, User, Users, UsersError, hash_password,

@@ -18,6 +18,7 @@ use crate::hub::Hub;
 use crate::router::{self, Feed, RouterDied};
 use crate::settings::Settings;
 use crate::store::{self, Desk, Store};
+use crate::sys::{self, Metrics};
 
 /// Time for all clients to read their DISCONNECT. 500 ms: a restart should not wait for a sleeping phone.
 const FAREWELL: Duration = Duration::from_millis(500);
@@ -32,6 +33,7 @@ pub struct Broker {
     door: Arc<Door>,
     feed: Feed,
     store: Option<Store>,
+    metrics: Option<Metrics>,
 }
 
 /// Loads users and roles anew while the broker runs.
@@ -100,10 +102,21 @@ impl Broker {
             }
             tracing::info!(?users, "there are no users: everyone on this machine is trusted");
         }
+        let metrics = match &settings.metrics {
+            Some(bind) => Some(
+                Metrics::bind(bind)
+                    .await
+                    .map_err(|cause| BindError::Metrics { bind: bind.clone(), cause })?,
+            ),
+            None => None,
+        };
         let (store, hub, feed) = start(settings, &door)?;
         let settings = &hub.settings;
+        if let Some(metrics) = &metrics {
+            tracing::info!(address = %metrics.address, "metrics are told to whoever asks there");
+        }
         tracing::info!(%address, site = %settings.site, broker = settings.broker_id, "the broker listens");
-        Ok(Self { listener, address, hub, door, feed, store })
+        Ok(Self { listener, address, hub, door, feed, store, metrics })
     }
 
     /// What loads users and roles anew while the broker runs.
@@ -118,6 +131,12 @@ impl Broker {
         self.address
     }
 
+    /// The address on which metrics are told, if they are.
+    #[must_use]
+    pub fn metrics_addr(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().map(|metrics| metrics.address)
+    }
+
     /// Serves until `shutdown` is ready, then ends every connection (MQTT 5: DISCONNECT 0x8B, no wills) and returns
     /// within half a second.
     ///
@@ -125,7 +144,7 @@ impl Broker {
     ///
     /// [`BrokerError::RouterDied`] if the router thread ends.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), BrokerError> {
-        let Self { listener, hub, door, feed, store, .. } = self;
+        let Self { listener, hub, door, feed, store, metrics, .. } = self;
         let mut clients = JoinSet::new();
         let mut inside = JoinSet::new();
         let (pumping, timing) = (hub.clone(), hub.clone());
@@ -133,10 +152,14 @@ impl Broker {
             let RouterDied = pumping.pump(feed).await;
         });
         inside.spawn(async move { timing.keep_time().await });
+        inside.spawn(sys::publish(hub.clone(), hub.settings.sys_interval));
+        if let Some(metrics) = metrics {
+            inside.spawn(metrics.serve(hub.clone()));
+        }
         let result = tokio::select! {
             () = shutdown => Ok(()),
             () = accept(&listener, &hub, &door, &mut clients) => Ok(()),
-            // The clock never ends; a panic in either task counts as the same.
+            // None of the others ever ends; a panic in any of them counts as the same.
             _ = inside.join_next() => Err(BrokerError::RouterDied),
         };
         drop(listener);

@@ -25,6 +25,10 @@ pub struct Settings {
     pub data_dir: Option<PathBuf>,
     /// Who may come in and do what.
     pub access: Access,
+    /// How often the `$SYS` topics are brought up to date. 10 s, as with mosquitto; zero for no such topics.
+    pub sys_interval: Duration,
+    /// Address and port on which the same numbers are told to Prometheus (`GET /metrics`), if anywhere.
+    pub metrics: Option<String>,
     /// Bounds of queues, sizes and waiting times.
     pub limits: Limits,
 }
@@ -39,6 +43,8 @@ impl Default for Settings {
             durable_ack: true,
             data_dir: None,
             access: Access::default(),
+            sys_interval: Duration::from_secs(10),
+            metrics: None,
             limits: Limits::default(),
         }
     }

@@ -39,7 +39,11 @@ struct Check<'a> {
 
 impl Check<'_> {
     fn broker(&self, raw: RawBroker) -> Result<Broker, Error> {
-        self.bind(&raw.bind)?;
+        self.bind("broker.bind", &raw.bind)?;
+        if !raw.metrics.is_empty() {
+            self.bind("broker.metrics", &raw.metrics)?;
+        }
+        let sys_interval = self.within("broker.sys_interval", raw.sys_interval, 0, DAY / 1000)?;
         Ok(Broker {
             bind: raw.bind,
             id: self.within("broker.id", raw.id, 1, u16::MAX.into())? as u16,
@@ -47,12 +51,13 @@ impl Check<'_> {
             users: path(&raw.users).map(|users| Path::new(&raw.data_dir).join(users)),
             data_dir: path(&raw.data_dir).map(Path::to_owned),
             roles: path(&raw.roles).map(Path::to_owned),
+            sys_interval: Duration::from_secs(sys_interval.unsigned_abs()),
+            metrics: Some(raw.metrics).filter(|address| !address.is_empty()),
             limits: self.limits(&raw.limits)?,
         })
     }
 
-    fn bind(&self, bind: &str) -> Result<(), Error> {
-        let key = "broker.bind";
+    fn bind(&self, key: &str, bind: &str) -> Result<(), Error> {
         let allowed = "host:port with a port from 1 to 65535, such as 0.0.0.0:1883";
         let wrong = || self.wrong(key, format!("{bind:?}"), allowed);
         let (host, port) = bind.rsplit_once(':').ok_or_else(wrong)?;

@@ -16,7 +16,7 @@ pub(crate) enum Shape {
 }
 
 /// Every key. A test holds this list and `default.toml` together.
-pub(crate) const KEYS: [(&str, Shape); 40] = [
+pub(crate) const KEYS: [(&str, Shape); 42] = [
     ("site", Shape::Text),
     ("broker.bind", Shape::Text),
     ("broker.id", Shape::Whole),
@@ -24,6 +24,8 @@ pub(crate) const KEYS: [(&str, Shape); 40] = [
     ("broker.data_dir", Shape::Text),
     ("broker.users", Shape::Text),
     ("broker.roles", Shape::Text),
+    ("broker.sys_interval", Shape::Whole),
+    ("broker.metrics", Shape::Text),
     ("broker.limits.connections", Shape::Whole),
     ("broker.limits.sessions", Shape::Whole),
     ("broker.limits.packet_bytes", Shape::Whole),

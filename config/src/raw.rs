@@ -19,6 +19,8 @@ pub(crate) struct RawBroker {
     pub(crate) data_dir: String,
     pub(crate) users: String,
     pub(crate) roles: String,
+    pub(crate) sys_interval: i64,
+    pub(crate) metrics: String,
     pub(crate) limits: RawLimits,
 }
 

@@ -35,6 +35,10 @@ pub struct Broker {
     pub users: Option<PathBuf>,
     /// File of the roles; none for the built-in ones.
     pub roles: Option<PathBuf>,
+    /// How often the `$SYS` topics are brought up to date; zero for none.
+    pub sys_interval: Duration,
+    /// Address and port of the metrics, if they are told.
+    pub metrics: Option<String>,
     /// Bounds.
     pub limits: Limits,
 }

@@ -58,6 +58,8 @@ impl Core {
         let key =
             kept.unwrap_or_else(|| self.new_session(&client, connect.version, rights.clone()));
         self.attach(key, conn, connect, rights);
+        self.counts.connections += 1;
+        self.counts.most_connected = self.counts.most_connected.max(self.connected);
         if self.zones.seen(&client) {
             self.keep_gateways();
         }
@@ -99,6 +101,7 @@ impl Core {
     fn take_over(&mut self, now: Moment, key: SessionKey, clean: bool) -> bool {
         let Some(session) = self.sessions.get_mut(&key) else { return false };
         let was = session.conn.take();
+        self.connected -= usize::from(was.is_some());
         let goes_on = !clean && (was.is_none() || session.expiry > 0);
         if let Some(at) = session.ends_at.take() {
             self.timers.remove(&(at, Timer::SessionEnds(key)));
@@ -168,6 +171,7 @@ impl Core {
         if let Some(session) = self.sessions.get_mut(&key) {
             session.conn = Some(conn);
             session.rights = rights;
+            self.connected += 1;
             session.version = connect.version;
             session.expiry = connect.session_expiry;
             session.will = connect.will;
@@ -201,6 +205,7 @@ impl Core {
         let Some(key) = self.links.remove(&conn).and_then(|link| link.session) else { return };
         let Some(session) = self.sessions.get_mut(&key) else { return };
         session.conn = None;
+        self.connected -= 1;
         session.outbox.pause();
         let expiry = session.expiry;
         if how == Ended::Goodbye || self.stopping {

@@ -110,9 +110,10 @@ impl Core {
         match (session.outbox.offer(delivery, &self.settings.limits), session.conn) {
             (Offer::Queued, Some(conn)) => self.effects.wake.push(conn),
             (Offer::Queued, None) => self.keep_waiting(key),
-            (Offer::Dropped, _) => {}
+            (Offer::Dropped, _) => self.counts.dropped += 1,
             (Offer::Overflow, Some(conn)) => self.end_connection(conn, Reason::Quota),
             (Offer::Overflow, None) => {
+                self.counts.dropped += 1;
                 if !std::mem::replace(&mut session.loss_logged, true) {
                     tracing::warn!(client = %session.client, "the sleeping session's queue is full; newer messages are dropped");
                 }
@@ -131,6 +132,7 @@ impl Core {
         }
         let Some(key) = key else { return };
         let mut left = room;
+        let before = out.len();
         while left > 0 {
             let Some(session) = self.sessions.get_mut(&key) else { return };
             let window = session.window;
@@ -145,6 +147,7 @@ impl Core {
                 }
             }
         }
+        self.counts.sent += (out.len() - before) as u64;
         self.keep_progress(key);
     }
 
@@ -194,6 +197,8 @@ impl Core {
             let weight = outgoing.message.weight();
             self.release(hold, &outgoing.message.topic.clone(), weight);
         }
+        self.counts.publishes_sent += 1;
+        self.counts.payload_sent += outgoing.message.payload.len() as u64;
         Some(outgoing)
     }
 

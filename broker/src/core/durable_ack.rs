@@ -51,6 +51,17 @@ enum Gateways {
     None,
 }
 
+/// What waits for gateways.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Waits {
+    /// Publishers' acknowledgements that are withheld.
+    pub(crate) withheld: usize,
+    /// Zones that have no session and something for it.
+    pub(crate) waiting: usize,
+    /// Reports and orders that each zone's session has not acknowledged.
+    pub(crate) held: Vec<(Box<str>, u64)>,
+}
+
 #[derive(Debug, Default)]
 struct Zone {
     session: Option<SessionKey>,
@@ -121,6 +132,14 @@ impl Zones {
     /// However late they come, nothing is acknowledged without them.
     pub(super) fn gateways_are_known(&mut self) {
         self.gateways = Gateways::Seen;
+    }
+
+    pub(super) fn waits(&self) -> Waits {
+        let held = |zone: &Zone| (zone.taken + zone.qos0) as u64;
+        let zones = self.zones.iter().map(|(name, zone)| (name.clone(), held(zone)));
+        let waiting = self.zones.values().filter(|zone| !zone.waiting.is_empty()).count();
+        let withheld = self.zones.values().map(|zone| zone.taken).sum();
+        Waits { withheld, waiting, held: zones.collect() }
     }
 
     /// The zone of a report or set topic.

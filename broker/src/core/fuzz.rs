@@ -267,6 +267,9 @@ impl Play {
             assert!(link.answers.len() <= 2 * LIFE as usize);
         }
         self.check_kept();
+        let connected = core.sessions.values().filter(|session| session.conn.is_some()).count();
+        assert_eq!(core.connected, connected);
+        assert!(core.reading().retained <= limits.retained_messages);
         assert!(core.filters.len() <= limits.wildcard_filters);
         let subscribed: usize = core.sessions.values().map(|session| session.exact.len()).sum();
         assert_eq!(

@@ -13,6 +13,7 @@
 
 mod aliases;
 mod connect;
+mod counts;
 mod deliver;
 mod durable_ack;
 mod keep;
@@ -35,6 +36,7 @@ use std::sync::Arc;
 
 pub(crate) use aliases::Alias;
 pub(crate) use connect::Ended;
+pub(crate) use counts::{Counts, Reading};
 pub(crate) use keep::{Keep, Lasting, Memory, StoredMessage, StoredSession, StoredWaiting};
 pub(crate) use outbox::{Sent, Waiting};
 pub(crate) use publish::Received;
@@ -73,6 +75,9 @@ pub(crate) struct Core {
     retained: Retained,
     zones: Zones,
     keeping: Keeping,
+    counts: Counts,
+    /// Sessions with a connection.
+    connected: usize,
     timers: BTreeSet<(Moment, Timer)>,
     order: u64,
     last_key: u64,
@@ -152,6 +157,8 @@ impl Core {
             retained: Retained::default(),
             zones,
             keeping,
+            counts: Counts::default(),
+            connected: 0,
             timers: BTreeSet::new(),
             order: 0,
             last_key: 0,
@@ -185,6 +192,7 @@ impl Core {
             match timer {
                 Timer::SessionEnds(key) => {
                     if self.sessions.get(&key).is_some_and(|s| s.ends_at == Some(at)) {
+                        self.counts.expired += 1;
                         self.end_session(now, key);
                     }
                 }

@@ -163,6 +163,11 @@ impl Outbox {
             || (self.counted < limits.queue_messages && self.bytes + weight <= limits.queue_bytes)
     }
 
+    /// Messages waiting or under way, and bytes of those that wait.
+    pub(super) fn size(&self) -> (usize, usize) {
+        (self.outstanding(), self.bytes)
+    }
+
     /// Messages waiting or under way.
     pub(super) fn outstanding(&self) -> usize {
         self.inflight.len() + self.queue.len()

@@ -38,9 +38,21 @@ impl Core {
         let Some(key) = self.links.get(&conn).and_then(|link| link.session) else {
             return Ok(Received::Done);
         };
+        self.counts.received += 1;
         match packet {
             Packet::Connect(_) => return Err(Reason::Protocol),
-            Packet::Publish(publish) => return self.publish(now, conn, key, publish),
+            Packet::Publish(publish) => {
+                let bytes = publish.payload.len() as u64;
+                let done = self.publish(now, conn, key, publish)?;
+                if let Received::Busy(_) = done {
+                    // It comes again.
+                    self.counts.received -= 1;
+                } else {
+                    self.counts.publishes_received += 1;
+                    self.counts.payload_received += bytes;
+                }
+                return Ok(done);
+            }
             Packet::Puback(pid) => self.acked(key, pid, Qos::AtLeastOnce),
             Packet::Pubrec(pid, taken) => self.pubrec(conn, key, pid, taken),
             Packet::Pubrel(pid) => self.pubrel(conn, key, pid),
@@ -68,6 +80,10 @@ impl Core {
         publish: Publish,
     ) -> Result<Received, Reason> {
         let (pid, qos) = (publish.pid, publish.qos);
+        if Self::is_own(&publish.topic) {
+            self.refuse_own(conn, key, &publish);
+            return Ok(Received::Done);
+        }
         if qos == Qos::AtMostOnce {
             if !self.permits(key, &publish) {
                 return Ok(Received::Done);
@@ -137,6 +153,21 @@ impl Core {
         false
     }
 
+    /// A publish to a topic of the broker's own. MQTT 3.1.1 has no word for no: it is taken and goes nowhere.
+    fn refuse_own(&mut self, conn: ConnId, key: SessionKey, publish: &Publish) {
+        let Publish { pid, qos, topic, .. } = publish;
+        let version = self.sessions.get(&key).map(|session| session.version);
+        tracing::debug!(%topic, "nobody but the broker publishes below $SYS");
+        if *qos == Qos::AtMostOnce {
+            return;
+        }
+        if version == Some(Version::V5) {
+            return self.acknowledge(conn, *pid, *qos, Reason::NotAuthorized);
+        }
+        self.remember(key, *pid, *qos, false);
+        self.acknowledge(conn, *pid, *qos, Reason::Normal);
+    }
+
     fn busy(&mut self, conn: ConnId, publish: Publish) -> Received {
         self.paused.insert(conn);
         Received::Busy(publish)
@@ -179,6 +210,9 @@ impl Core {
         publisher: Option<SessionKey>,
         publish: Publish,
     ) {
+        if publisher.is_some() && Self::is_own(&publish.topic) {
+            return tracing::debug!(topic = %publish.topic, "a will below $SYS goes nowhere");
+        }
         let zone = self.place(&publish.topic) != Place::Plain;
         if zone && self.zone_full(&publish) {
             tracing::warn!(topic = %publish.topic, "no room for the will of a client of this zone");

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
+use super::Core;
 use crate::message::{Message, Moment};
 use crate::protocol::topic;
 use crate::settings::Limits;
@@ -13,6 +14,8 @@ use crate::settings::Limits;
 pub(super) struct Retained {
     messages: BTreeMap<Box<str>, Arc<Message>>,
     bytes: usize,
+    /// Messages of the broker's own, which are few and not counted.
+    own: usize,
 }
 
 /// The store is full; the message was routed but not kept.
@@ -23,20 +26,29 @@ impl Retained {
     /// Sets or replaces, or clears if the payload is empty [MQTT-3.3.1-6].
     /// Tells whether anything changed.
     pub(super) fn keep(&mut self, message: &Arc<Message>, limits: &Limits) -> Result<bool, Full> {
-        let old = self.messages.get(&message.topic).map(|old| old.weight());
+        let own = Core::is_own(&message.topic);
+        let weight = |message: &Message| if own { 0 } else { message.weight() };
+        let old = self.messages.get(&message.topic).map(|old| weight(old));
         if message.payload.is_empty() {
             self.messages.remove(&message.topic);
             self.bytes -= old.unwrap_or(0);
+            self.own -= usize::from(own && old.is_some());
             return Ok(old.is_some());
         }
-        let bytes = self.bytes - old.unwrap_or(0) + message.weight();
-        let one_more = old.is_none() && self.messages.len() >= limits.retained_messages;
-        if one_more || bytes > limits.retained_bytes {
+        let bytes = self.bytes - old.unwrap_or(0) + weight(message);
+        let one_more = old.is_none() && self.size().0 >= limits.retained_messages;
+        if !own && (one_more || bytes > limits.retained_bytes) {
             return Err(Full);
         }
         self.bytes = bytes;
+        self.own += usize::from(own && old.is_none());
         self.messages.insert(message.topic.clone(), message.clone());
         Ok(true)
+    }
+
+    /// Messages and bytes.
+    pub(super) fn size(&self) -> (usize, usize) {
+        (self.messages.len() - self.own, self.bytes)
     }
 
     /// Every message, in topic order.

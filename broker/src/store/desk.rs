@@ -134,7 +134,6 @@ impl Desk {
     }
 
     /// Why the file cannot be written, if it cannot.
-    #[cfg(test)]
     pub(crate) fn trouble(&self) -> Option<String> {
         self.lock().trouble.clone()
     }
