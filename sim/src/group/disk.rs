@@ -12,6 +12,10 @@ use paxos::{Ballot, Chosen, Entry, Record, Recovered, Slot, Value, Voters};
 use super::machine::Machine;
 use crate::verdict::claim;
 
+/// How long the log behind a snapshot is kept, from the last time that one was given. 2 s of true time, longer than
+/// any message is under way in a calm world; a gateway keeps it for two minutes.
+const GIVEN: u64 = 2_000_000;
+
 /// What one storage call adds to the file.
 #[derive(Debug)]
 pub(crate) enum Frame {
@@ -34,6 +38,8 @@ pub(crate) struct Disk {
     pub(crate) chosen: Slot,
     pub(crate) founders: Voters,
     pub(crate) machine: Machine,
+    /// The lowest snapshot that somebody may still go on from, and until when.
+    given: Option<(Slot, u64)>,
     unsynced: Vec<Frame>,
 }
 
@@ -45,6 +51,7 @@ impl Disk {
             chosen: Slot::ZERO,
             founders: Voters::none(),
             machine: Machine::new(),
+            given: None,
             unsynced: Vec::new(),
         }
     }
@@ -136,9 +143,23 @@ impl Disk {
         claim!(to >= from, "an acceptance never falls", "slot {slot} on disk, from {from} to {to}");
     }
 
-    /// Forgets the log up to `keep` slots below what is applied.
-    pub(crate) fn trim(&mut self, keep: u64) {
-        let from = Slot(self.applied_to().0.saturating_sub(keep) + 1);
+    /// A copy of the state machine. The log behind it is kept for a while, as gateways do, so that whoever takes it
+    /// goes on with the log: else it might chase one snapshot after the other.
+    pub(crate) fn give(&mut self, now: u64) -> Machine {
+        let state = self.machine.snapshot();
+        let before = self.given.filter(|(_, until)| now < *until);
+        let from = before.map_or(state.applied_to(), |(slot, _)| slot.min(state.applied_to()));
+        self.given = Some((from, now + GIVEN));
+        state
+    }
+
+    /// Forgets the log up to `keep` slots below what is applied, but for what is behind a snapshot that was given.
+    pub(crate) fn trim(&mut self, keep: u64, now: u64) {
+        let given = self.given.filter(|(_, until)| now < *until);
+        let mut from = Slot(self.applied_to().0.saturating_sub(keep) + 1);
+        if let Some((slot, _)) = given {
+            from = from.min(Slot(slot.0 + 1));
+        }
         self.accepted = self.accepted.split_off(&from);
     }
 

@@ -182,7 +182,7 @@ impl World {
         let it = &mut self.nodes[node];
         it.disk.sync();
         if let Some(keep) = self.plan.disk.keep {
-            it.disk.trim(keep);
+            it.disk.trim(keep, self.now);
         }
         self.applied(node);
         for out in messages {
@@ -252,7 +252,7 @@ impl World {
         if self.nodes[node].life != life || self.nodes[source].replica.is_none() {
             return;
         }
-        let state = self.nodes[source].disk.machine.snapshot();
+        let state = self.nodes[source].disk.give(self.now);
         let slot: Slot = state.applied_to();
         let voters = self.nodes[source].disk.voters();
         if slot <= self.nodes[node].reported {
