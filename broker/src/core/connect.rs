@@ -102,7 +102,7 @@ impl Core {
         let Some(session) = self.sessions.get_mut(&key) else { return false };
         let was = session.conn.take();
         self.connected -= usize::from(was.is_some());
-        let goes_on = !clean && (was.is_none() || session.expiry > 0);
+        let goes_on = !clean && !session.doomed && (was.is_none() || session.expiry > 0);
         if let Some(at) = session.ends_at.take() {
             self.timers.remove(&(at, Timer::SessionEnds(key)));
         }
@@ -155,11 +155,13 @@ impl Core {
             largest: 0,
             aliases: None,
             incoming: Default::default(),
+            acked_away: Default::default(),
             exact: Default::default(),
             wild: Vec::new(),
             shared: Default::default(),
-            loss_logged: false,
             refusal_logged: false,
+            doomed: false,
+            settled: 0,
         };
         self.sessions.insert(key, session);
         self.clients.insert(client.clone(), key);
@@ -177,7 +179,6 @@ impl Core {
             session.will = connect.will;
             session.window = usize::from(window);
             session.largest = connect.maximum_packet as usize;
-            session.loss_logged = false;
             session.aliases = Aliases::new(connect.alias_maximum);
             session.refusal_logged = false;
             session.outbox.resume();
@@ -207,7 +208,7 @@ impl Core {
         session.conn = None;
         self.connected -= 1;
         session.outbox.pause();
-        let expiry = session.expiry;
+        let expiry = if session.doomed { 0 } else { session.expiry };
         if how == Ended::Goodbye || self.stopping {
             session.will = None;
         }
@@ -235,6 +236,25 @@ impl Core {
         {
             let unsent = session.outbox.take_unsent(&awake);
             self.share_again(unsent);
+        }
+    }
+
+    /// Ends a session that cannot keep what it was promised. Its client learns of it: by the reason if it is there, and
+    /// in any case by the next CONNACK, which says that there is no session.
+    pub(super) fn doom(&mut self, key: SessionKey) {
+        let Some(session) = self.sessions.get_mut(&key) else { return };
+        if std::mem::replace(&mut session.doomed, true) {
+            return;
+        }
+        tracing::warn!(client = %session.client, "the session fell too far behind and ends");
+        // Not in the middle of a delivery to many, which may be where this is.
+        let at = Moment::default();
+        if let Some(planned) = session.ends_at.replace(at) {
+            self.timers.remove(&(planned, Timer::SessionEnds(key)));
+        }
+        self.timers.insert((at, Timer::SessionEnds(key)));
+        if let Some(conn) = session.conn {
+            self.end_connection(conn, Reason::Quota);
         }
     }
 
@@ -307,6 +327,12 @@ impl Core {
         self.publish_will(now, key);
         let Some(mut session) = self.sessions.remove(&key) else { return };
         self.clients.remove(&session.client);
+        if let Some(conn) = session.conn {
+            self.connected -= 1;
+            if let Some(link) = self.links.get_mut(&conn) {
+                link.session = None;
+            }
+        }
         if session.kept {
             self.effects.keep.push(Keep::SessionEnded(session.client.clone()));
         }

@@ -4,7 +4,7 @@ use super::outbox::{Acked, Next, Offer};
 use super::session::Via;
 use super::{Alias, Core, RouterOp};
 use crate::message::{ConnId, Delivery, Hold, Message, Moment, SessionKey};
-use crate::protocol::{Action, Outgoing, Qos, Reason, user_property};
+use crate::protocol::{Action, Outgoing, Qos, user_property};
 use crate::router::{FilterId, Routed};
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ impl Core {
     pub(crate) fn routed(&mut self, batch: &[Routed]) {
         for &routed in batch {
             match routed {
-                Routed::Match(filter, order) => match self.window.get(order).cloned() {
+                Routed::Match(filter, order) => match self.window.pass(filter, order).cloned() {
                     Some(message) => self.fan_out(filter, &message),
                     None => self.lost(filter),
                 },
@@ -59,7 +59,30 @@ impl Core {
         }
     }
 
-    /// The router outran its log: whoever was promised QoS 1 or 2 is told by the end of the connection.
+    /// Delivers to one session what is still inside the router for it. Before its subscriptions change, so that every
+    /// message is delivered as they were when it came.
+    pub(super) fn settle_routed(&mut self, key: SessionKey) {
+        let order = self.order;
+        let Some(session) = self.sessions.get(&key) else { return };
+        let filters: Vec<FilterId> =
+            session.wild.iter().filter_map(|(_, sub)| sub.filter).collect();
+        if filters.is_empty() || session.settled == order {
+            return;
+        }
+        let inside = self.window.after(session.settled).cloned().collect::<Vec<_>>();
+        for message in &inside {
+            for &filter in &filters {
+                if self.window.passed(filter) < message.order {
+                    self.deliver(key, message, Via::Router(filter));
+                }
+            }
+        }
+        if let Some(session) = self.sessions.get_mut(&key) {
+            session.settled = order;
+        }
+    }
+
+    /// The router outran its log: whoever was promised QoS 1 or 2 is told by the end of the session.
     fn lost(&mut self, filter: FilterId) {
         let sessions = self.watchers.get(&filter).map(|audience| audience.sessions.clone());
         for key in sessions.unwrap_or_default() {
@@ -70,9 +93,7 @@ impl Core {
                 .any(|(_, s)| s.filter == Some(filter) && s.qos > Qos::AtMostOnce);
             if promised {
                 tracing::warn!(client = %session.client, "messages were lost in the router's log");
-                if let Some(conn) = session.conn {
-                    self.end_connection(conn, Reason::Quota);
-                }
+                self.doom(key);
             }
         }
     }
@@ -81,7 +102,8 @@ impl Core {
         let Some(session) = self.sessions.get(&key) else { return };
         let handed =
             message.handed && session.zone.as_deref() == self.zones.zone_of(&message.topic);
-        if handed {
+        let had = matches!(via, Via::Router(_)) && message.order <= session.settled;
+        if handed || had {
             return;
         }
         let Some(pick) = session.pick(message, Some(key), via) else { return };
@@ -107,16 +129,16 @@ impl Core {
     /// Puts a delivery into a session's queue and deals with a full one.
     pub(super) fn give(&mut self, key: SessionKey, delivery: Delivery) {
         let Some(session) = self.sessions.get_mut(&key) else { return };
+        if session.doomed && delivery.hold.is_none() {
+            return;
+        }
         match (session.outbox.offer(delivery, &self.settings.limits), session.conn) {
             (Offer::Queued, Some(conn)) => self.effects.wake.push(conn),
             (Offer::Queued, None) => self.keep_waiting(key),
             (Offer::Dropped, _) => self.counts.dropped += 1,
-            (Offer::Overflow, Some(conn)) => self.end_connection(conn, Reason::Quota),
-            (Offer::Overflow, None) => {
+            (Offer::Overflow, _) => {
                 self.counts.dropped += 1;
-                if !std::mem::replace(&mut session.loss_logged, true) {
-                    tracing::warn!(client = %session.client, "the sleeping session's queue is full; newer messages are dropped");
-                }
+                self.doom(key);
             }
         }
     }

@@ -357,6 +357,9 @@ impl Core {
             self.answer_session(hold.publisher, Action::Pubrec(hold.pid, Reason::Normal));
         } else {
             publisher.incoming.remove(&hold.pid);
+            if publisher.conn.is_none() {
+                publisher.acked_away.insert(hold.pid);
+            }
             self.answer_session(hold.publisher, Action::Puback(hold.pid, Reason::Normal));
         }
     }

@@ -98,6 +98,11 @@ impl Core {
         let limit = usize::from(self.settings.limits.receive_maximum);
         let Some(session) = self.sessions.get_mut(&key) else { return Ok(Received::Done) };
         let version = session.version;
+        let away = qos == Qos::AtLeastOnce && session.acked_away.remove(&pid);
+        if away && publish.dup {
+            self.acknowledge(conn, pid, qos, Reason::Normal);
+            return Ok(Received::Done);
+        }
         match session.incoming.get(&pid) {
             Some(Incoming::Received) if qos == Qos::ExactlyOnce => {
                 self.answer(conn, Action::Pubrec(pid, Reason::Normal));

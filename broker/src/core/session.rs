@@ -1,6 +1,6 @@
 //! One client's session: subscriptions, what it still has to get, what it sent [MQTT-4.1].
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::GroupId;
@@ -36,14 +36,19 @@ pub(super) struct Session {
     pub(super) aliases: Option<Box<Aliases>>,
     /// QoS 1 and 2 publishes of the client that are not finished.
     pub(super) incoming: BTreeMap<u16, Incoming>,
+    /// QoS 1 publishes that were settled while the client was away: it cannot know, so what comes under these ids
+    /// as a repetition is one.
+    pub(super) acked_away: BTreeSet<u16>,
     pub(super) exact: HashMap<Box<str>, Sub>,
     pub(super) wild: Vec<(Box<str>, Sub)>,
     /// Shared subscriptions, by `$share/<name>/<filter>`.
     pub(super) shared: BTreeMap<Box<str>, GroupId>,
-    /// Whether a loss for this sleeping session has been logged.
-    pub(super) loss_logged: bool,
     /// Whether a publish that was refused has been logged.
     pub(super) refusal_logged: bool,
+    /// It could not keep what it was promised, takes nothing more and ends with the next tick.
+    pub(super) doomed: bool,
+    /// Whatever comes out of the router from up to here, the session has had already.
+    pub(super) settled: u64,
 }
 
 /// Where the handshake of a publish from the client stands.
@@ -56,7 +61,7 @@ pub(super) enum Incoming {
 }
 
 /// One subscription.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Sub {
     pub(super) qos: Qos,
     pub(super) no_local: bool,

@@ -105,7 +105,10 @@ impl Core {
         };
         let known = session.shared.contains_key(&*filter.path);
         if !known && let Some(old) = session.find(&filter.path) {
-            *old = Sub { since: old.since, filter: old.filter, ..sub };
+            let changed = Sub { since: old.since, filter: old.filter, ..sub };
+            if *old != changed {
+                self.change(key, &filter.path, changed);
+            }
             return Ok(Granted::Again);
         }
         if !known && session.subscriptions() >= limit {
@@ -133,6 +136,13 @@ impl Core {
             }
         }
         Ok(Granted::New)
+    }
+
+    fn change(&mut self, key: SessionKey, path: &str, changed: Sub) {
+        self.settle_routed(key);
+        if let Some(old) = self.sessions.get_mut(&key).and_then(|session| session.find(path)) {
+            *old = changed;
+        }
     }
 
     /// Makes room for subscribers of a filter.
@@ -205,6 +215,11 @@ impl Core {
             self.leave(key, group);
             return Reason::Normal as u8;
         }
+        if session.find(path).is_none() {
+            return NO_SUBSCRIPTION;
+        }
+        self.settle_routed(key);
+        let Some(session) = self.sessions.get_mut(&key) else { return NO_SUBSCRIPTION };
         if session.exact.remove(path).is_some() {
             self.forget(&Way::Exact(path.into()), key);
             return Reason::Normal as u8;

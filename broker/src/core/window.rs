@@ -1,10 +1,10 @@
 //! The messages whose numbers are inside the router.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use crate::message::Message;
-use crate::router::READ_AT_ONCE;
+use crate::router::{FilterId, READ_AT_ONCE};
 
 /// Messages after which a fence is sent, if none is under way. 256: a fence costs as much as a publish, so under
 /// half a percent.
@@ -31,6 +31,7 @@ pub(super) struct Window {
     /// router may read both before a filter's turn comes.
     under_way: bool,
     last_returned: u64,
+    passed: HashMap<FilterId, u64>,
 }
 
 impl Window {
@@ -90,9 +91,22 @@ impl Window {
         }
     }
 
-    pub(super) fn get(&self, order: u64) -> Option<&Arc<Message>> {
+    /// The message that came out of the router for a filter.
+    pub(super) fn pass(&mut self, filter: FilterId, order: u64) -> Option<&Arc<Message>> {
+        self.passed.insert(filter, order);
         let at = self.messages.binary_search_by_key(&order, |message| message.order).ok()?;
         self.messages.get(at)
+    }
+
+    /// The last message that came out of the router for a filter. Later ones that it matches are still inside.
+    pub(super) fn passed(&self, filter: FilterId) -> u64 {
+        self.passed.get(&filter).copied().unwrap_or(0)
+    }
+
+    /// The messages that came after `order`, oldest first.
+    pub(super) fn after(&self, order: u64) -> impl Iterator<Item = &Arc<Message>> {
+        let from = self.messages.partition_point(|message| message.order <= order);
+        self.messages.range(from..)
     }
 
     pub(super) fn crowded(&self) -> bool {
