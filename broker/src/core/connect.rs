@@ -139,30 +139,7 @@ impl Core {
         if let Some(zone) = &zone {
             self.zones.session_starts(zone, key);
         }
-        let session = Session {
-            client: client.clone(),
-            rights,
-            zone,
-            conn: None,
-            version,
-            expiry: 0,
-            ends_at: None,
-            kept: false,
-            will: None,
-            will_at: None,
-            outbox: super::outbox::Outbox::default(),
-            window: 0,
-            largest: 0,
-            aliases: None,
-            incoming: Default::default(),
-            acked_away: Default::default(),
-            exact: Default::default(),
-            wild: Vec::new(),
-            shared: Default::default(),
-            refusal_logged: false,
-            doomed: false,
-            settled: 0,
-        };
+        let session = Session::new(client.clone(), rights, zone, version);
         self.sessions.insert(key, session);
         self.clients.insert(client.clone(), key);
         key

@@ -206,10 +206,13 @@ impl Core {
             }
         }
         if outgoing.size(session.version) > session.largest {
-            // As if it had been sent and acknowledged [MQTT-3.1.2-25], unless someone waits for the real thing.
+            // As if it had been sent and acknowledged [MQTT-3.1.2-25]; whoever waits for the real thing is told.
             tracing::warn!(client = %session.client, topic = %outgoing.message.topic, "a message is larger than the client takes");
-            if delivery.hold.is_none() && pid != 0 {
+            if pid != 0 {
                 session.outbox.acked(pid, delivery.qos);
+            }
+            if let (Some(hold), Some(zone)) = (delivery.hold, session.zone.clone()) {
+                self.refuse_in(hold, &zone, outgoing.message.weight());
             }
             return None;
         }

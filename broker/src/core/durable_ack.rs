@@ -14,13 +14,13 @@ use super::deliver::{FROM_STORE, stamp_property};
 use super::session::{Incoming, Via};
 use super::{Core, Timer};
 use crate::message::{Delivery, Hold, Message, Moment, SessionKey};
-use crate::protocol::{Action, Publish, Qos, Reason, user_property};
+use crate::protocol::{Publish, Qos, Reason, Version, user_property};
 use crate::settings::{Limits, Settings};
 
 /// Zones that may wait at a time. 1,024: a name too many is a mistake or an attack; each costs an announcement.
 const ZONES: usize = 1024;
 /// What a held message costs beside its bytes, about.
-const OVERHEAD: usize = 128;
+pub(super) const OVERHEAD: usize = 128;
 
 /// All zones with a session or something held.
 #[derive(Debug)]
@@ -348,19 +348,37 @@ impl Core {
         self.zones.settled(zone, weight);
         self.effects.wake.extend(std::mem::take(&mut self.paused));
         let Some(publisher) = self.sessions.get_mut(&hold.publisher) else { return };
-        if publisher.incoming.get(&hold.pid) != Some(&Incoming::Withheld) {
-            return;
-        }
+        let Some(Incoming::Withheld(heard)) = publisher.incoming(hold.pid) else { return };
+        // Otherwise it was sent on an earlier connection, is on its way again, and is answered when it comes.
+        let listens = publisher.conn == Some(heard);
         if hold.qos == Qos::ExactlyOnce {
-            publisher.incoming.insert(hold.pid, Incoming::Received);
+            publisher.set_incoming(hold.pid, Some(Incoming::Received));
             self.keep_received(hold.publisher, hold.pid);
-            self.answer_session(hold.publisher, Action::Pubrec(hold.pid, Reason::Normal));
         } else {
-            publisher.incoming.remove(&hold.pid);
-            if publisher.conn.is_none() {
+            publisher.set_incoming(hold.pid, None);
+            if !listens {
                 publisher.acked_away.insert(hold.pid);
             }
-            self.answer_session(hold.publisher, Action::Puback(hold.pid, Reason::Normal));
+        }
+        if listens {
+            self.acknowledge(heard, hold.pid, hold.qos, Reason::Normal);
+        }
+    }
+
+    /// The zone's session can never have a message. Its publisher is told; in MQTT 3.1.1, which knows no refusal, by the
+    /// end of the connection, for an acknowledgement would be a lie.
+    pub(super) fn refuse_in(&mut self, hold: Hold, zone: &str, weight: usize) {
+        self.zones.settled(zone, weight);
+        self.effects.wake.extend(std::mem::take(&mut self.paused));
+        let Some(publisher) = self.sessions.get_mut(&hold.publisher) else { return };
+        let Some(Incoming::Withheld(heard)) = publisher.incoming(hold.pid) else { return };
+        publisher.set_incoming(hold.pid, None);
+        if publisher.conn != Some(heard) {
+            return;
+        }
+        match publisher.version {
+            Version::V5 => self.acknowledge(heard, hold.pid, hold.qos, Reason::Undeliverable),
+            Version::V311 => self.end_connection(heard, Reason::Undeliverable),
         }
     }
 
@@ -411,5 +429,42 @@ impl Core {
             properties: Default::default(),
         };
         self.publish_for(now, None, publish);
+    }
+}
+
+/// What the simulator checks.
+#[cfg(test)]
+#[derive(Debug)]
+pub(super) struct Books {
+    pub(super) bytes: usize,
+    pub(super) taken: usize,
+    /// Bytes of what waits for a zone's session.
+    pub(super) waiting: usize,
+}
+
+#[cfg(test)]
+impl Zones {
+    pub(super) fn stamps(&self) -> u64 {
+        self.counter
+    }
+
+    pub(super) fn does_without(&self) -> bool {
+        self.gateways == Gateways::None
+    }
+
+    pub(super) fn books(&self) -> Books {
+        let waiting = self.zones.values().flat_map(|zone| &zone.waiting);
+        Books {
+            bytes: self.bytes,
+            taken: self.zones.values().map(|zone| zone.taken).sum(),
+            waiting: waiting.map(|delivery| delivery.message.weight() + OVERHEAD).sum(),
+        }
+    }
+}
+
+#[cfg(test)]
+impl Core {
+    pub(super) fn hands(&self, topic: &str) -> bool {
+        self.place(topic) != Place::Plain
     }
 }

@@ -259,8 +259,7 @@ impl Play {
         assert!(core.timers.len() <= 2 * core.sessions.len() + 1);
         for session in core.sessions.values() {
             assert!(session.subscriptions() <= limits.subscriptions);
-            let withheld = session.incoming.values().filter(|&&it| it == Incoming::Withheld);
-            assert!(withheld.count() <= usize::from(limits.receive_maximum));
+            assert!(session.incoming_count() <= usize::from(limits.receive_maximum));
         }
         for link in core.links.values() {
             // A client that reads no answers is not read either; here all send on.

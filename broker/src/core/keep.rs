@@ -204,7 +204,9 @@ impl Core {
             session.expiry = seconds;
             session.ends_at = ends_at;
             session.kept = true;
-            session.incoming.extend(stored.received.into_iter().map(|id| (id, Incoming::Received)));
+            for pid in stored.received {
+                session.set_incoming(pid, Some(Incoming::Received));
+            }
             let waiting = stored.waiting.into_iter();
             let waiting = waiting.filter_map(|waiting| waiting.with(messages)).collect();
             session.outbox.restore(waiting, self.settings.incarnation);
@@ -354,9 +356,8 @@ impl super::session::Session {
     }
 
     fn asleep(&self, waiting: Vec<Waiting>) -> Keep {
-        let received = self.incoming.iter().filter(|_| self.conn.is_none());
-        let received = received.filter(|(_, state)| **state == Incoming::Received);
-        Keep::Asleep(self.client.clone(), waiting, received.map(|(id, _)| *id).collect())
+        let received = self.received().filter(|_| self.conn.is_none());
+        Keep::Asleep(self.client.clone(), waiting, received.collect())
     }
 }
 

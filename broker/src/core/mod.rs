@@ -28,6 +28,8 @@ mod window;
 #[cfg(test)]
 mod fuzz;
 #[cfg(test)]
+mod sim;
+#[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -238,13 +240,6 @@ impl Core {
         if let Some(link) = self.links.get_mut(&conn) {
             link.answers.push_back(action);
             self.effects.wake.push(conn);
-        }
-    }
-
-    /// Answers whichever connection the session has now, if any.
-    fn answer_session(&mut self, key: SessionKey, action: Action) {
-        if let Some(conn) = self.sessions.get(&key).and_then(|session| session.conn) {
-            self.answer(conn, action);
         }
     }
 

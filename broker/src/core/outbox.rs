@@ -387,6 +387,7 @@ impl Outbox {
         self.queue = left.into();
         for delivery in &taken {
             self.count(delivery, false);
+            self.note(delivery, News::Done);
         }
         taken
     }
@@ -422,5 +423,36 @@ fn waiting(delivery: &Delivery, sent: Option<Sent>) -> Waiting {
         stored: delivery.stored,
         ids: delivery.ids.clone(),
         sent,
+    }
+}
+
+/// What the simulator checks.
+#[cfg(test)]
+#[derive(Debug)]
+pub(super) struct Books {
+    pub(super) counted: usize,
+    pub(super) inflight: usize,
+    /// What the zone counts for deliveries that somebody waits for.
+    pub(super) held: usize,
+    pub(super) right: bool,
+}
+
+#[cfg(test)]
+impl Outbox {
+    pub(super) fn books(&self) -> Books {
+        let counts = |d: &&Delivery| !d.stored && d.hold.is_none();
+        let under_way = self.inflight.iter().map(|inflight| &inflight.delivery);
+        let held = under_way.chain(&self.queue).filter(|delivery| delivery.hold.is_some());
+        let weight = |d: &Delivery| d.message.weight() + super::durable_ack::OVERHEAD;
+        let queue = || self.queue.iter();
+        Books {
+            counted: self.counted,
+            inflight: self.inflight.len(),
+            held: held.map(weight).sum(),
+            right: self.counted == queue().filter(counts).count()
+                && self.bytes == queue().filter(counts).map(|d| d.message.weight()).sum::<usize>()
+                && self.stored == queue().filter(|d| d.stored).count()
+                && self.sent <= self.inflight.len(),
+        }
     }
 }

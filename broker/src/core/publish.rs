@@ -103,22 +103,21 @@ impl Core {
             self.acknowledge(conn, pid, qos, Reason::Normal);
             return Ok(Received::Done);
         }
-        match session.incoming.get(&pid) {
+        match session.incoming(pid) {
             Some(Incoming::Received) if qos == Qos::ExactlyOnce => {
                 self.answer(conn, Action::Pubrec(pid, Reason::Normal));
                 return Ok(Received::Done);
             }
             // A repetition of what is already taken in; its acknowledgement is under way.
-            Some(Incoming::Withheld) if publish.dup || qos == Qos::ExactlyOnce => {
+            Some(Incoming::Withheld(_)) if publish.dup || qos == Qos::ExactlyOnce => {
+                session.set_incoming(pid, Some(Incoming::Withheld(conn)));
                 return Ok(Received::Done);
             }
-            None if session.incoming.len() >= limit && version == Version::V5 => {
-                return Err(Reason::ReceiveMaximum);
-            }
-            // A client of 3.1.1 knows no limit. It waits for what is withheld, but never for its own PUBREL, which
-            // would be read only after this.
-            None if session.incoming.len() >= limit && session.awaits_zone() => {
-                return Ok(self.busy(conn, publish));
+            None if session.incoming_count() >= limit => {
+                return match version {
+                    Version::V5 => Err(Reason::ReceiveMaximum),
+                    Version::V311 => Ok(self.busy(conn, publish)),
+                };
             }
             _ => {}
         }
@@ -138,7 +137,7 @@ impl Core {
             self.acknowledge(conn, pid, qos, Reason::Quota);
             return Ok(Received::Done);
         }
-        self.remember(key, pid, qos, withheld);
+        self.remember(conn, key, (pid, qos), withheld);
         self.take_in(now, Some(key), publish, Some(Hold { publisher: key, pid, qos }));
         if !withheld {
             self.acknowledge(conn, pid, qos, Reason::Normal);
@@ -178,16 +177,16 @@ impl Core {
         Received::Busy(publish)
     }
 
-    fn remember(&mut self, key: SessionKey, pid: u16, qos: Qos, withheld: bool) {
+    fn remember(&mut self, conn: ConnId, key: SessionKey, (pid, qos): (u16, Qos), withheld: bool) {
         let Some(session) = self.sessions.get_mut(&key) else { return };
         if withheld {
-            session.incoming.insert(pid, Incoming::Withheld);
+            session.set_incoming(pid, Some(Incoming::Withheld(conn)));
         } else if qos == Qos::ExactlyOnce {
-            session.incoming.insert(pid, Incoming::Received);
+            session.set_incoming(pid, Some(Incoming::Received));
         }
     }
 
-    fn acknowledge(&mut self, conn: ConnId, pid: u16, qos: Qos, reason: Reason) {
+    pub(super) fn acknowledge(&mut self, conn: ConnId, pid: u16, qos: Qos, reason: Reason) {
         let action = match qos {
             Qos::ExactlyOnce => Action::Pubrec(pid, reason),
             _ => Action::Puback(pid, reason),
@@ -197,9 +196,9 @@ impl Core {
 
     fn pubrel(&mut self, conn: ConnId, key: SessionKey, pid: u16) {
         let Some(session) = self.sessions.get_mut(&key) else { return };
-        let known = session.incoming.get(&pid) == Some(&Incoming::Received);
+        let known = session.incoming(pid) == Some(Incoming::Received);
         if known {
-            session.incoming.remove(&pid);
+            session.set_incoming(pid, None);
         }
         let reason = if known { Reason::Normal } else { Reason::PidUnknown };
         self.answer(conn, Action::Pubcomp(pid, reason));
@@ -261,10 +260,11 @@ impl Core {
         if message.retain {
             self.retain(&message);
         }
+        // Before the zone, whose name may be announced: messages enter the router in their order.
+        self.route(&message);
         if place != Place::Plain {
             self.hand(now, place, &message, hold);
         }
-        self.route(&message);
     }
 }
 

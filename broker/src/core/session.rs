@@ -35,9 +35,11 @@ pub(super) struct Session {
     /// Of the connection that there is now.
     pub(super) aliases: Option<Box<Aliases>>,
     /// QoS 1 and 2 publishes of the client that are not finished.
-    pub(super) incoming: BTreeMap<u16, Incoming>,
-    /// QoS 1 publishes that were settled while the client was away: it cannot know, so what comes under these ids
-    /// as a repetition is one.
+    incoming: BTreeMap<u16, Incoming>,
+    /// How many of them are withheld.
+    withheld: usize,
+    /// QoS 1 publishes of an earlier connection that were settled since. The client cannot know and repeats them, and
+    /// then hears of it: an acknowledgement more might be taken for that of another publish.
     pub(super) acked_away: BTreeSet<u16>,
     pub(super) exact: HashMap<Box<str>, Sub>,
     pub(super) wild: Vec<(Box<str>, Sub)>,
@@ -54,8 +56,8 @@ pub(super) struct Session {
 /// Where the handshake of a publish from the client stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Incoming {
-    /// Taken in for a zone; PUBACK or PUBREC is withheld.
-    Withheld,
+    /// Taken in for a zone; PUBACK or PUBREC is withheld. On which connection it was heard last.
+    Withheld(ConnId),
     /// QoS 2, PUBREC sent: a repetition is not a new message.
     Received,
 }
@@ -93,6 +95,39 @@ pub(super) struct Pick {
 }
 
 impl Session {
+    pub(super) fn new(
+        client: Arc<str>,
+        rights: Rights,
+        zone: Option<Box<str>>,
+        version: Version,
+    ) -> Self {
+        Self {
+            client,
+            rights,
+            zone,
+            conn: None,
+            version,
+            expiry: 0,
+            ends_at: None,
+            kept: false,
+            will: None,
+            will_at: None,
+            outbox: Outbox::default(),
+            window: 0,
+            largest: 0,
+            aliases: None,
+            incoming: BTreeMap::new(),
+            withheld: 0,
+            acked_away: BTreeSet::new(),
+            exact: HashMap::new(),
+            wild: Vec::new(),
+            shared: BTreeMap::new(),
+            refusal_logged: false,
+            doomed: false,
+            settled: 0,
+        }
+    }
+
     /// What to deliver for a message that arrived on one way, or nothing if another way delivers it.
     ///
     /// Overlapping subscriptions give one copy with the highest QoS and all identifiers [MQTT-3.3.4-2, -4]. The
@@ -134,9 +169,34 @@ impl Session {
         Some(pick)
     }
 
-    /// Whether an acknowledgement to the client is withheld for a zone.
-    pub(super) fn awaits_zone(&self) -> bool {
-        self.incoming.values().any(|&incoming| incoming == Incoming::Withheld)
+    pub(super) fn incoming(&self, pid: u16) -> Option<Incoming> {
+        self.incoming.get(&pid).copied()
+    }
+
+    /// Where the handshake of a publish stands from now on; `None` when it is finished.
+    pub(super) fn set_incoming(&mut self, pid: u16, state: Option<Incoming>) {
+        let was = match state {
+            Some(state) => self.incoming.insert(pid, state),
+            None => self.incoming.remove(&pid),
+        };
+        let withheld = |state| usize::from(matches!(state, Some(Incoming::Withheld(_))));
+        self.withheld += withheld(state);
+        self.withheld -= withheld(was);
+    }
+
+    /// QoS 2 publishes whose PUBREL has not come.
+    pub(super) fn received(&self) -> impl Iterator<Item = u16> {
+        let received = self.incoming.iter().filter(|(_, state)| **state == Incoming::Received);
+        received.map(|(pid, _)| *pid)
+    }
+
+    /// Publishes that count against a Receive Maximum. MQTT 3.1.1 has none: such a client is not read while there are
+    /// too many, so only those count that go on without it. A PUBREL that is not read would never come.
+    pub(super) fn incoming_count(&self) -> usize {
+        match self.version {
+            Version::V5 => self.incoming.len(),
+            Version::V311 => self.withheld,
+        }
     }
 
     /// Whether any subscription covers a topic.

@@ -25,6 +25,8 @@ pub(super) struct Group {
     /// With `$share/` and the name.
     path: Box<str>,
     way: subscribe::Way,
+    /// Order of the first SUBSCRIBE; earlier messages do not belong to the group, later ones to any member.
+    since: u64,
     members: Vec<Member>,
 }
 
@@ -63,11 +65,11 @@ impl Core {
     ) -> Result<(), Reason> {
         let id = match self.group_ids.get(path) {
             Some(&id) => id,
-            None => self.found(path, filter)?,
+            None => self.found(path, filter, sub.since)?,
         };
         let Some(group) = self.groups.get_mut(&id) else { return Err(Reason::Filter) };
         match group.members.iter_mut().find(|member| member.key == key) {
-            Some(member) => member.sub = Sub { since: member.sub.since, ..sub },
+            Some(member) => member.sub = sub,
             None => group.members.push(Member { key, sub, served: 0 }),
         }
         if let Some(session) = self.sessions.get_mut(&key) {
@@ -76,13 +78,13 @@ impl Core {
         Ok(())
     }
 
-    fn found(&mut self, path: &str, filter: &str) -> Result<GroupId, Reason> {
+    fn found(&mut self, path: &str, filter: &str, since: u64) -> Result<GroupId, Reason> {
         self.last_group = self.last_group.saturating_add(1);
         let id = GroupId(self.last_group);
         let way = self.open_way(filter)?;
         self.audience(&way).groups.push(id);
         self.group_ids.insert(path.into(), id);
-        self.groups.insert(id, Group { path: path.into(), way, members: Vec::new() });
+        self.groups.insert(id, Group { path: path.into(), way, since, members: Vec::new() });
         Ok(id)
     }
 
@@ -107,7 +109,10 @@ impl Core {
 
     /// Gives a message to one member.
     pub(super) fn share(&mut self, id: GroupId, message: &Arc<Message>) {
-        let Some((key, sub)) = self.choose(id, message, message.order) else { return };
+        if self.groups.get(&id).is_none_or(|group| group.since > message.order) {
+            return;
+        }
+        let Some((key, sub)) = self.choose(id, message) else { return };
         let delivery = Delivery {
             message: message.clone(),
             qos: sub.qos.min(message.qos),
@@ -121,14 +126,15 @@ impl Core {
         self.give(key, delivery);
     }
 
-    /// Which member that subscribed before `until` gets a message, and as which subscription says.
-    fn choose(&mut self, id: GroupId, message: &Message, until: u64) -> Option<(SessionKey, Sub)> {
+    /// Who gets a message, and as which subscription says.
+    fn choose(&mut self, id: GroupId, message: &Message) -> Option<(SessionKey, Sub)> {
         let sessions = &self.sessions;
         let members = self.groups.get_mut(&id)?.members.iter_mut();
         let candidates = members.filter_map(|member| {
             let session = sessions.get(&member.key)?;
             let keeps = session.conn.is_some() || member.sub.qos.min(message.qos) > Qos::AtMostOnce;
-            if member.sub.since > until || !keeps {
+            let denied = member.sub.filtered && !session.rights.may_read(&message.topic);
+            if session.doomed || denied || !keeps {
                 return None;
             }
             let busy = session.outbox.outstanding();
@@ -145,7 +151,7 @@ impl Core {
     pub(super) fn share_again(&mut self, orphans: Vec<Delivery>) {
         for orphan in orphans {
             let Some(id) = orphan.group else { continue };
-            let Some((key, sub)) = self.choose(id, &orphan.message, u64::MAX) else { continue };
+            let Some((key, sub)) = self.choose(id, &orphan.message) else { continue };
             let delivery = Delivery {
                 qos: sub.qos.min(orphan.message.qos),
                 retain: sub.retain_as_published && orphan.message.retain,

@@ -1,0 +1,128 @@
+//! The core's simulator: one seed is one run of a broker with its clients, on one thread in virtual time.
+//!
+//! `plan.rs` is what a seed draws, `people.rs` and `acts.rs` the clients, `world.rs` the connections and the order of
+//! events, `router.rs` the router as the core may rely on it. `model.rs` goes in step with the core and says, as
+//! plainly as it can be said, what the standard wants; it owes messages in `ledger.rs`. Claims are one function each,
+//! in `ledger.rs`, `sent.rs` and `rest.rs`, and are checked after every event. Then the faults stop, everyone with a
+//! session comes back, and everything owed has to arrive.
+//!
+//! `HEARTH_BROKER_SEEDS=<n> cargo test -p broker --lib sim` plays more or fewer seeds than a usual run of the tests;
+//! `HEARTH_BROKER_SEED=<n>` plays one and prints what happened in it.
+
+mod acts;
+mod dice;
+mod ledger;
+mod model;
+mod people;
+mod plan;
+mod rest;
+mod router;
+mod sent;
+mod world;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use world::World;
+
+/// Seeds of a usual run.
+const SEEDS: u64 = 5_000;
+/// Lines of a trace that are printed, from its end.
+const LINES: usize = 100;
+
+/// A claim that did not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Broken {
+    claim: &'static str,
+    what: String,
+}
+
+fn broken<T>(claim: &'static str, what: String) -> Result<T, Broken> {
+    Err(Broken { claim, what })
+}
+
+type Counts = BTreeMap<&'static str, u64>;
+
+fn run(seed: u64) -> Result<Counts, Broken> {
+    let mut world = World::new(seed, false);
+    world.play().map(|()| world.counts)
+}
+
+fn explain(seed: u64) -> String {
+    let mut world = World::new(seed, true);
+    let outcome = world.play();
+    let trace = world.into_trace();
+    let last = trace[trace.len().saturating_sub(LINES)..].join("\n");
+    format!("{last}\nseed {seed}: {outcome:?}")
+}
+
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok().map(|text| text.parse().expect(variable))
+}
+
+/// Half of the seeds are always the same, half are new each time.
+fn seeds(count: u64) -> impl Fn(u64) -> u64 {
+    let fresh = std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs());
+    move |at| if at < count / 2 { at } else { (fresh << 24) + at }
+}
+
+/// Plays seeds on all cores until one breaks a claim.
+fn play(count: u64, seed_of: &(impl Fn(u64) -> u64 + Sync)) -> Result<Counts, (u64, Broken)> {
+    let next = AtomicU64::new(0);
+    let work = || {
+        let mut counts = Counts::new();
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            if at >= count {
+                return Ok(counts);
+            }
+            let seed = seed_of(at);
+            match run(seed) {
+                Ok(more) => {
+                    for (what, times) in more {
+                        *counts.entry(what).or_default() += times;
+                    }
+                }
+                Err(what) => {
+                    next.store(count, Ordering::Relaxed);
+                    return Err((seed, what));
+                }
+            }
+        }
+    };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
+        let mut all = Counts::new();
+        for thread in threads {
+            for (what, times) in thread.join().expect("a run does not panic")? {
+                *all.entry(what).or_default() += times;
+            }
+        }
+        Ok(all)
+    })
+}
+
+#[test]
+fn every_claim_holds_in_the_usual_runs_and_in_new_ones() {
+    if let Some(seed) = number("HEARTH_BROKER_SEED") {
+        println!("{}", explain(seed));
+        assert_eq!(run(seed).map(drop), Ok(()));
+        return;
+    }
+    let count = number("HEARTH_BROKER_SEEDS").unwrap_or(SEEDS);
+    match play(count, &seeds(count)) {
+        Ok(counts) => println!("{count} seeds: {counts:?}"),
+        Err((seed, broken)) => panic!(
+            "{}\n{broken:?}\nagain: HEARTH_BROKER_SEED={seed} cargo test -p broker --lib sim -- --nocapture",
+            explain(seed)
+        ),
+    }
+}
+
+#[test]
+fn a_seed_is_the_same_run_every_time() {
+    for seed in 0..20 {
+        assert_eq!(explain(seed), explain(seed));
+    }
+}

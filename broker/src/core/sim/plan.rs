@@ -1,0 +1,167 @@
+//! What a seed draws: who there is, how they behave, and which faults there are.
+
+use super::dice::Dice;
+use crate::protocol::{Qos, Version};
+use crate::settings::Settings;
+
+pub(super) const TOPICS: [&str; 6] = ["a", "a/b", "a/c", "b/c", "home/hall/d/state", "$own/x"];
+pub(super) const WILL_TOPIC: &str = "will/x";
+const FILTERS: [&str; 16] = [
+    "a",
+    "a/b",
+    "a/c",
+    "b/c",
+    "will/x",
+    "a/+",
+    "a/#",
+    "#",
+    "+/b",
+    "+/c",
+    "+/+",
+    "will/+",
+    "$own/#",
+    "home/#",
+    "home/+/d/state",
+    "home/hall/+/report",
+];
+const SHARED: [&str; 6] = [
+    "$share/g/a/b",
+    "$share/g/a/+",
+    "$share/h/a/b",
+    "$share/h/#",
+    "$share/g/will/x",
+    "$share/h/home/#",
+];
+/// Payloads of this size reach no client that takes only [`SMALL_PACKETS`].
+pub(super) const LARGE: usize = 600;
+const SMALL_PACKETS: u32 = 300;
+
+pub(super) struct Plan {
+    pub(super) settings: Settings,
+    pub(super) people: Vec<Persona>,
+    /// What people do, altogether, before the faults end.
+    pub(super) acts: u64,
+    /// Percent of what people do that is a cut of a connection.
+    pub(super) cuts: u64,
+    /// Percent that is a long time in which nothing happens.
+    pub(super) gaps: u64,
+    /// Percent of deliveries that are late by up to a second.
+    pub(super) lag: u64,
+    pub(super) restarts: bool,
+    /// Publishes that expire, in percent.
+    pub(super) expiring: u64,
+    pub(super) large: u64,
+    /// Queues are so small that sessions run over.
+    pub(super) tight: bool,
+}
+
+/// One client.
+#[derive(Clone)]
+pub(super) struct Persona {
+    pub(super) name: String,
+    pub(super) version: Version,
+    /// Seconds; 0 for clean sessions.
+    pub(super) expiry: u32,
+    pub(super) receive_maximum: u16,
+    pub(super) maximum_packet: u32,
+    pub(super) alias_maximum: u16,
+    pub(super) filters: Vec<&'static str>,
+    pub(super) zone: Option<&'static str>,
+    pub(super) reports: bool,
+    /// Percent of times at which it reads what it could read.
+    pub(super) eager: u64,
+    pub(super) wills: u64,
+}
+
+impl Plan {
+    pub(super) fn new(dice: &mut Dice) -> Self {
+        let mut settings = Settings { incarnation: 1, ..Settings::default() };
+        let tight = dice.chance(25);
+        let limits = &mut settings.limits;
+        limits.inflight = dice.pick(&[1, 2, 5, 1000]);
+        limits.receive_maximum = dice.pick(&[1, 3, 10]);
+        if tight {
+            limits.queue_messages = dice.pick(&[2, 4, 10]);
+        }
+        if dice.chance(20) {
+            limits.zone_messages = dice.pick(&[2, 5]);
+        }
+        limits.zone_qos0 = dice.pick(&[1, 64]);
+        settings.durable_ack = dice.chance(80);
+        let zones: &[&str] = if dice.chance(60) { &["hall", "den"] } else { &[] };
+        let mut people = Vec::new();
+        for number in 0..dice.between(2, 6) {
+            people.push(Persona::new(dice, number));
+        }
+        people.extend(zones.iter().map(|zone| Persona::gateway(dice, zone)));
+        Self {
+            settings,
+            people,
+            acts: dice.between(30, 200),
+            cuts: dice.pick(&[0, 3, 10, 25]),
+            gaps: dice.pick(&[0, 1, 5]),
+            lag: dice.pick(&[0, 5, 30]),
+            restarts: dice.chance(15),
+            expiring: dice.pick(&[0, 0, 10]),
+            large: dice.pick(&[0, 0, 5]),
+            tight,
+        }
+    }
+}
+
+impl Persona {
+    fn new(dice: &mut Dice, number: u64) -> Self {
+        let version = dice.pick(&[Version::V311, Version::V5]);
+        let old = version == Version::V311;
+        let shared = dice.chance(30);
+        let from: &[&str] = if shared { &SHARED } else { &FILTERS };
+        let count = if shared { 1 } else { dice.between(0, 5) };
+        Self {
+            name: format!("c{number}"),
+            version,
+            expiry: if old { dice.pick(&[0, u32::MAX]) } else { dice.pick(&[0, 3, 60, u32::MAX]) },
+            receive_maximum: if old { u16::MAX } else { dice.pick(&[1, 2, 10, u16::MAX]) },
+            maximum_packet: if old || dice.chance(80) { u32::MAX } else { SMALL_PACKETS },
+            alias_maximum: if old { 0 } else { dice.pick(&[0, 1, 2, 40]) },
+            filters: (0..count).map(|_| dice.pick(from)).collect(),
+            zone: None,
+            reports: dice.chance(50),
+            eager: dice.pick(&[20, 80, 100]),
+            wills: dice.pick(&[0, 50]),
+        }
+    }
+
+    fn gateway(dice: &mut Dice, zone: &'static str) -> Self {
+        let filters = if zone == "hall" {
+            vec!["home/hall/+/report", "home/hall/+/set"]
+        } else {
+            vec!["home/den/+/report", "home/den/+/set"]
+        };
+        Self {
+            name: format!("hearth-home-zone-{zone}"),
+            version: Version::V5,
+            expiry: dice.pick(&[2, 604_800]),
+            receive_maximum: dice.pick(&[2, 64]),
+            maximum_packet: dice.pick(&[SMALL_PACKETS, u32::MAX]),
+            alias_maximum: dice.pick(&[0, 4]),
+            filters,
+            zone: Some(zone),
+            reports: false,
+            eager: 100,
+            wills: 0,
+        }
+    }
+
+    pub(super) fn shares(&self) -> bool {
+        self.filters.iter().any(|filter| filter.starts_with("$share/"))
+    }
+
+    pub(super) fn qos(&self, dice: &mut Dice) -> Qos {
+        match self.zone {
+            Some(_) => Qos::AtLeastOnce,
+            None => {
+                dice.pick(&[Qos::AtMostOnce, Qos::AtLeastOnce, Qos::ExactlyOnce, Qos::ExactlyOnce])
+            }
+        }
+    }
+}
