@@ -74,7 +74,7 @@ pub struct Limits {
     pub receive_maximum: u16,
     /// Subscriptions of one session. 10,000: a load test's fleet on one connection.
     pub subscriptions: usize,
-    /// Different wildcard filters, ever. 4,096 at 7 KiB each in the router, that is 28 MiB.
+    /// Different wildcard filters that anyone is subscribed to. 20,000: one for every session, half a KiB each.
     pub wildcard_filters: usize,
     /// Retained messages. 100,000: about 100 MiB with everyday payloads.
     pub retained_messages: usize,
@@ -110,7 +110,7 @@ impl Default for Limits {
             inflight: 1_000,
             receive_maximum: 1_000,
             subscriptions: 10_000,
-            wildcard_filters: 4_096,
+            wildcard_filters: 20_000,
             retained_messages: 100_000,
             retained_bytes: 256 * 1024 * 1024,
             zone_messages: 4_096,

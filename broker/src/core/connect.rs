@@ -230,7 +230,11 @@ impl Core {
             self.timers.remove(&(planned, Timer::SessionEnds(key)));
         }
         self.timers.insert((at, Timer::SessionEnds(key)));
-        if let Some(conn) = session.conn {
+        let (conn, kept) = (session.conn, session.kept);
+        if kept {
+            self.keep_session(key);
+        }
+        if let Some(conn) = conn {
             self.end_connection(conn, Reason::Quota);
         }
     }
@@ -304,6 +308,9 @@ impl Core {
         self.publish_will(now, key);
         let Some(mut session) = self.sessions.remove(&key) else { return };
         self.clients.remove(&session.client);
+        if let Some(at) = session.ends_at {
+            self.timers.remove(&(at, Timer::SessionEnds(key)));
+        }
         if let Some(conn) = session.conn {
             self.connected -= 1;
             if let Some(link) = self.links.get_mut(&conn) {

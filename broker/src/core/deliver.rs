@@ -24,6 +24,13 @@ impl Core {
         if self.watchers.is_empty() {
             return;
         }
+        let (filters, routed) = self.filters.matching(&message.topic);
+        for filter in filters {
+            self.fan_out(filter, message);
+        }
+        if !routed {
+            return;
+        }
         let fence = self.window.push(message.clone());
         self.effects.router.push(RouterOp::Publish(message.clone()));
         self.effects.router.extend(fence.map(RouterOp::Fence));
@@ -64,8 +71,11 @@ impl Core {
     pub(super) fn settle_routed(&mut self, key: SessionKey) {
         let order = self.order;
         let Some(session) = self.sessions.get(&key) else { return };
-        let filters: Vec<FilterId> =
-            session.wild.iter().filter_map(|(_, sub)| sub.filter).collect();
+        let filters: Vec<FilterId> = session
+            .wild
+            .iter()
+            .filter_map(|(_, sub)| sub.filter.filter(|&id| self.filters.is_routed(id)))
+            .collect();
         if filters.is_empty() || session.settled == order {
             return;
         }

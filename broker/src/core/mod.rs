@@ -16,6 +16,7 @@ mod connect;
 mod counts;
 mod deliver;
 mod durable_ack;
+mod filters;
 mod keep;
 mod outbox;
 mod publish;
@@ -23,6 +24,7 @@ mod retained;
 mod session;
 mod shared;
 mod subscribe;
+mod tree;
 mod window;
 
 #[cfg(test)]
@@ -46,9 +48,10 @@ pub(crate) use shared::GroupId;
 
 use crate::message::{ConnId, Message, Moment, SessionKey};
 use crate::protocol::{Action, Reason};
-use crate::router::{FIRST_FILTER, FilterId};
+use crate::router::FilterId;
 use crate::settings::Settings;
 use durable_ack::Zones;
+use filters::Filters;
 use keep::Keeping;
 use retained::Retained;
 use session::Session;
@@ -64,11 +67,10 @@ pub(crate) struct Core {
     links: HashMap<ConnId, Link>,
     /// Subscribers of topics without wildcards.
     exact: HashMap<Box<str>, Audience>,
-    /// Every wildcard filter there ever was; the router never forgets one.
-    filters: HashMap<Box<str>, FilterId>,
+    /// Wildcard filters.
+    filters: Filters,
     /// Who is subscribed to a wildcard filter now.
     watchers: HashMap<FilterId, Audience>,
-    next_filter: u32,
     /// Groups by their `$share/<name>/<filter>`.
     group_ids: HashMap<Box<str>, GroupId>,
     groups: HashMap<GroupId, Group>,
@@ -142,6 +144,7 @@ pub(crate) enum RouterOp {
 impl Core {
     pub(crate) fn new(settings: Settings) -> Self {
         let zones = Zones::new(&settings);
+        let filters = Filters::new(&settings);
         let keeping = Keeping::new(settings.data_dir.is_some(), &settings.site);
         Self {
             settings,
@@ -149,9 +152,8 @@ impl Core {
             clients: HashMap::new(),
             links: HashMap::new(),
             exact: HashMap::new(),
-            filters: HashMap::new(),
+            filters,
             watchers: HashMap::new(),
-            next_filter: FIRST_FILTER,
             group_ids: HashMap::new(),
             groups: HashMap::new(),
             last_group: NonZeroU64::MIN,

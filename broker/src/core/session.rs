@@ -73,7 +73,7 @@ pub(super) struct Sub {
     pub(super) filtered: bool,
     /// Order of the first SUBSCRIBE; earlier messages do not belong to this subscription.
     pub(super) since: u64,
-    /// In the router, if there at all.
+    /// Its number, unless it is a zone's own.
     pub(super) filter: Option<FilterId>,
 }
 
@@ -155,6 +155,11 @@ impl Session {
             }
             if oldest.is_none_or(|(since, _)| sub.since < since) {
                 oldest = Some((sub.since, way));
+            }
+            // Those with wildcards stand in the order of their age, so no older one follows.
+            let other = way != Via::Exact && oldest.is_some_and(|(_, way)| way != via);
+            if other && via != Via::Zone {
+                return None;
             }
             pick.qos = pick.qos.max(sub.qos);
             pick.retain |= sub.retain_as_published && message.retain;

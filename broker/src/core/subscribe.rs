@@ -1,7 +1,7 @@
 //! SUBSCRIBE and UNSUBSCRIBE.
 
 use super::session::{Session, Sub};
-use super::{Audience, Core, RouterOp, shared};
+use super::{Audience, Core, shared};
 use crate::access::Reading;
 use crate::message::{ConnId, Delivery, Moment, SessionKey};
 use crate::protocol::{Action, Filter, Reason, RetainHandling, topic};
@@ -10,12 +10,15 @@ use crate::router::FilterId;
 /// Reason code of an UNSUBACK for a filter that was not subscribed.
 const NO_SUBSCRIPTION: u8 = 0x11;
 
+/// Subscriptions of one session with wildcards. 512: each is looked at for every message that one of them matches.
+const WILDCARDS: usize = 512;
+
 /// How the messages of a filter come to its subscribers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Way {
     /// From the map of topics, at once.
     Exact(Box<str>),
-    /// Through the router.
+    /// From the tree of filters or through the router.
     Wild(FilterId),
 }
 
@@ -118,6 +121,9 @@ impl Core {
             self.join(key, &filter.path, inner, sub)?;
             return Ok(Granted::Shared);
         }
+        if topic::has_wildcard(&filter.path) && session.wild.len() >= WILDCARDS {
+            return Err(Reason::Quota);
+        }
         let own = |zone: &str| self.zones.is_own_filter(zone, &filter.path);
         if session.zone.as_deref().is_some_and(own) {
             session.wild.push((filter.path.as_str().into(), sub));
@@ -150,16 +156,8 @@ impl Core {
         if !topic::has_wildcard(path) {
             return Ok(Way::Exact(path.into()));
         }
-        if let Some(&id) = self.filters.get(path) {
-            return Ok(Way::Wild(id));
-        }
-        if self.filters.len() >= self.settings.limits.wildcard_filters {
-            return Err(Reason::Quota);
-        }
-        let id = FilterId(self.next_filter);
-        self.next_filter += 1;
-        self.filters.insert(path.into(), id);
-        self.effects.router.push(RouterOp::Subscribe(id, path.into()));
+        let (id, op) = self.filters.open(path, self.settings.limits.wildcard_filters)?;
+        self.effects.router.extend(op);
         Ok(Way::Wild(id))
     }
 
@@ -240,17 +238,16 @@ impl Core {
     }
 
     /// Forgets a way that nobody uses any more.
-    ///
-    /// A filter stays in the router, which keeps its log for ever anyway. Taking it out while a message for it is
-    /// under way leaves a stale read request behind (rumqttd 0.20), and every message twice once somebody
-    /// subscribes to it again.
     pub(super) fn close_way(&mut self, way: &Way) {
         if !self.audience(way).is_empty() {
             return;
         }
         match way {
             Way::Exact(path) => drop(self.exact.remove(path)),
-            Way::Wild(id) => drop(self.watchers.remove(id)),
+            Way::Wild(id) => {
+                self.watchers.remove(id);
+                self.filters.close(*id);
+            }
         }
     }
 }

@@ -4,20 +4,21 @@ use super::dice::Dice;
 use crate::protocol::{Qos, Version};
 use crate::settings::Settings;
 
-pub(super) const TOPICS: [&str; 6] = ["a", "a/b", "a/c", "b/c", "home/hall/d/state", "$own/x"];
+pub(super) const TOPICS: [&str; 6] =
+    ["a", "a/b", "home/c/c", "home/b/c", "home/hall/d/state", "$own/x"];
 pub(super) const WILL_TOPIC: &str = "will/x";
 const FILTERS: [&str; 16] = [
     "a",
     "a/b",
-    "a/c",
-    "b/c",
+    "home/c/c",
+    "home/b/c",
     "will/x",
     "a/+",
     "a/#",
     "#",
     "+/b",
-    "+/c",
-    "+/+",
+    "home/+/c",
+    "home/b/#",
     "will/+",
     "$own/#",
     "home/#",
@@ -51,6 +52,8 @@ pub(super) struct Plan {
     /// Publishes that expire, in percent.
     pub(super) expiring: u64,
     pub(super) large: u64,
+    /// Filters and topics that the router may have.
+    pub(super) in_router: (usize, usize),
     /// Queues are so small that sessions run over.
     pub(super) tight: bool,
 }
@@ -104,6 +107,7 @@ impl Plan {
             restarts: dice.chance(15),
             expiring: dice.pick(&[0, 0, 10]),
             large: dice.pick(&[0, 0, 5]),
+            in_router: dice.pick(&[(0, 0), (1, 1), (2, 2), (9, 9), (9, 9)]),
             tight,
         }
     }

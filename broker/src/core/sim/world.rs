@@ -65,11 +65,13 @@ impl World {
     pub(super) fn new(seed: u64, traced: bool) -> Self {
         let mut dice = Dice::new(seed);
         let plan = Plan::new(&mut dice);
+        let mut core = Core::new(plan.settings.clone());
+        core.filters.most = plan.in_router;
         let mut model = Model::default();
         model.zones = plan.settings.durable_ack;
         model.ledger.tight = plan.tight;
         Self {
-            core: Core::new(plan.settings.clone()),
+            core,
             clients: plan.people.iter().cloned().map(Client::new).collect(),
             acts_left: plan.acts,
             plan,
@@ -557,6 +559,7 @@ impl World {
         let mut settings = self.plan.settings.clone();
         settings.incarnation += self.last_conn + 1;
         self.core = Core::new(settings);
+        self.core.filters.most = self.plan.in_router;
         self.model.restart();
         self.handshakes = Handshakes::default();
         self.zones = Zones::default();

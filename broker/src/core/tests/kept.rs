@@ -167,7 +167,7 @@ fn the_next_life_serves_a_sleeping_session_as_if_nothing_had_happened() {
     second.pull(other);
     let (sleeper, present) = second.open(kept("sleeper", 100));
     assert!(present);
-    assert_eq!(second.pull(sleeper), ["c x q1 #28673", "a/1 x q1 #28674"]);
+    assert_eq!(second.pull(sleeper), ["a/1 x q1 #28673", "c x q1 #28674"]);
     second.core.closed(second.now, sleeper, Ended::Lost);
     second.later(101);
     assert!(!second.open(kept("sleeper", 100)).1, "it has had its time");
