@@ -8,7 +8,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use hearth_fuzz::{Random, count, runs, seed};
 
-use super::session::Incoming;
 use super::tests::kept::Ledger;
 use super::*;
 use crate::access::Guest;

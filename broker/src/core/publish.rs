@@ -168,7 +168,7 @@ impl Core {
         if version == Some(Version::V5) {
             return self.acknowledge(conn, *pid, *qos, Reason::NotAuthorized);
         }
-        self.remember(key, *pid, *qos, false);
+        self.remember(conn, key, (*pid, *qos), false);
         self.acknowledge(conn, *pid, *qos, Reason::Normal);
     }
 
