@@ -9,7 +9,7 @@ use gateway_core::peer::PeerMessage;
 use gateway_core::{Gateway, Step};
 use link::{Publish, Qos};
 use tokio::sync::mpsc;
-use wire::{GatewayId, Heartbeat, Liveness, Topic, Topics};
+use wire::{GatewayId, Heartbeat, Topic, Topics};
 
 use crate::clock::Clock;
 use crate::error::Error;
@@ -18,6 +18,7 @@ use crate::inbox::{AT_ONCE, Arrival, From};
 use crate::peers::Peers;
 use crate::sessions::{Change, Sessions, delivery};
 use crate::store::{Outcome, Refused, SnapshotThread, StoreThread};
+use crate::twin::{Claim, Rival};
 use crate::voice::Voice;
 
 /// Results of the store that wait for the driver: it takes them before anything else, so there
@@ -32,7 +33,7 @@ pub(crate) type Results = mpsc::Receiver<Outcome>;
 
 pub(crate) struct Driver {
     pub(crate) id: GatewayId,
-    pub(crate) incarnation: u64,
+    pub(crate) rival: Rival,
     pub(crate) topics: Topics,
     pub(crate) clock: Clock,
     pub(crate) core: Gateway,
@@ -169,6 +170,9 @@ impl Driver {
                 None => Ok(()),
             };
         }
+        if matches!(event, link::Event::Down(_)) {
+            self.rival.lost(self.clock.now().moment);
+        }
         if let Some(up) = self.peers.changed(&from, &event) {
             return self.step(Input::Links { up });
         }
@@ -217,12 +221,19 @@ impl Driver {
         if beat.gateway != self.id {
             return self.step(Input::Heartbeat(beat));
         }
-        let alive = beat.status == Liveness::Alive;
-        // Of two that run, the one that was started later stays.
-        if alive && beat.incarnation > self.incarnation {
-            let (gateway, incarnation) = (self.id, beat.incarnation);
-            return Err(Error::Twin { gateway, incarnation });
+        let (gateway, incarnation) = (self.id, beat.incarnation);
+        match self.rival.judge(&beat, self.clock.now()) {
+            Claim::Twin => Err(Error::Twin { gateway, incarnation }),
+            Claim::Forged(true) => {
+                tracing::warn!(
+                    "somebody publishes heartbeats in the name of gateway {gateway} (incarnation \
+                     {incarnation}) and is no gateway: it has not taken this one's connections; \
+                     they are ignored, but see who may publish on {}",
+                    message.topic
+                );
+                Ok(())
+            }
+            Claim::Forged(false) | Claim::Own => Ok(()),
         }
-        Ok(())
     }
 }

@@ -35,6 +35,7 @@ use crate::driver::{Driver, RESULTS};
 use crate::peers::Peers;
 use crate::sessions::Sessions;
 use crate::store::{Disk, Found, Store};
+use crate::twin::Rival;
 use crate::voice::Voice;
 
 /// Runs the gateway until `shutdown` completes. Without a broker it waits for one.
@@ -68,7 +69,7 @@ pub async fn run(
     let replica = ReplicaId::new(settings.id.0, disk);
     let driver = Driver {
         id: settings.id,
-        incarnation,
+        rival: Rival::new(incarnation),
         topics: Topics::new(settings.site.clone()),
         core: Gateway::new(core, recovered.house, recovered.paxos, clock.now())?,
         clock,

@@ -1,7 +1,7 @@
-//! The simulator finds mistakes: those of `paxos::mutant`, made on purpose. `HEARTH_MUTANTS=all` hunts every one;
-//! `MUTANTS.md` says what finds them.
+//! The simulator finds mistakes: those of `paxos::mutant` and `gateway_core::mutant`, made on purpose.
+//! `HEARTH_MUTANTS=all` hunts every one; `MUTANTS.md` says what finds them.
 
-use hearth_sim::{Options, run_group};
+use hearth_sim::{Options, Violation, run_group, run_home};
 use paxos::mutant::Mutant;
 
 /// One of each kind; all of them take minutes.
@@ -18,18 +18,46 @@ const USUAL: [Mutant; 10] = [
     Mutant::ApplyReadsTheClock,
 ];
 
+type Slip = gateway_core::mutant::Mutant;
+
+/// The same of whole gateways, each found within some dozen homes.
+const USUAL_AT_HOME: [Slip; 10] = [
+    Slip::LeaseOutlivesTheWait,
+    Slip::OpenedUnasked,
+    Slip::AnyNumberApplied,
+    Slip::IdIgnored,
+    Slip::StampIgnored,
+    Slip::SeenNotInSnapshot,
+    Slip::AcknowledgedBeforeWritten,
+    Slip::SilenceWhileDeaf,
+    Slip::FiredTwice,
+    Slip::OrdersNotSentAgain,
+];
+
+fn all() -> bool {
+    std::env::var("HEARTH_MUTANTS").is_ok_and(|which| which == "all")
+}
+
+fn hunt(name: &str, words: &str, run: impl Fn(u64) -> Option<Violation>) {
+    let found = (0..10_000).find_map(run);
+    let Some(violation) = found else { panic!("{name} is not found: {words}") };
+    println!("{name}: {violation}");
+}
+
 #[test]
 fn deliberate_mistakes_are_found() {
-    let all = std::env::var("HEARTH_MUTANTS").is_ok_and(|which| which == "all");
-    let mutants: &[Mutant] = if all { Mutant::ALL } else { &USUAL };
-    for mutant in mutants {
-        let found = (0..10_000).find_map(|seed| {
-            let options = Options { mutant: Some(*mutant), ..Options::default() };
-            run_group(seed, options).err()
+    for mutant in if all() { Mutant::ALL } else { &USUAL } {
+        hunt(&format!("{mutant:?}"), mutant.words(), |seed| {
+            run_group(seed, Options { mutant: Some(*mutant), ..Options::default() }).err()
         });
-        let Some(violation) = found else {
-            panic!("{mutant:?} is not found: {}", mutant.words());
-        };
-        println!("{mutant:?}: {violation}");
+    }
+}
+
+#[test]
+fn deliberate_mistakes_of_gateways_are_found() {
+    for mutant in if all() { Slip::ALL } else { &USUAL_AT_HOME } {
+        hunt(&format!("{mutant:?}"), mutant.words(), |seed| {
+            run_home(seed, Options { home_mutant: Some(*mutant), ..Options::default() }).err()
+        });
     }
 }

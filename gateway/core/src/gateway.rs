@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use paxos::{Moment, ReplicaId, SessionId};
-use wire::{Clock, GatewayId, Topic, Topics, Zone};
+use wire::{Clock, Epoch, GatewayId, Topic, Topics, Zone};
 
 use crate::agreement::Ticket;
 use crate::answers::Waiter;
@@ -302,6 +302,13 @@ impl Gateway {
 
     pub(crate) fn leader(&self) -> Option<GatewayId> {
         self.paxos.leader().map(gateway)
+    }
+
+    /// Whether a query of this zone would be answered at a moment, and under which epoch.
+    #[must_use]
+    pub fn answers_for(&self, zone: &Zone, now: Moment) -> Option<Epoch> {
+        let owned = self.zones.get(zone)?;
+        self.may_answer(&Session::Query(zone.clone()), now).then_some(owned.epoch)
     }
 
     /// The gateways that this one watches, and whether it suspects them.

@@ -140,8 +140,6 @@ mod list {
         FiredTwice = 20,
         /// apply looks at a clock of its own
         ApplyReadsAClock = 20,
-        /// digests are not compared
-        DigestNotCompared = 17,
         /// open orders are not sent again to the devices of a zone that moved
         OrdersNotSentAgain = 19,
         /// the states of a zone that moved are not published again

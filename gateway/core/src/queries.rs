@@ -56,7 +56,7 @@ impl Gateway {
         device: &Device,
         out: &mut Step,
     ) {
-        if !self.may_answer(&delivery.session) {
+        if !self.may_answer(&delivery.session, self.now.moment) {
             return self.park(delivery.clone(), out);
         }
         let request = match GetRequest::parse(&delivery.payload) {
@@ -89,13 +89,13 @@ impl Gateway {
     }
 
     /// With a lease, and on a query session only if the zone was ours after the session was up.
-    fn may_answer(&self, session: &Session) -> bool {
+    pub(crate) fn may_answer(&self, session: &Session, now: Moment) -> bool {
         let ours = match session {
             Session::Query(zone) => self.zones.get(zone).is_some_and(|owned| owned.confirmed),
             Session::Zone(_) | Session::Site | Session::Own => true,
         };
         let ours = ours || mutant!(AnsweredUnconfirmed);
-        ours && (self.leases.holds(self.now.moment) || mutant!(AnsweredWithoutALease))
+        ours && (self.leases.holds(now) || mutant!(AnsweredWithoutALease))
     }
 
     /// Without a lease nothing may be said; it may come any moment.
@@ -111,7 +111,7 @@ impl Gateway {
     pub(crate) fn unpark(&mut self, out: &mut Step) {
         let parked = core::mem::take(&mut self.queries.parked).into_iter();
         let (ready, waiting): (VecDeque<_>, _) =
-            parked.partition(|parked| self.may_answer(&parked.delivery.session));
+            parked.partition(|parked| self.may_answer(&parked.delivery.session, self.now.moment));
         self.queries.parked = waiting;
         for Parked { delivery, .. } in ready {
             self.deliver(delivery, out);

@@ -95,7 +95,20 @@ impl Gateway {
                 voters = voters.without(replica).map_err(said)?;
             }
         }
-        Ok(voters)
+        self.majority_is_there(&voters).map(|()| voters)
+    }
+
+    /// Paxos looks at this too; here it is said who is missing.
+    fn majority_is_there(&self, voters: &Voters) -> Result<(), String> {
+        let all: Vec<GatewayId> = voters.iter().map(gateway).collect();
+        let silent: Vec<_> = all.iter().filter(|id| self.peers.is_suspected(**id)).collect();
+        match silent.first() {
+            Some(first) if all.len() - silent.len() < voters.majority() => Err(format!(
+                "of the gateways that would vote, {voters}, gateway {first} is silent, and without it nothing \
+                 could be agreed; start it first, or remove it instead"
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// From here on others vote.

@@ -98,6 +98,12 @@ impl Broker {
         self.holders.get(session).map(|((id, _), _)| *id)
     }
 
+    /// Whether a life of a gateway would be heard on a session: it holds it, or has not been thrown out yet.
+    pub(crate) fn hears(&self, session: &Session, life: Life) -> bool {
+        let holds = self.holders.get(session).is_some_and(|(holder, _)| *holder == life);
+        holds || self.lingering.iter().any(|(of, holder, _)| of == session && *holder == life)
+    }
+
     /// What is not acknowledged yet.
     pub(crate) fn unacknowledged(&self) -> usize {
         self.held.values().map(VecDeque::len).sum()

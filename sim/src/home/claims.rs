@@ -24,6 +24,8 @@ pub(crate) struct Watch {
     values: BTreeMap<Slot, Value>,
     /// The hash of the tables at a slot.
     hashes: BTreeMap<Slot, u64>,
+    /// The newest change in each zone that somebody was told of.
+    pub(crate) told: BTreeMap<Zone, u64>,
     /// What may be applied more than once: it has neither a stamp nor a name.
     pub(crate) repeatable: BTreeSet<(bool, u64)>,
     /// Doors that were opened and not told to close since.
@@ -57,6 +59,7 @@ impl Watch {
             seqs: BTreeMap::new(),
             values: BTreeMap::new(),
             hashes: BTreeMap::new(),
+            told: BTreeMap::new(),
             repeatable: BTreeSet::new(),
             opened: BTreeSet::new(),
             hearing: Hearing::default(),
@@ -77,6 +80,9 @@ pub(crate) fn after_a_step(world: &mut World, id: GatewayId) {
     let node = &world.nodes[&id];
     let Some(core) = &node.core else { return };
     memory_is_bounded(id, core.waiting());
+    for (zone, told) in &world.watch.told {
+        whoever_answers_for_a_zone_knows_what_was_told(world, id, zone, *told);
+    }
     if !core.is_leading() {
         world.watch.leading.remove(&id);
     } else if world.watch.leading.insert(id) {
@@ -414,8 +420,56 @@ fn note_epochs(world: &mut World, id: GatewayId) {
     let Some(core) = &world.nodes[&id].core else { return };
     for (zone, row) in core.house().zones() {
         let now = world.now;
-        world.watch.epochs.entry((zone.clone(), row.epoch)).or_insert(now);
+        let key = (zone.clone(), row.epoch);
+        if world.watch.epochs.contains_key(&key) {
+            continue;
+        }
+        if world.plan.foreign {
+            no_lease_on_a_zone_is_left_when_it_moves(world, zone, row.owner, row.epoch);
+        }
+        world.watch.epochs.insert(key, now);
     }
+}
+
+/// Where no takeover fences an old owner off, it must not answer any more when another one begins.
+fn no_lease_on_a_zone_is_left_when_it_moves(
+    world: &World,
+    zone: &Zone,
+    owner: GatewayId,
+    epoch: Epoch,
+) {
+    for (id, node) in world.nodes.iter().filter(|(id, _)| **id != owner) {
+        let Some(core) = &node.core else { continue };
+        let holds = core.answers_for(zone, node.clock(world.now).moment);
+        claim!(
+            holds.is_none_or(|held| held >= epoch),
+            "no lease on a zone is left when it moves",
+            "gateway {id} holds one on {zone}, which gateway {owner} owns now"
+        );
+    }
+}
+
+/// Rule 3: an owner that can still answer knows all that was agreed for its zone.
+pub(crate) fn whoever_answers_for_a_zone_knows_what_was_told(
+    world: &World,
+    id: GatewayId,
+    zone: &Zone,
+    told: u64,
+) {
+    let node = &world.nodes[&id];
+    let Some(core) = &node.core else { return };
+    let knows = node.disk.tables.seq.0 >= told;
+    if knows || node.cut.is_some() {
+        return;
+    }
+    let heard = world.broker.hears(&Session::Query(zone.clone()), node.life());
+    let answers = heard && core.answers_for(zone, node.clock(world.now).moment).is_some();
+    claim!(
+        !answers,
+        "whoever answers for a zone knows what was told",
+        "gateway {id} answers for {zone} at change {}, and change {told} was told",
+        node.disk.tables.seq
+    );
 }
 
 /// What each client saw of each register could have happened one after another.

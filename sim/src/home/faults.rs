@@ -295,8 +295,9 @@ impl World {
         self.summary.home.mutes += 1;
         self.mute(id.0);
         let life = self.nodes[&id].life();
-        let (length, noticed) =
-            (self.dice.tail(10_000, 2_000_000), self.dice.tail(10_000, 2_000_000));
+        let (short, long) = (self.dice.tail(10_000, 500_000), self.dice.between(200, 2000) * MS);
+        let length = if self.dice.chance(40) { short } else { long };
+        let noticed = self.dice.tail(10_000, 2_000_000);
         if noticed < length {
             self.after(noticed, Event::NoticeMute(life));
         }

@@ -6,6 +6,7 @@ use linear::{Action, Operation};
 use serde_json::{Value as Json, json};
 use wire::{Answer, ZoneVerb};
 
+use super::claims;
 use super::world::{Event, MS, World};
 
 #[derive(Default)]
@@ -192,6 +193,12 @@ impl World {
         if let Some(at) = returned {
             self.people.operations[at].returned.get_or_insert(self.now);
         }
+        // What was told just now is what an old owner would not know.
+        if !self.calm && self.dice.chance(30) {
+            let soon = self.dice.tail(100, 300_000);
+            self.after(soon, Event::Ask(place.clone()));
+        }
+        self.told(&place, seq.unwrap_or(0));
         let device = self.people.devices.entry(place).or_default();
         device.unacknowledged.retain(|waiting| *waiting != stamp);
         device.acknowledged += 1;
@@ -216,12 +223,16 @@ impl World {
         let Some(asked) = self.people.asked.get_mut(question) else { return };
         let first = asked.answers.is_empty();
         let well = answer.failure().is_none();
+        let mut told = None;
         if let Some(at) = asked.operation.filter(|_| well) {
             // A set was agreed.
             self.people.operations[at].returned.get_or_insert(now);
             let device = self.people.devices.entry(asked.place.clone()).or_default();
-            device.known = device.known.max(answer.get("seq").as_u64().unwrap_or(0));
+            let seq = answer.get("seq").as_u64().unwrap_or(0);
+            device.known = device.known.max(seq);
+            let place = asked.place.clone();
             self.summary.home.sets += u64::from(first);
+            told = Some((place, seq));
         }
         asked.answers.push(answer.clone());
         self.summary.home.lists += u64::from(first && well && asked.list.is_some());
@@ -229,6 +240,21 @@ impl World {
             let (place, called) = (asked.place.clone(), asked.called);
             self.summary.home.gets += 1;
             self.saw(&place, called, &answer);
+        }
+        if let Some((place, seq)) = told {
+            self.told(&place, seq);
+        }
+    }
+
+    /// Somebody knows of this change from here on.
+    fn told(&mut self, place: &str, seq: u64) {
+        let zone = place.split('/').next().unwrap_or(place);
+        let Ok(zone) = zone.parse::<wire::Zone>() else { return };
+        let newest = self.watch.told.entry(zone.clone()).or_default();
+        *newest = (*newest).max(seq);
+        let newest = *newest;
+        for id in self.everybody() {
+            claims::whoever_answers_for_a_zone_knows_what_was_told(self, id, &zone, newest);
         }
     }
 
@@ -345,7 +371,7 @@ impl World {
         at
     }
 
-    fn question(&mut self, place: &str, again: Option<(Json, u64)>) -> String {
+    pub(crate) fn question(&mut self, place: &str, again: Option<(Json, u64)>) -> String {
         let question = format!("answer/{}", self.people.asked.len());
         let known = self.people.devices.get(place).map_or(0, |device| device.known);
         let place = place.to_owned();

@@ -91,6 +91,11 @@ impl Plan {
         if faults.contains(&Fault::Members) {
             faults.retain(|fault| !matches!(fault, Fault::LostDisk | Fault::OldDisk));
         }
+        let foreign = dice.chance(25);
+        // Where nobody is thrown out at once, that is how an old owner goes on answering.
+        if foreign && !faults.contains(&Fault::Mute) && dice.chance(70) {
+            faults.push(Fault::Mute);
+        }
         Self {
             serving,
             standbys,
@@ -104,7 +109,7 @@ impl Plan {
             drift: dice.chance(50),
             cache: dice.pick(&[0, 1, 2, 8]),
             door_closes_after: dice.pick(&[None, Some(0), Some(100)]),
-            foreign: dice.chance(25),
+            foreign,
         }
     }
 }

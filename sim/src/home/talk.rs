@@ -84,6 +84,17 @@ impl World {
         self.after(300 * MS, Event::Register(place));
     }
 
+    /// The same, by someone who wants to hear what came of it; gives the question.
+    #[cfg(test)]
+    pub(crate) fn ask_for_voters(&mut self, verb: &str, id: u8) -> String {
+        let question = self.question("api/voters", None);
+        let wish = json!({verb: [id]}).to_string().into_bytes();
+        let topic = "hearth/home/api/voters".to_owned();
+        let acts = self.broker.publish(topic, wish, Some(question.clone()));
+        self.act(acts);
+        question
+    }
+
     /// An operator adds or removes a voter.
     pub(crate) fn wish_for_voters(&mut self, verb: &str, id: GatewayId) {
         let wish = json!({verb: [id]}).to_string().into_bytes();

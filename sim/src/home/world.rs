@@ -70,6 +70,8 @@ pub(crate) enum Event {
     Obey(String, serde_json::Value),
     /// Someone got no answer and asks again.
     Retry(String),
+    /// Someone wants to know how a device is that has just said so.
+    Ask(String),
     /// An operator registers a device, until a zone that no broker announces has an owner.
     Register(&'static str),
     /// A foreign broker ends a session that somebody else has.
@@ -208,7 +210,9 @@ impl World {
                     self.acknowledged(stamp);
                 }
                 Act::Lingers(session, life, generation) if self.plan.foreign => {
-                    let until = self.dice.tail(1000, 2_000_000);
+                    let (short, long) =
+                        (self.dice.tail(1000, 500_000), self.dice.between(300, 2000));
+                    let until = if self.dice.chance(50) { short } else { long * MS };
                     let until = if self.calm { MS } else { until };
                     self.after(until, Event::ThrowOut(session, life, generation));
                 }
@@ -247,6 +251,7 @@ impl World {
             Event::Announce => self.announce(),
             Event::Obey(place, command) => self.obey(&place, &command),
             Event::Retry(question) => self.ask_again(&question),
+            Event::Ask(place) => drop(self.get(&place)),
             Event::Register(place) => self.register(place),
             Event::ThrowOut(session, life, generation) => {
                 let acts = self.broker.throw_out(session, life, generation);

@@ -1,6 +1,7 @@
 //! Scenarios of whole gateways, one fault at a time.
 
 mod agreed;
+mod membership;
 mod ownership;
 mod queries;
 mod snapshots;

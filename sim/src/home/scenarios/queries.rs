@@ -108,6 +108,54 @@ fn where_no_takeover_fences_it_off_an_old_owners_lease_is_waited_out() {
 }
 
 #[test]
+fn a_zone_comes_home_only_when_the_lease_of_whoever_has_it_is_over() {
+    for seed in 0..10 {
+        let mut world = World::new(seed, 3, 0, |settings| settings.own_broker = false);
+        world.furnish(&["a/x", "b/x", "c/x", "d/x"]);
+        (world.broker.lingers, world.plan.foreign) = (true, true);
+        let (owner, place) = if world.leader() == Some(1) { (2, "d/x") } else { (1, "a/x") };
+        world.kill(owner);
+        let zone = &place[..1];
+        world.until("its zone moved", 3000, |world| {
+            world.server(zone).is_some_and(|server| server != owner)
+        });
+        world.run(1000);
+        // Whoever has it hears nothing any more, and may answer as long as its lease lasts.
+        let has = world.server(zone).expect("it is served");
+        world.start(owner);
+        world.until("it has joined", 2000, |world| world.joined().len() == 3);
+        for other in (1..=3).filter(|id| *id != has) {
+            world.parted.insert((GatewayId(other), GatewayId(has)));
+        }
+        for _ in 0..200 {
+            world.get(place);
+            world.report(place);
+            world.run(10);
+        }
+        world.parted.clear();
+        world.until("it is at home", 5000, |world| world.server(zone) == Some(owner));
+    }
+}
+
+#[test]
+fn a_leader_that_was_deposed_lists_nothing_outdated() {
+    for seed in 0..10 {
+        let mut world = World::new(seed, 3, 0, |settings| settings.own_broker = false);
+        world.furnish(&["a/x", "b/x", "c/x", "d/x"]);
+        (world.broker.lingers, world.plan.foreign) = (true, true);
+        let leader = world.leader().expect("someone leads");
+        let place = if leader == 1 { "d/x" } else { "a/x" };
+        world.mute(leader);
+        for _ in 0..100 {
+            world.report(place);
+            world.ask_for_the_list();
+            world.run(5);
+        }
+        assert_ne!(world.leader(), Some(leader), "another leads");
+    }
+}
+
+#[test]
 fn an_owner_that_opens_late_what_is_not_its_own_any_more_tells_nothing_outdated() {
     for seed in 0..20 {
         let mut world = World::new(seed, 3, 0, |_| {});

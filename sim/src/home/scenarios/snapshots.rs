@@ -183,6 +183,31 @@ fn an_owner_that_slept_through_everything_serves_its_zones_only_when_the_leader_
     }
 }
 
+/// What it proposes while it fetches is chosen behind the snapshot, and its numbers stand for nothing else.
+#[test]
+fn an_owner_that_installs_a_snapshot_uses_no_number_twice() {
+    for seed in 0..20 {
+        let mut world = home(seed);
+        world.furnish(&["c/lamp", "d/lamp", "e/lamp"]);
+        assert_eq!((world.leader(), world.server("d")), (Some(1), Some(2)));
+        world.part(2, 1);
+        world.part(2, 3);
+        let end = applied(&world, 1).0 + KEEP * 3;
+        write_until(&mut world, |world| applied(world, 1).0 >= end);
+        world.parted.clear();
+        world.until("a snapshot is made for it", 20_000, |world| made(world, 3) == 1);
+        let mut stamps = Vec::new();
+        while held(&world, 2) < 1900 && applied(&world, 2) < Slot(end) {
+            stamps.push(world.report("d/lamp"));
+            world.run(10);
+        }
+        world.until("all are acknowledged", 20_000, |world| {
+            stamps.iter().all(|stamp| world.is_acknowledged(*stamp))
+        });
+        world.assert_settled();
+    }
+}
+
 /// Gateway 2 keeps a long log, and is heard again in the middle of gateway 3's download.
 #[test]
 fn entries_that_come_beside_a_snapshot_are_not_mixed_with_it() {
