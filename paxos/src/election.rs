@@ -238,9 +238,10 @@ impl Election {
         votes.is_majority(&group.voters)
     }
 
-    /// Others vote now: what was counted does not count.
+    /// Others vote now: what was counted does not count, and what failed was another group's.
     pub(crate) fn regroup(&mut self, now: Moment, group: &Group, random: &mut Random) {
         self.votes = None;
+        self.failures = 0;
         if self.timer != Moment::NEVER {
             self.rearm(now, group, random);
         }

@@ -467,6 +467,12 @@ impl Replica {
         if self.role.ballot().is_some_and(|own| own < promised) {
             self.step_down(SteppedDown::HigherBallot(promised), step);
         }
+        if let Role::Candidate(candidate) = &self.role
+            && candidate.has_majority(self.log.chosen(), &self.group)
+        {
+            // A change of voters that was just learnt may leave nobody to wait for.
+            self.lead(step);
+        }
         for chosen in &step.chosen[before..] {
             self.pending.chosen(&chosen.value);
         }

@@ -47,10 +47,7 @@ impl Replica {
         for founder in self.group.voters.iter().filter(|id| first && *id != self.id()) {
             self.tell_of_the_group(founder, step);
         }
-        // A founder alone need not wait for silence: there is nobody to hear.
-        if self.group.voters.len() == 1 {
-            self.pre_vote(None, step);
-        }
+        self.begin_alone(step);
     }
 
     fn tell_of_the_group(&self, to: ReplicaId, step: &mut Step) {
@@ -90,6 +87,14 @@ impl Replica {
         if !self.group.votes() {
             self.step_down(SteppedDown::Removed, step);
         }
+        self.begin_alone(step);
+    }
+
+    /// A voter alone need not wait for silence: there is nobody to hear.
+    fn begin_alone(&mut self, step: &mut Step) {
+        if self.group.voters.len() == 1 && matches!(self.role, Role::Follower) {
+            self.pre_vote(None, step);
+        }
     }
 
     /// A snapshot also tells who votes behind it.
@@ -109,6 +114,7 @@ impl Replica {
             step.records.push(Record::Installed(slot));
         }
         self.catch_up.progressed(self.now);
+        self.begin_alone(step);
     }
 
     /// A leader's last word to the old group: whoever loses the vote with this slot learns of it at once.

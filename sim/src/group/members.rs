@@ -110,9 +110,10 @@ impl World {
     fn may_lose(&self, node: usize) -> bool {
         let lost = self.nodes[node].id;
         let waits = |it: &Node| it.disk.founders.is_empty() && it.id.disk() == FIRST_DISK;
-        // A single founder asks nobody whether there is a group.
-        let alone = self.plan.founders == 1 && lost.number() == 1;
-        if alone || self.nodes.iter().any(waits) {
+        // Founders that are all blank found a group, whoever votes by now: one of them has to know that there is one.
+        let knows = |it: &Node| it.id != lost && !it.disk.founders.is_empty();
+        let mut founders = self.nodes.iter().filter(|it| it.id.number() <= self.plan.founders);
+        if !founders.any(knows) || self.nodes.iter().any(waits) {
             return false;
         }
         let survives = |group: &Voters| {
