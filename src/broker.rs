@@ -1,11 +1,13 @@
 //! `hearth broker`
 
+pub(crate) mod residents;
 mod roles;
 mod users;
 
+use std::io::Write;
 use std::time::{Duration, SystemTime};
 
-use broker::{Access, Broker, Limits, Reloader, Settings};
+use broker::{Access, Broker, Limits, Reloader, Settings, Tls, WebSocket};
 use clap::{Args, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -22,7 +24,7 @@ Examples:
   hearth broker --bind 0.0.0.0:1883     for all users on the network, once there are any
   hearth broker roles                   who may do what
 
-At SIGHUP it reads the files of users and roles again.";
+At SIGHUP it reads the files of users, roles and certificates again.";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
@@ -64,7 +66,11 @@ pub(crate) async fn broker(globals: &Globals, args: BrokerArgs) -> Outcome {
     ];
     let settings = globals.settings(flags.into_iter().flatten().collect())?;
     let broker = Broker::bind(checked(settings)).await?;
-    out!("{LISTENING}{}", broker.local_addr());
+    for (address, speaks) in broker.addresses() {
+        // The first is the plain one, which whoever started this process reads.
+        let speaks = if speaks == "tcp" { String::new() } else { format!(" for {speaks}") };
+        out!("{LISTENING}{address}{speaks}");
+    }
     let reloader = broker.reloader();
     tokio::select! {
         ended = broker.run(stop::requested(globals)) => ended?,
@@ -78,11 +84,16 @@ async fn reload(reloader: Reloader) -> Outcome {
     let mut hangups = signal(SignalKind::hangup())?;
     while hangups.recv().await.is_some() {
         match reloader.reload() {
-            Ok(()) => out!("users and roles are read again"),
-            Err(error) => eprintln!("hearth: users and roles stay as they were: {error}"),
+            Ok(()) => say("users, roles and certificates are read again"),
+            Err(error) => say(&format!("users, roles and certificates stay as they were: {error}")),
         }
     }
     Ok(())
+}
+
+/// Says something, whether or not anyone reads it: a broker does not end because nobody does.
+fn say(what: &str) {
+    let _ = writeln!(std::io::stderr(), "hearth: {what}");
 }
 
 fn checked(settings: hearth_config::Settings) -> Settings {
@@ -98,11 +109,20 @@ fn checked(settings: hearth_config::Settings) -> Settings {
         incarnation: u64::try_from(started.as_millis()).unwrap_or(u64::MAX),
         durable_ack: broker.durable_ack,
         data_dir: broker.data_dir,
-        access: Access { users: broker.users, roles: broker.roles, residents: Vec::new() },
         sys_interval: broker.sys_interval,
         metrics: broker.metrics,
+        access: Access { users: broker.users, roles: broker.roles, residents: residents::given() },
+        tls: broker.tls.map(|tls| Tls {
+            bind: tls.bind,
+            certificate: tls.certificate,
+            key: tls.key,
+            client_ca: tls.client_ca,
+            client_required: tls.client_required,
+        }),
+        websocket: broker.websocket.map(|port| WebSocket { bind: port.bind, tls: port.tls }),
         limits: Limits {
             connections: limits.connections,
+            connections_per_address: limits.connections_per_address,
             sessions: limits.sessions,
             packet_bytes: limits.packet_bytes,
             queue_messages: limits.queue_messages,

@@ -31,7 +31,7 @@ impl Client {
     /// Connects to the broker of the settings.
     pub(crate) async fn connect(settings: &Settings) -> Outcome<Self> {
         let topics = names::topics(settings)?;
-        let address = names::address(&settings.client.broker);
+        let address = names::address(&settings.client)?;
         let requester = Requester::connect(address, "hearth-client").await.map_err(no_answer)?;
         Ok(Self { requester, topics, asked: AtomicU64::new(0), timeout: settings.client.timeout })
     }

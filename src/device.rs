@@ -51,8 +51,13 @@ enum SimulatedKind {
 }
 
 pub(crate) async fn device(globals: &Globals, args: DeviceArgs) -> Outcome {
-    let settings = globals.settings(vec![])?;
-    let address = names::address(&settings.client.broker);
+    let mut settings = globals.settings(vec![])?;
+    if settings.client.password_file.is_some() {
+        // A device's user is called by its path.
+        let path = || format!("{}/{}", args.zone, args.name);
+        settings.client.broker.user.get_or_insert_with(path);
+    }
+    let address = names::address(&settings.client)?;
     let site = Site::new(settings.site).map_err(Failure::usage)?;
     let mut device = Settings::new(address, site, args.zone, args.name, args.kind.into());
     device.interval = args.interval;

@@ -92,7 +92,7 @@ fn checked(settings: hearth_config::Settings, story: bool) -> Outcome<Settings> 
         cache: gateway.cache,
         data_dir: gateway.data_dir,
         log_keep: gateway.log_keep,
-        broker: names::address(&client.broker),
+        broker: names::address(&client)?,
         own_broker: gateway.own_broker,
         story,
         rounds: gateway.rounds,

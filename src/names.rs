@@ -1,8 +1,9 @@
 //! Settings and arguments as the types of the protocol.
 
+use std::path::Path;
 use std::str::FromStr;
 
-use hearth_config::{BrokerUrl, Settings};
+use hearth_config::{BrokerUrl, Client, Settings};
 use link::Address;
 use wire::{Device, GatewayId, Site, Topics, Zone};
 
@@ -38,13 +39,26 @@ pub(crate) fn topics(settings: &Settings) -> Outcome<Topics> {
     Ok(Topics::new(Site::new(settings.site.as_str()).map_err(Failure::usage)?))
 }
 
-pub(crate) fn address(url: &BrokerUrl) -> Address {
-    Address {
-        host: url.host.clone(),
-        port: url.port,
-        username: url.user.clone(),
-        password: url.password.clone(),
-    }
+/// The broker, with the password that is kept in a file.
+pub(crate) fn address(client: &Client) -> Outcome<Address> {
+    let BrokerUrl { host, port, user, password } = client.broker.clone();
+    let password = match (&user, password, &client.password_file) {
+        (_, Some(password), _) => Some(password),
+        (Some(user), None, Some(path)) => Some(password_of(user, path)?),
+        (_, None, _) => None,
+    };
+    Ok(Address { host, port, username: user, password })
+}
+
+fn password_of(user: &str, path: &Path) -> Outcome<String> {
+    let file = if path.is_dir() { path.join(user) } else { path.to_owned() };
+    let text = std::fs::read_to_string(&file).map_err(|error| {
+        Failure::failed(format!(
+            "cannot read the password of {user} in {}: {error}",
+            file.display()
+        ))
+    })?;
+    Ok(text.lines().next().unwrap_or_default().to_owned())
 }
 
 pub(crate) fn gateways(ids: &[u8]) -> Vec<GatewayId> {

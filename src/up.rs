@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 use wire::GatewayVerb;
 
+use crate::broker::residents::{self, Residents};
 use crate::children::{Line, Plan};
 use crate::cli::{Globals, flag};
 use crate::client::Client;
@@ -67,13 +68,17 @@ pub(crate) async fn up(globals: &Globals, args: UpArgs) -> Outcome {
     let bind = settings.broker.bind.clone();
     settings.client.broker = here(&bind)?;
     free(&bind).await?;
+    // Known to our own processes only, for the case that there are users.
+    let mut residents = Residents::new()?;
+    log_in(&mut settings.client.broker, residents.add("hearth-up".to_owned(), "admin"));
     let mut blueprint = Blueprint::new(globals, settings);
     blueprint.story = args.story;
     let story = Story::new(false);
     let mut broker = Crew::new(story.lines());
-    broker.keep(blueprint.broker(&bind));
     let mut others = Crew::new(story.lines());
-    plans(&blueprint, &args).into_iter().for_each(|plan| others.keep(plan));
+    let plans = plans(&blueprint, &mut residents, &args);
+    broker.keep(blueprint.broker(&bind).variable(residents::VARIABLE, residents.told()));
+    plans.into_iter().for_each(|plan| others.keep(plan));
     let outcome = tokio::select! {
         outcome = serve(&blueprint.settings, &story) => outcome,
         () = stop::requested(globals) => Ok(()),
@@ -85,17 +90,29 @@ pub(crate) async fn up(globals: &Globals, args: UpArgs) -> Outcome {
     outcome
 }
 
-fn plans(blueprint: &Blueprint, args: &UpArgs) -> Vec<Plan> {
+fn plans(blueprint: &Blueprint, residents: &mut Residents, args: &UpArgs) -> Vec<Plan> {
     let settings = &blueprint.settings;
-    let mut plans: Vec<Plan> =
-        settings.gateway.voters.iter().map(|id| blueprint.gateway(*id)).collect();
+    let mut as_user = |plan: Plan, name: String, role| {
+        let mut broker = settings.client.broker.clone();
+        log_in(&mut broker, residents.add(name, role));
+        plan.variable("HEARTH_CLIENT__BROKER", broker.with_password())
+    };
+    let mut plans = Vec::new();
+    for id in &settings.gateway.voters {
+        plans.push(as_user(blueprint.gateway(*id), format!("hearth-gateway-{id}"), "gateway"));
+    }
     if args.devices {
         plans.extend(settings.devices.iter().map(|device| {
             let thermometer = device.kind == "temperature";
-            blueprint.device(device, thermometer.then_some(args.interval))
+            let plan = blueprint.device(device, thermometer.then_some(args.interval));
+            as_user(plan, format!("{}/{}", device.zone, device.name), "simulated")
         }));
     }
     plans
+}
+
+fn log_in(broker: &mut BrokerUrl, (name, password): (String, String)) {
+    (broker.user, broker.password) = (Some(name), Some(password));
 }
 
 /// Says when the home answers, and then only waits.
@@ -119,7 +136,10 @@ async fn serve(settings: &Settings, story: &Story) -> Outcome {
 fn welcome(settings: &Settings) -> String {
     let Settings { site, client, gateway, .. } = settings;
     let (host, port) = (&client.broker.host, client.broker.port);
-    let place = format!("-h {host} -p {port}");
+    // A file that is made later is not foreseen here, but its users know what they did.
+    let users = settings.broker.users.as_ref().is_some_and(|file| file.exists());
+    let login = if users { " -u NAME -P PASSWORD" } else { "" };
+    let place = format!("-h {host} -p {port}{login}");
     let (voters, data) = (gateway.voters.len(), gateway.data_dir.display());
     let broker =
         if port == 1883 { String::new() } else { format!(" --broker mqtt://{host}:{port}") };

@@ -34,7 +34,7 @@ pub(crate) async fn watch(globals: &Globals, args: WatchArgs) -> Outcome {
     let filter = format!("{}/{}/{}", settings.site, args.pattern, ZoneVerb::State);
     let topics = names::topics(&settings)?;
     let client_id = format!("hearth-watch-{}", std::process::id());
-    let options = Options::new(names::address(&settings.client.broker), client_id);
+    let options = Options::new(names::address(&settings.client)?, client_id);
     let (link, mut events) = Link::keep(options, vec![(filter, Qos::AtLeastOnce)]);
     let stopped = stop::requested(globals);
     tokio::pin!(stopped);

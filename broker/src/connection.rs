@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -38,10 +39,28 @@ const NEVER: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// Who knocks, as far as the transport knows.
 pub(crate) struct Visitor {
-    pub(crate) address: SocketAddr,
+    address: SocketAddr,
     /// The name in the client's certificate.
-    pub(crate) certificate: Option<Box<str>>,
-    pub(crate) door: Arc<Door>,
+    certificate: Option<Box<str>>,
+    door: Arc<Door>,
+    /// Why it is turned away, whoever it is.
+    refusal: Option<Reason>,
+}
+
+impl Visitor {
+    pub(crate) fn new(address: SocketAddr, certificate: Option<Box<str>>, door: Arc<Door>) -> Self {
+        Self { address, certificate, door, refusal: None }
+    }
+}
+
+/// Waits for a client's CONNECT, and refuses it.
+pub(crate) async fn turn_away(hub: Arc<Hub>, stream: TcpStream, visitor: Visitor, reason: Reason) {
+    let (reader, writer) = stream.into_split();
+    let visitor = Visitor { refusal: Some(reason), ..visitor };
+    // Nobody else can be told while this one is silent.
+    if timeout(LAST_WORDS, serve(hub, reader, writer, visitor)).await.is_err() {
+        tracing::debug!("was turned away before its CONNECT");
+    }
 }
 
 /// Serves one client until it is gone.
@@ -137,8 +156,11 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<'_, R, W> {
         let (anonymous, client) = (connect.client_id.is_empty(), connect.client_id.clone());
         let encoder = Encoder(version);
         let login = std::mem::take(&mut connect.login);
-        let Visitor { address, certificate, door } = &self.visitor;
-        let admitted = door.admit(address.ip(), certificate.as_deref(), login).await;
+        let Visitor { address, certificate, door, refusal } = &self.visitor;
+        let admitted = match refusal {
+            Some(reason) => Err(*reason),
+            None => door.admit(address.ip(), certificate.as_deref(), login).await,
+        };
         let entered = admitted.and_then(|guest| {
             // What was true when the password was looked at may have changed meanwhile.
             self.hub.step(|core, now| core.connect(now, self.id, connect, door.again(guest)?))

@@ -26,7 +26,9 @@
 //! While there is a file of users, everyone logs in, and a role says which topics each may read and write; without one
 //! the broker listens on loopback addresses only. The core is given a client's rights as a value and decides by them.
 //!
-//! Absent: the broker never looks into a payload. It has no TLS and no WebSocket.
+//! Clients come over TCP, TLS and WebSocket, each on a port of its own.
+//!
+//! Absent: the broker never looks into a payload.
 //!
 //! The router logs every step at error level spans; give your log filter `rumqttd=off`.
 
@@ -37,16 +39,22 @@ mod error;
 mod hub;
 mod listener;
 mod message;
+mod places;
 mod protocol;
+mod reload;
 mod router;
 mod settings;
 mod store;
 mod sys;
+mod transport;
 
 pub use access::{
     Access, AccessError, Resident, Roles, RolesError, User, Users, UsersError, hash_password,
+    random_password,
 };
 pub use error::{BindError, BrokerError};
-pub use listener::{Broker, Reloader};
+pub use listener::Broker;
+pub use reload::Reloader;
 pub use settings::{Limits, Settings};
 pub use store::StoreError;
+pub use transport::{Tls, WebSocket};

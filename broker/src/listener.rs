@@ -1,72 +1,56 @@
 //! Accepts connections and ends them all when the broker stops.
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::access::{AccessError, Door};
+use crate::access::Door;
 use crate::connection::{self, Visitor};
 use crate::error::{BindError, BrokerError};
 use crate::hub::Hub;
+use crate::places::Places;
+use crate::reload::Reloader;
 use crate::router::{self, Feed, RouterDied};
 use crate::settings::Settings;
 use crate::store::{self, Desk, Store};
 use crate::sys::{self, Metrics};
+use crate::transport::{Arrived, Certificates, Origins, Port, Reception, WebSocket};
 
 /// Time for all clients to read their DISCONNECT. 500 ms: a restart should not wait for a sleeping phone.
 const FAREWELL: Duration = Duration::from_millis(500);
+/// Clients at a time that are told why they are turned away. 64: more of them at once are an attack.
+const FAREWELLS: usize = 64;
 /// Pause after a failed accept, so that a process out of file descriptors does not spin. 50 ms.
 const BREATHER: Duration = Duration::from_millis(50);
 
 /// A broker that listens and does not serve yet: [`Broker::run`] does.
 pub struct Broker {
-    listener: TcpListener,
-    address: SocketAddr,
-    hub: Arc<Hub>,
-    door: Arc<Door>,
+    ports: Vec<Port>,
+    lobby: Arc<Lobby>,
     feed: Feed,
     store: Option<Store>,
     metrics: Option<Metrics>,
 }
 
-/// Loads users and roles anew while the broker runs.
-#[derive(Clone)]
-pub struct Reloader {
+/// What every connection needs on its way in.
+struct Lobby {
     hub: Arc<Hub>,
     door: Arc<Door>,
-}
-
-impl fmt::Debug for Reloader {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reloader").finish_non_exhaustive()
-    }
-}
-
-impl Reloader {
-    /// Reads the files again. Connections whose user is gone or has another password or role end (MQTT 5: 0x87), and
-    /// so do sessions with a subscription that is no longer allowed; for all others the new rules hold at once.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong with which file; then everything stays as it was.
-    pub fn reload(&self) -> Result<(), AccessError> {
-        let users = self.door.reload()?;
-        self.hub.step(|core, now| core.renew(now, |user| self.door.find(user)));
-        tracing::info!(users, "users and roles are loaded anew");
-        Ok(())
-    }
+    reception: Reception,
 }
 
 impl fmt::Debug for Broker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Broker").field("address", &self.address).finish_non_exhaustive()
+        f.debug_struct("Broker").field("ports", &self.ports).finish_non_exhaustive()
     }
 }
 
@@ -77,30 +61,14 @@ impl Broker {
     ///
     /// [`BindError`] says which address failed, why, and what to do.
     pub async fn bind(settings: Settings) -> Result<Self, BindError> {
-        let bind = || settings.bind.clone();
-        let mut addresses = tokio::net::lookup_host(&settings.bind)
-            .await
-            .map_err(|cause| BindError::Address { bind: bind(), cause })?
-            .peekable();
-        if addresses.peek().is_none() {
-            let cause = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-            return Err(BindError::Address { bind: bind(), cause });
-        }
         let patience = settings.limits.connect_timeout;
         let door = Door::new(settings.access.clone(), &settings.site, patience);
         let door = Arc::new(door.map_err(BindError::Access)?);
-        let listen = |cause: io::Error| match cause.kind() {
-            io::ErrorKind::AddrInUse => BindError::Taken { bind: bind() },
-            _ => BindError::Listen { bind: bind(), cause },
-        };
-        let listener = TcpListener::bind(&*addresses.collect::<Vec<_>>()).await.map_err(listen)?;
-        let address = listener.local_addr().map_err(listen)?;
+        let certificates = settings.tls.clone().map(Certificates::new).transpose();
+        let certificates = certificates.map_err(BindError::Access)?;
+        let ports = open(&settings).await?;
         if !door.is_guarded() {
-            let users = door.users().cloned();
-            if !address.ip().is_loopback() {
-                return Err(BindError::Unguarded { bind: bind(), users });
-            }
-            tracing::info!(?users, "there are no users: everyone on this machine is trusted");
+            guard(&ports, &door)?;
         }
         let metrics = match &settings.metrics {
             Some(bind) => Some(
@@ -110,25 +78,38 @@ impl Broker {
             ),
             None => None,
         };
+        let reception = Reception::new(certificates, patience, settings.limits.packet_bytes);
+        let reception = reception.map_err(|error| BindError::Router(error.to_string()))?;
         let (store, hub, feed) = start(settings, &door)?;
-        let settings = &hub.settings;
+        for port in &ports {
+            let (address, Settings { site, broker_id, .. }) = (port.address, &hub.settings);
+            tracing::info!(%address, %site, broker = broker_id, speaks = port.speaks(), "the broker listens");
+        }
         if let Some(metrics) = &metrics {
             tracing::info!(address = %metrics.address, "metrics are told to whoever asks there");
         }
-        tracing::info!(%address, site = %settings.site, broker = settings.broker_id, "the broker listens");
-        Ok(Self { listener, address, hub, door, feed, store, metrics })
+        let lobby = Arc::new(Lobby { hub, door, reception });
+        Ok(Self { ports, lobby, feed, store, metrics })
     }
 
-    /// What loads users and roles anew while the broker runs.
+    /// What loads users, roles and certificates anew while the broker runs.
     #[must_use]
     pub fn reloader(&self) -> Reloader {
-        Reloader { hub: self.hub.clone(), door: self.door.clone() }
+        let Lobby { hub, door, reception } = &*self.lobby;
+        let certificates = reception.certificates.clone();
+        Reloader { hub: hub.clone(), door: door.clone(), certificates }
     }
 
     /// The address in use; tells the port when port 0 was asked for.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
-        self.address
+        // The first port is always there, see `open`.
+        self.ports[0].address
+    }
+
+    /// All addresses in use, with what is spoken there: `tcp`, `tls`, `ws` or `wss`.
+    pub fn addresses(&self) -> impl Iterator<Item = (SocketAddr, &'static str)> {
+        self.ports.iter().map(|port| (port.address, port.speaks()))
     }
 
     /// The address on which metrics are told, if they are.
@@ -144,7 +125,8 @@ impl Broker {
     ///
     /// [`BrokerError::RouterDied`] if the router thread ends.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), BrokerError> {
-        let Self { listener, hub, door, feed, store, metrics, .. } = self;
+        let Self { ports, lobby, feed, store, metrics } = self;
+        let hub = lobby.hub.clone();
         let mut clients = JoinSet::new();
         let mut inside = JoinSet::new();
         let (pumping, timing) = (hub.clone(), hub.clone());
@@ -158,11 +140,11 @@ impl Broker {
         }
         let result = tokio::select! {
             () = shutdown => Ok(()),
-            () = accept(&listener, &hub, &door, &mut clients) => Ok(()),
+            () = accept(&ports, &lobby, &mut clients) => Ok(()),
             // None of the others ever ends; a panic in any of them counts as the same.
             _ = inside.join_next() => Err(BrokerError::RouterDied),
         };
-        drop(listener);
+        drop(ports);
         hub.step(|core, _| core.stop());
         let everyone = async { while clients.join_next().await.is_some() {} };
         if timeout(FAREWELL, everyone).await.is_err() {
@@ -196,42 +178,121 @@ fn start(
     Ok((Some(store.map_err(BindError::Store)?), hub, feed))
 }
 
+/// Opens every port of the settings, the plain one first.
+async fn open(settings: &Settings) -> Result<Vec<Port>, BindError> {
+    let mut ports = vec![listen(&settings.bind, false, false).await?];
+    if let Some(bind) = settings.tls.as_ref().and_then(|tls| tls.bind.as_ref()) {
+        ports.push(listen(bind, true, false).await?);
+    }
+    if let Some(WebSocket { bind, tls }) = &settings.websocket {
+        ports.push(listen(bind, *tls, true).await?);
+    }
+    Ok(ports)
+}
+
+async fn listen(bind: &str, tls: bool, websocket: bool) -> Result<Port, BindError> {
+    let text = || bind.to_owned();
+    let mut addresses = tokio::net::lookup_host(bind)
+        .await
+        .map_err(|cause| BindError::Address { bind: text(), cause })?
+        .peekable();
+    if addresses.peek().is_none() {
+        let cause = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+        return Err(BindError::Address { bind: text(), cause });
+    }
+    let wrong = |cause: io::Error| match cause.kind() {
+        io::ErrorKind::AddrInUse => BindError::Taken { bind: text() },
+        _ => BindError::Listen { bind: text(), cause },
+    };
+    let listener = TcpListener::bind(&*addresses.collect::<Vec<_>>()).await.map_err(wrong)?;
+    let address = listener.local_addr().map_err(wrong)?;
+    Ok(Port { listener, address, tls, websocket })
+}
+
+/// Without users only this machine may come in.
+fn guard(ports: &[Port], door: &Door) -> Result<(), BindError> {
+    let users = door.users().cloned();
+    match ports.iter().find(|port| !port.address.ip().is_loopback()) {
+        Some(open) => Err(BindError::Unguarded { bind: open.address.to_string(), users }),
+        None => {
+            tracing::info!(?users, "there are no users: everyone on this machine is trusted");
+            Ok(())
+        }
+    }
+}
+
 /// Accepts for ever; each client has a task of its own.
-async fn accept(
-    listener: &TcpListener,
-    hub: &Arc<Hub>,
-    door: &Arc<Door>,
-    clients: &mut JoinSet<()>,
-) {
+async fn accept(ports: &[Port], lobby: &Arc<Lobby>, clients: &mut JoinSet<()>) {
+    let (places, farewells) = (Places::default(), Arc::new(Semaphore::new(FAREWELLS)));
     loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+        let (port, accepted) = tokio::select! {
+            accepted = next(ports) => accepted,
             Some(_) = clients.join_next() => continue,
         };
-        match accepted {
-            Ok((_, peer)) if clients.len() >= hub.settings.limits.connections => {
-                tracing::warn!(%peer, "turned away: there are as many connections as allowed");
-            }
-            Ok((stream, peer)) => {
-                let visitor = Visitor { address: peer, certificate: None, door: door.clone() };
-                clients.spawn(serve(hub.clone(), stream, visitor));
-            }
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "could not accept a connection");
                 tokio::time::sleep(BREATHER).await;
+                continue;
+            }
+        };
+        match places.take(peer.ip(), &lobby.hub.settings.limits) {
+            Ok(place) => {
+                let (kind, lobby) = ((port.tls, port.websocket), lobby.clone());
+                clients.spawn(async move {
+                    serve(lobby, stream, peer, kind).await;
+                    drop(place);
+                });
+            }
+            Err(reason) => {
+                tracing::warn!(%peer, %reason, "turned away");
+                // Where it costs no handshake the client is told so, as long as few are.
+                if let Ok(permit) = farewells.clone().try_acquire_owned()
+                    && port.is_plain()
+                {
+                    let visitor = Visitor::new(peer, None, lobby.door.clone());
+                    let hub = lobby.hub.clone();
+                    clients.spawn(async move {
+                        connection::turn_away(hub, stream, visitor, reason).await;
+                        drop(permit);
+                    });
+                }
             }
         }
     }
 }
 
-async fn serve(hub: Arc<Hub>, stream: TcpStream, visitor: Visitor) {
-    let peer = visitor.address;
+/// The next connection on any port.
+async fn next(ports: &[Port]) -> (&Port, io::Result<(TcpStream, SocketAddr)>) {
+    poll_fn(|cx| {
+        let ready = ports.iter().find_map(|port| match port.listener.poll_accept(cx) {
+            Poll::Ready(accepted) => Some((port, accepted)),
+            Poll::Pending => None,
+        });
+        ready.map_or(Poll::Pending, Poll::Ready)
+    })
+    .await
+}
+
+async fn serve(lobby: Arc<Lobby>, stream: TcpStream, peer: SocketAddr, kind: (bool, bool)) {
+    let (hub, door) = (lobby.hub.clone(), lobby.door.clone());
     // Without this every small packet may wait 40 ms for the acknowledgement of the one before.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%peer, %error, "could not set TCP_NODELAY");
     }
-    let (reader, writer) = stream.into_split();
-    connection::serve(hub, reader, writer, visitor).await;
+    if kind == (false, false) {
+        let (reader, writer) = stream.into_split();
+        return connection::serve(hub, reader, writer, Visitor::new(peer, None, door)).await;
+    }
+    let origins = if door.is_guarded() { Origins::Any } else { Origins::Local };
+    match lobby.reception.receive(stream, kind, origins).await {
+        Ok(Arrived { bytes, certificate }) => {
+            let (reader, writer) = tokio::io::split(bytes);
+            connection::serve(hub, reader, writer, Visitor::new(peer, certificate, door)).await;
+        }
+        Err(why) => tracing::info!(%peer, "{why}"),
+    }
 }
 
 #[cfg(test)]
@@ -242,7 +303,7 @@ mod tests {
     async fn a_dead_router_ends_the_broker_with_an_error() {
         let settings = Settings { bind: "127.0.0.1:0".to_owned(), ..Settings::default() };
         let broker = Broker::bind(settings).await.unwrap();
-        broker.hub.break_router();
+        broker.lobby.hub.break_router();
         assert_eq!(broker.run(std::future::pending()).await, Err(BrokerError::RouterDied));
     }
 }

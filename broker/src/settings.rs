@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::access::Access;
+use crate::transport::{Tls, WebSocket};
 
 /// Settings of one broker. `Default` is a working broker on `127.0.0.1:1883`.
 #[derive(Debug, Clone)]
@@ -29,6 +30,10 @@ pub struct Settings {
     pub sys_interval: Duration,
     /// Address and port on which the same numbers are told to Prometheus (`GET /metrics`), if anywhere.
     pub metrics: Option<String>,
+    /// A port for TLS, and the certificates for WebSocket.
+    pub tls: Option<Tls>,
+    /// A port for WebSocket.
+    pub websocket: Option<WebSocket>,
     /// Bounds of queues, sizes and waiting times.
     pub limits: Limits,
 }
@@ -45,6 +50,8 @@ impl Default for Settings {
             access: Access::default(),
             sys_interval: Duration::from_secs(10),
             metrics: None,
+            tls: None,
+            websocket: None,
             limits: Limits::default(),
         }
     }
@@ -55,6 +62,8 @@ impl Default for Settings {
 pub struct Limits {
     /// Connections at a time. 10,000: a large home has a few hundred; one costs about 20 KiB.
     pub connections: usize,
+    /// Connections at a time from one address. 2,000: a whole fleet behind one router, and not all there are.
+    pub connections_per_address: usize,
     /// Sessions, connected or not. 20,000: every connection and as many sleepers.
     pub sessions: usize,
     /// Largest packet that is read, in bytes. 1 MiB: a camera still, not a video.
@@ -103,6 +112,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 10_000,
+            connections_per_address: 2_000,
             sessions: 20_000,
             packet_bytes: 1024 * 1024,
             queue_messages: 50_000,

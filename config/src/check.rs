@@ -2,13 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::error::{Error, Origin};
 use crate::layer::Layer;
-use crate::raw::{Raw, RawBroker, RawClient, RawDevice, RawGateway, RawLimits};
-use crate::settings::{Broker, Client, Device, Gateway, Limits, Settings};
+use crate::raw::{
+    Raw, RawBroker, RawClient, RawDevice, RawGateway, RawLimits, RawTls, RawWebSocket,
+};
+use crate::settings::{Broker, Client, Device, Gateway, Limits, Settings, Tls, WebSocket};
 use crate::url::{self, BrokerUrl};
 
 /// The most gateways that may vote: with more, every write waits for four others.
@@ -44,17 +46,62 @@ impl Check<'_> {
             self.bind("broker.metrics", &raw.metrics)?;
         }
         let sys_interval = self.within("broker.sys_interval", raw.sys_interval, 0, DAY / 1000)?;
+        let data_dir = PathBuf::from(&raw.data_dir);
+        let file = |text: &str| path(text).map(|path| data_dir.join(path));
+        let websocket = self.websocket(raw.websocket)?;
+        let wanted = websocket.as_ref().is_some_and(|websocket| websocket.tls);
         Ok(Broker {
             bind: raw.bind,
             id: self.within("broker.id", raw.id, 1, u16::MAX.into())? as u16,
             durable_ack: raw.durable_ack,
-            users: path(&raw.users).map(|users| Path::new(&raw.data_dir).join(users)),
+            users: file(&raw.users),
+            roles: file(&raw.roles),
+            tls: self.tls(&raw.tls, wanted, file)?,
+            websocket,
             data_dir: path(&raw.data_dir).map(Path::to_owned),
-            roles: path(&raw.roles).map(Path::to_owned),
             sys_interval: Duration::from_secs(sys_interval.unsigned_abs()),
             metrics: Some(raw.metrics).filter(|address| !address.is_empty()),
             limits: self.limits(&raw.limits)?,
         })
+    }
+
+    /// None if neither a port of its own nor WebSocket wants it.
+    fn tls(
+        &self,
+        raw: &RawTls,
+        wanted: bool,
+        file: impl Fn(&str) -> Option<PathBuf>,
+    ) -> Result<Option<Tls>, Error> {
+        if raw.bind.is_empty() && !wanted {
+            return Ok(None);
+        }
+        let needed = |key, text: &str| {
+            file(text).ok_or_else(|| self.wrong(key, "\"\"", "the path of a file in PEM"))
+        };
+        let bind = Some(raw.bind.clone()).filter(|bind| !bind.is_empty());
+        if let Some(bind) = &bind {
+            self.bind("broker.tls.bind", bind)?;
+        }
+        let client_ca = file(&raw.client_ca);
+        if raw.client_required && client_ca.is_none() {
+            let allowed = "the path of a file in PEM, because client_required is true";
+            return Err(self.wrong("broker.tls.client_ca", "\"\"", allowed));
+        }
+        Ok(Some(Tls {
+            bind,
+            certificate: needed("broker.tls.certificate", &raw.certificate)?,
+            key: needed("broker.tls.key", &raw.key)?,
+            client_ca,
+            client_required: raw.client_required,
+        }))
+    }
+
+    fn websocket(&self, raw: RawWebSocket) -> Result<Option<WebSocket>, Error> {
+        if raw.bind.is_empty() {
+            return Ok(None);
+        }
+        self.bind("broker.websocket.bind", &raw.bind)?;
+        Ok(Some(WebSocket { bind: raw.bind, tls: raw.tls }))
     }
 
     fn bind(&self, key: &str, bind: &str) -> Result<(), Error> {
@@ -78,6 +125,7 @@ impl Check<'_> {
         };
         Ok(Limits {
             connections: count("connections", raw.connections)?,
+            connections_per_address: count("connections_per_address", raw.connections_per_address)?,
             sessions: count("sessions", raw.sessions)?,
             packet_bytes: within("packet_bytes", raw.packet_bytes, 268_435_455)? as u32,
             queue_messages: count("queue_messages", raw.queue_messages)?,
@@ -103,7 +151,9 @@ impl Check<'_> {
         let broker = BrokerUrl::parse(&raw.broker)
             .ok_or_else(|| self.wrong("client.broker", "no broker's address", url::ALLOWED))?;
         let timeout = self.within("client.timeout_ms", raw.timeout_ms, 1, 3_600_000)?;
-        Ok(Client { broker, timeout: Duration::from_millis(timeout.unsigned_abs()) })
+        let password_file = path(&raw.password_file).map(Path::to_owned);
+        let timeout = Duration::from_millis(timeout.unsigned_abs());
+        Ok(Client { broker, password_file, timeout })
     }
 
     fn gateway(&self, raw: RawGateway) -> Result<Gateway, Error> {

@@ -16,7 +16,7 @@ pub(crate) enum Shape {
 }
 
 /// Every key. A test holds this list and `default.toml` together.
-pub(crate) const KEYS: [(&str, Shape); 42] = [
+pub(crate) const KEYS: [(&str, Shape); 51] = [
     ("site", Shape::Text),
     ("broker.bind", Shape::Text),
     ("broker.id", Shape::Whole),
@@ -26,7 +26,15 @@ pub(crate) const KEYS: [(&str, Shape); 42] = [
     ("broker.roles", Shape::Text),
     ("broker.sys_interval", Shape::Whole),
     ("broker.metrics", Shape::Text),
+    ("broker.tls.bind", Shape::Text),
+    ("broker.tls.certificate", Shape::Text),
+    ("broker.tls.key", Shape::Text),
+    ("broker.tls.client_ca", Shape::Text),
+    ("broker.tls.client_required", Shape::Switch),
+    ("broker.websocket.bind", Shape::Text),
+    ("broker.websocket.tls", Shape::Switch),
     ("broker.limits.connections", Shape::Whole),
+    ("broker.limits.connections_per_address", Shape::Whole),
     ("broker.limits.sessions", Shape::Whole),
     ("broker.limits.packet_bytes", Shape::Whole),
     ("broker.limits.queue_messages", Shape::Whole),
@@ -45,6 +53,7 @@ pub(crate) const KEYS: [(&str, Shape); 42] = [
     ("broker.limits.announce_every_ms", Shape::Whole),
     ("broker.limits.gateway_grace_ms", Shape::Whole),
     ("client.broker", Shape::Text),
+    ("client.password_file", Shape::Text),
     ("client.timeout_ms", Shape::Whole),
     ("gateway.id", Shape::Whole),
     ("gateway.voters", Shape::Numbers),

@@ -19,7 +19,7 @@ mod settings;
 mod url;
 
 pub use error::{Error, Origin};
-pub use settings::{Broker, Client, Device, Gateway, Limits, Settings};
+pub use settings::{Broker, Client, Device, Gateway, Limits, Settings, Tls, WebSocket};
 pub use url::BrokerUrl;
 
 use std::path::PathBuf;

@@ -21,12 +21,30 @@ pub(crate) struct RawBroker {
     pub(crate) roles: String,
     pub(crate) sys_interval: i64,
     pub(crate) metrics: String,
+    pub(crate) tls: RawTls,
+    pub(crate) websocket: RawWebSocket,
     pub(crate) limits: RawLimits,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct RawTls {
+    pub(crate) bind: String,
+    pub(crate) certificate: String,
+    pub(crate) key: String,
+    pub(crate) client_ca: String,
+    pub(crate) client_required: bool,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct RawWebSocket {
+    pub(crate) bind: String,
+    pub(crate) tls: bool,
 }
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct RawLimits {
     pub(crate) connections: i64,
+    pub(crate) connections_per_address: i64,
     pub(crate) sessions: i64,
     pub(crate) packet_bytes: i64,
     pub(crate) queue_messages: i64,
@@ -49,6 +67,7 @@ pub(crate) struct RawLimits {
 #[derive(Debug, Deserialize)]
 pub(crate) struct RawClient {
     pub(crate) broker: String,
+    pub(crate) password_file: String,
     pub(crate) timeout_ms: i64,
 }
 

@@ -39,8 +39,36 @@ pub struct Broker {
     pub sys_interval: Duration,
     /// Address and port of the metrics, if they are told.
     pub metrics: Option<String>,
+    /// What TLS needs; none if no port uses it.
+    pub tls: Option<Tls>,
+    /// A port for WebSocket.
+    pub websocket: Option<WebSocket>,
     /// Bounds.
     pub limits: Limits,
+}
+
+/// `[broker.tls]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// Address and port to listen on; none if only WebSocket uses TLS.
+    pub bind: Option<String>,
+    /// File of the certificate chain.
+    pub certificate: PathBuf,
+    /// File of the private key.
+    pub key: PathBuf,
+    /// File of the certificates that sign those of clients.
+    pub client_ca: Option<PathBuf>,
+    /// Whether a client without a certificate is turned away.
+    pub client_required: bool,
+}
+
+/// `[broker.websocket]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebSocket {
+    /// Address and port to listen on.
+    pub bind: String,
+    /// Whether it uses TLS.
+    pub tls: bool,
 }
 
 /// `[broker.limits]`
@@ -48,6 +76,7 @@ pub struct Broker {
 #[expect(missing_docs, reason = "each is described beside its default in default.toml")]
 pub struct Limits {
     pub connections: usize,
+    pub connections_per_address: usize,
     pub sessions: usize,
     pub packet_bytes: u32,
     pub queue_messages: usize,
@@ -73,6 +102,8 @@ pub struct Limits {
 pub struct Client {
     /// Where the broker is.
     pub broker: BrokerUrl,
+    /// File with its user's password, or a folder of such files.
+    pub password_file: Option<PathBuf>,
     /// How long a command waits for an answer.
     pub timeout: Duration,
 }

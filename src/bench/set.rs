@@ -55,7 +55,7 @@ pub(super) async fn set(
     }
     let (home, client) = Home::start(blueprint, story.lines()).await?;
     let settings = &home.blueprint.settings;
-    let address = names::address(&settings.client.broker);
+    let address = names::address(&settings.client)?;
     let site = Site::new(settings.site.as_str()).map_err(Failure::usage)?;
     let crowd = Responders::start(&address, &site, args.devices, args.per_zone, REGISTERING).await;
     let crowd = crowd.map_err(Failure::no_answer)?;

@@ -1,10 +1,12 @@
 //! `hearth broker user`
 
 use std::io::{BufRead, IsTerminal, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use broker::{AccessError, Roles, User, Users, hash_password};
+use broker::{AccessError, Roles, User, Users, hash_password, random_password};
 use clap::{Args, Subcommand};
+use hearth_config::Device;
 use serde_json::json;
 
 use crate::cli::{Globals, flag};
@@ -62,6 +64,15 @@ enum UserCommand {
     },
     /// List the users
     List,
+    /// Make the users of a new home, once: admin, gateway, health and the simulated devices of the settings
+    Init {
+        /// Folder for their passwords, a file for each but the admin
+        #[arg(long, value_name = "FOLDER")]
+        passwords: PathBuf,
+        /// Password of the admin [default: one drawn at random and printed]
+        #[arg(long, value_name = "TEXT", env = "HEARTH_ADMIN_PASSWORD", hide_env_values = true)]
+        admin_password: Option<String>,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -83,9 +94,9 @@ pub(crate) async fn users(globals: &Globals, args: UserArgs) -> Outcome {
 
 fn carry_out(globals: &Globals, args: UserArgs) -> Outcome {
     let file = args.users.as_ref().map(|path| path.display());
-    let settings =
-        globals.settings(flag("--users", "broker.users", file).into_iter().collect())?.broker;
-    let path = settings.users.ok_or_else(|| {
+    let all = globals.settings(flag("--users", "broker.users", file).into_iter().collect())?;
+    let settings = &all.broker;
+    let path = settings.users.clone().ok_or_else(|| {
         Failure::usage(
             "broker.users is \"\", so there is no file of the users; name one with --users FILE",
         )
@@ -128,9 +139,66 @@ fn carry_out(globals: &Globals, args: UserArgs) -> Outcome {
             }
             done(&path, &format!("{name} is removed"));
         }
+        UserCommand::Init { passwords, admin_password } => {
+            let admin = admin_password.filter(|password| !password.is_empty());
+            init(&path, &all.devices, &passwords, admin)?;
+        }
         UserCommand::List => list(globals, &Users::read(&path)?.unwrap_or_default()),
     }
     Ok(())
+}
+
+/// Once there is a file, this does nothing: it is for whatever starts a home, and starts it again.
+fn init(path: &Path, devices: &[Device], passwords: &Path, admin: Option<String>) -> Outcome {
+    if Users::read(path)?.is_some() {
+        out!("there are users already in {}", path.display());
+        return Ok(());
+    }
+    let drawn =
+        || random_password().ok_or_else(|| Failure::failed("the system gives no random numbers"));
+    let named = |name: &str, role: &str| (name.to_owned(), role.to_owned());
+    let mut everyone = vec![named("gateway", "gateway"), named("health", "person")];
+    everyone.extend(devices.iter().map(|d| named(&format!("{}/{}", d.zone, d.name), "simulated")));
+    let mut made = Vec::new();
+    for (name, role) in everyone {
+        let password = drawn()?;
+        keep(&passwords.join(&name), &password)?;
+        made.push((
+            name,
+            User { role, hash: Some(hash_password(password.as_bytes()).map_err(Failure::failed)?) },
+        ));
+    }
+    let given = admin.is_some();
+    let password = admin.map_or_else(drawn, Ok)?;
+    let hash = Some(hash_password(password.as_bytes()).map_err(Failure::failed)?);
+    made.push(("admin".to_owned(), User { role: "admin".to_owned(), hash }));
+    // The file last: until it is there, the next start does all of this again.
+    Users::change(path, |users| {
+        made.into_iter().try_for_each(|(name, user)| users.set(&name, user))
+    })?;
+    match given {
+        true => out!("the user admin has the password of HEARTH_ADMIN_PASSWORD"),
+        false => out!("the user admin has the password {password}"),
+    }
+    Ok(())
+}
+
+/// Writes a password where its user alone may read it.
+fn keep(path: &Path, password: &str) -> Outcome {
+    let write = || {
+        std::fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
+        let mut file = std::fs::File::options()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(path)?;
+        file.write_all(format!("{password}\n").as_bytes())?;
+        file.sync_all()
+    };
+    write().map_err(|error: std::io::Error| {
+        Failure::failed(format!("cannot write the password {}: {error}", path.display()))
+    })
 }
 
 fn nobody(path: &Path, name: &str) -> AccessError {

@@ -134,7 +134,7 @@ impl<'a> Player<'a> {
         let mut users = Vec::new();
         for act in acts {
             // A connection each, so that no two users give their actions the same name.
-            let address = names::address(&self.blueprint.settings.client.broker);
+            let address = names::address(&self.blueprint.settings.client)?;
             let requester = Requester::connect(address, "hearth-user").await?;
             let user = User::new(requester, site(self.blueprint)?).with_retry(PATIENCE);
             users.push((

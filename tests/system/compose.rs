@@ -29,6 +29,7 @@ impl Project {
             .args(arguments)
             .current_dir(root())
             .env("HEARTH_PORT", self.port.to_string())
+            .env("HEARTH_ADMIN_PASSWORD", &self.name)
             .output()
             .unwrap()
     }
@@ -42,7 +43,7 @@ impl Project {
         let reply = format!("reply/{}", self.name);
         let output = Command::new("mosquitto_rr")
             .args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-t", topic, "-e", &reply])
-            .args(["-m", "", "-W", "2"])
+            .args(["-m", "", "-W", "2", "-u", "admin", "-P", &self.name])
             .output()
             .unwrap();
         serde_json::from_slice(&output.stdout).unwrap_or(Json::Null)

@@ -259,6 +259,10 @@ fn read(access: &Access, site: &str) -> Result<Book, AccessError> {
         Ok(())
     };
     for Resident { name, role, password } in &access.residents {
+        if let Err(why) = roles.check(role, name) {
+            tracing::warn!("a process of this home cannot come in: {why}");
+            continue;
+        }
         let hash = blake3::hash(password.as_bytes());
         enter(name, role, *hash.as_bytes(), Secret::Random(hash))?;
     }

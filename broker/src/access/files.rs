@@ -12,7 +12,7 @@ use super::users::Users;
 /// Largest file that is read. 16 MiB: a hundred thousand users.
 const LARGEST: u64 = 16 * 1024 * 1024;
 
-/// Why a file of users or roles cannot be used.
+/// Why a file of users, roles, keys or certificates cannot be used.
 #[derive(Debug)]
 pub struct AccessError {
     /// The file.

@@ -20,7 +20,7 @@ mod users;
 pub(crate) use door::Door;
 pub use door::{Access, Resident};
 pub use files::AccessError;
-pub use password::hash_password;
+pub use password::{hash_password, random_password};
 pub(crate) use rights::{Guest, Reading, Renewed, Rights};
 pub use roles::{Roles, RolesError};
 pub use users::{User, Users, UsersError};

@@ -19,6 +19,13 @@ pub fn hash_password(password: &[u8]) -> Result<String, password_hash::Error> {
     Ok(hash.to_string())
 }
 
+/// A password that nobody can guess: 128 random bits. None if the system has no random numbers.
+#[must_use]
+pub fn random_password() -> Option<String> {
+    let bits = password_hash::try_generate_salt().ok()?;
+    Some(bits.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
 /// Whether this password has this hash. Takes tens of milliseconds and 19 MiB. Without a hash it takes as long, so
 /// that nobody learns from the time which names exist.
 pub(super) fn verify(password: &[u8], hash: Option<&str>) -> bool {

@@ -162,6 +162,14 @@ impl Options {
         packet(0x10, &body)
     }
 
+    /// Connects, if the broker lets it.
+    pub(crate) fn try_connect(&self) -> Option<Client> {
+        let mut client = Client::raw(self.addr, self.v5);
+        client.send(&self.packet());
+        let (_, body) = client.try_packet()?;
+        (body[1] == 0).then_some(client)
+    }
+
     /// Connects, is refused, and returns the code of the CONNACK.
     pub(crate) fn refused(&self) -> u8 {
         let mut client = Client::raw(self.addr, self.v5);

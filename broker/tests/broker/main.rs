@@ -9,5 +9,6 @@ mod delivery;
 mod programs;
 mod retained;
 mod sessions;
+mod transport;
 mod wills;
 mod zones;

@@ -12,6 +12,9 @@ pub(crate) struct Running {
     pub(crate) addr: SocketAddr,
     #[allow(dead_code, reason = "the conformance cases change no rights")]
     pub(crate) reloader: Reloader,
+    /// Every port, with what is spoken there.
+    #[allow(dead_code, reason = "the conformance cases use the first")]
+    pub(crate) ports: Vec<(SocketAddr, &'static str)>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<Result<(), BrokerError>>>,
 }
@@ -31,12 +34,13 @@ pub(crate) fn start_with(settings: Settings) -> Running {
             .unwrap();
         runtime.block_on(async {
             let broker = Broker::bind(settings).await.unwrap();
-            tell.send((broker.local_addr(), broker.reloader())).unwrap();
+            let ports: Vec<_> = broker.addresses().collect();
+            tell.send((ports, broker.reloader())).unwrap();
             broker.run(async { _ = stopped.await }).await
         })
     });
-    let (addr, reloader) = told.recv().unwrap();
-    Running { addr, reloader, stop: Some(stop), thread: Some(thread) }
+    let (ports, reloader) = told.recv().unwrap();
+    Running { addr: ports[0].0, reloader, ports, stop: Some(stop), thread: Some(thread) }
 }
 
 impl Running {

@@ -87,7 +87,7 @@ impl From<Closed> for RequestError {
 }
 
 impl Requester {
-    /// Connects and subscribes to a reply topic of its own, `hearth/reply/<unique>`, so that no
+    /// Connects and subscribes to a reply topic of its own, `hearth/reply/<client id>`, so that no
     /// answer can be missed. Later outages are bridged by connecting and asking again.
     ///
     /// `name_prefix` begins the client id, for people who look at the broker's log.
@@ -96,11 +96,13 @@ impl Requester {
     /// When the broker cannot be reached, or refuses the connection or the reply topic.
     pub async fn connect(address: Address, name_prefix: &str) -> Result<Self, RequestError> {
         let unique = format!("{:016x}", random());
-        let mut options = Options::new(address, format!("{name_prefix}-{unique}"));
+        let client_id = format!("{name_prefix}-{unique}");
+        // Called by the client id, so that a broker can see that nobody else listens or answers there.
+        let reply_topic = format!("hearth/reply/{client_id}");
+        let mut options = Options::new(address, client_id);
         // Answers are at most as many as questions, and those are the caller's.
         options.receive_maximum = 1024;
         let shown = options.address.to_string();
-        let reply_topic = format!("hearth/reply/{unique}");
         let filters = vec![(reply_topic.clone(), Qos::AtLeastOnce)];
         let (link, mut events) = Link::keep(options, filters);
         let unreachable = |reason| RequestError::Unreachable { address: shown.clone(), reason };

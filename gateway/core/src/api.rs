@@ -76,6 +76,9 @@ impl Gateway {
                 return self.refuse(delivery, &Reply::to(delivery, None, None), error, out);
             }
         };
+        if let Err(why) = self.check_reply_to(common.reply_to.as_deref()) {
+            return self.refuse(delivery, &Reply::to(delivery, None, common.id), why, out);
+        }
         let reply = Reply::to(delivery, common.reply_to, common.id);
         let done = match verb {
             ApiVerb::Register => Register::parse(&delivery.payload)

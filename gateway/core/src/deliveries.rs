@@ -68,6 +68,9 @@ impl Gateway {
             }
         };
         let SetRequest { state, wait_for_state, expires, reply_to, id, clock } = request;
+        if let Err(why) = self.check_reply_to(reply_to.as_deref()) {
+            return self.refuse(delivery, &Reply::to(delivery, None, id), why, out);
+        }
         let reply = Reply::to(delivery, reply_to, id.clone());
         if delivery.retain {
             let why = "a retained set would be obeyed again and again; publish it without retain";

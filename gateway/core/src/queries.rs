@@ -65,6 +65,9 @@ impl Gateway {
                 return self.refuse(delivery, &Reply::to(delivery, None, None), error, out);
             }
         };
+        if let Err(why) = self.check_reply_to(request.reply_to.as_deref()) {
+            return self.refuse(delivery, &Reply::to(delivery, None, request.id), why, out);
+        }
         let reply = Reply::to(delivery, request.reply_to, request.id);
         let Some(node) = self.house.node(zone, device) else {
             let why = format!("no device {zone}/{device} is registered");

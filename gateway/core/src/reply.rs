@@ -34,6 +34,20 @@ impl Reply {
 }
 
 impl Gateway {
+    /// Whether a topic that a payload names may be answered on. A gateway may publish where others may not, so it does
+    /// not publish on the site's topics because somebody asks it to. (A Response Topic is the broker's to look at: it
+    /// knows what its sender may do.)
+    pub(crate) fn check_reply_to(&self, named: Option<&str>) -> Result<(), String> {
+        let Some(topic) = named else { return Ok(()) };
+        let within =
+            |root: &str| topic.strip_prefix(root).is_some_and(|rest| rest.starts_with('/'));
+        let own = within(self.topics.site().as_str()) || within("hearth");
+        if own && !within("hearth/reply") {
+            return Err(format!("no answer is sent to {topic}; name one under reply/"));
+        }
+        Ok(())
+    }
+
     /// Publishes an answer.
     pub(crate) fn answer(&self, reply: &Reply, answer: Answer, out: &mut Step) {
         let answer = answer.with_id(reply.id.as_ref());

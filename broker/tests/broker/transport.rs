@@ -1,0 +1,326 @@
+//! TLS and WebSocket, certificates, and how many may come.
+
+#![allow(clippy::unwrap_used, reason = "a failed expectation is the test's result")]
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use broker::{Access, Settings, Tls, User, Users, WebSocket, hash_password};
+use rcgen::{CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use tempfile::TempDir;
+
+use crate::kit::{Client, Running, settings, start_with};
+
+/// A folder with an authority, a server's certificate, and clients' ones.
+struct Papers {
+    folder: TempDir,
+    authority: CertifiedIssuer<'static, KeyPair>,
+}
+
+impl Papers {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut params = CertificateParams::new([]).unwrap();
+        params.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, "authority");
+        let key = KeyPair::generate().unwrap();
+        let authority = CertifiedIssuer::self_signed(params, key).unwrap();
+        fs::write(folder.path().join("ca.crt"), authority.pem()).unwrap();
+        let papers = Self { folder, authority };
+        papers.issue("server", "localhost");
+        papers
+    }
+
+    /// Writes `<file>.crt` and `<file>.key` for somebody.
+    fn issue(&self, file: &str, name: &str) {
+        let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+        params.distinguished_name.push(DnType::CommonName, name);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.authority).unwrap();
+        fs::write(self.path(&format!("{file}.crt")), certificate.pem()).unwrap();
+        fs::write(self.path(&format!("{file}.key")), key.serialize_pem()).unwrap();
+    }
+
+    fn path(&self, file: &str) -> PathBuf {
+        self.folder.path().join(file)
+    }
+
+    fn tls(&self) -> Tls {
+        Tls {
+            bind: Some("127.0.0.1:0".to_owned()),
+            certificate: self.path("server.crt"),
+            key: self.path("server.key"),
+            client_ca: None,
+            client_required: false,
+        }
+    }
+}
+
+fn port(broker: &Running, speaks: &str) -> u16 {
+    broker.ports.iter().find(|(_, is)| *is == speaks).unwrap().0.port()
+}
+
+/// Whether `mosquitto_pub` could publish a retained message over TLS.
+fn publishes(port: u16, ca: &Path, more: &[&str]) -> bool {
+    let mut command = Command::new("mosquitto_pub");
+    command.args(["-h", "localhost", "-p", &port.to_string(), "-q", "1", "-r", "--cafile"]);
+    let done = command.arg(ca).args(["-m", "x"]).args(more).output().unwrap();
+    // A refused publish of MQTT 5 is a warning, and success all the same.
+    done.status.success() && done.stderr.is_empty()
+}
+
+#[test]
+fn both_versions_are_spoken_over_tls_and_a_silent_handshake_stops_nobody() {
+    let papers = Papers::new();
+    let broker = start_with(Settings { tls: Some(papers.tls()), ..settings() });
+    let (port, ca) = (port(&broker, "tls"), papers.path("ca.crt"));
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    let silent: Vec<_> = (0..50).map(|_| TcpStream::connect(address).unwrap()).collect();
+    for version in ["mqttv311", "mqttv5"] {
+        assert!(publishes(port, &ca, &["-V", version, "-t", version]), "{version}");
+        let mut inside = broker.v5("inside").connect();
+        inside.subscribe(version, 0);
+        assert_eq!(inside.got().payload, "x");
+    }
+    drop(silent);
+    let other = Papers::new();
+    assert!(!publishes(port, &other.path("ca.crt"), &["-t", "x"]), "another authority");
+}
+
+#[test]
+fn silence_in_a_handshake_ends_it() {
+    let papers = Papers::new();
+    let mut settings = Settings {
+        tls: Some(papers.tls()),
+        websocket: Some(WebSocket { bind: "127.0.0.1:0".to_owned(), tls: false }),
+        ..settings()
+    };
+    settings.limits.connect_timeout = std::time::Duration::from_millis(100);
+    let broker = start_with(settings);
+    for speaks in ["tls", "ws"] {
+        let mut stream = TcpStream::connect(("127.0.0.1", port(&broker, speaks))).unwrap();
+        stream.write_all(b"\x16").unwrap();
+        assert!(matches!(stream.read(&mut [0; 64]), Ok(0) | Err(_)), "{speaks}");
+    }
+}
+
+/// A broker where a certificate for `hall/lamp` is a login, and its papers.
+fn with_client_certificates(required: bool) -> (Papers, Running) {
+    let papers = Papers::new();
+    for name in ["hall/lamp", "stranger"] {
+        papers.issue(&name.replace('/', "-"), name);
+    }
+    let mut users = Users::default();
+    users.set("hall/lamp", User { role: "device".into(), hash: None }).unwrap();
+    let hash = Some(hash_password(b"secret").unwrap());
+    users.set("ada", User { role: "person".into(), hash }).unwrap();
+    fs::write(papers.path("users"), users.to_text()).unwrap();
+    let tls =
+        Tls { client_ca: Some(papers.path("ca.crt")), client_required: required, ..papers.tls() };
+    let access = Access { users: Some(papers.path("users")), ..Access::default() };
+    let broker = start_with(Settings { tls: Some(tls), access, durable_ack: false, ..settings() });
+    (papers, broker)
+}
+
+#[test]
+fn the_name_in_a_certificate_is_the_user() {
+    for required in [false, true] {
+        let (papers, broker) = with_client_certificates(required);
+        let (port, ca) = (port(&broker, "tls"), papers.path("ca.crt"));
+        let shows = |file: &str, more: &[&str]| {
+            let path = |end: &str| papers.path(&format!("{file}.{end}")).display().to_string();
+            let (cert, key) = (path("crt"), path("key"));
+            publishes(
+                port,
+                &ca,
+                &[&["--cert", &cert, "--key", &key, "-V", "mqttv5"], more].concat(),
+            )
+        };
+        assert!(shows("hall-lamp", &["-t", "home/hall/lamp/report"]));
+        assert!(!shows("hall-lamp", &["-t", "home/hall/door/report"]), "another's topic");
+        assert!(!shows("hall-lamp", &["-t", "home/hall/lamp/report", "-u", "ada", "-P", "secret"]));
+        assert!(!shows("stranger", &["-t", "home/hall/lamp/report"]), "no user");
+        let with_password = ["-u", "ada", "-P", "secret", "-t", "home/hall/lamp/set"];
+        assert_eq!(publishes(port, &ca, &with_password), !required);
+        assert!(!publishes(port, &ca, &["-t", "home/hall/lamp/set"]), "neither");
+    }
+}
+
+#[test]
+fn certificates_are_loaded_anew_and_a_broken_file_changes_nothing() {
+    let papers = Papers::new();
+    let broker = start_with(Settings { tls: Some(papers.tls()), ..settings() });
+    let port = port(&broker, "tls");
+    let next = Papers::new();
+    fs::copy(next.path("server.crt"), papers.path("server.crt")).unwrap();
+    let error = broker.reloader.reload().unwrap_err().to_string();
+    assert!(error.contains("server.key") && error.contains("server.crt"), "{error}");
+    assert!(publishes(port, &papers.path("ca.crt"), &["-t", "x"]), "still the old one");
+    fs::copy(next.path("server.key"), papers.path("server.key")).unwrap();
+    broker.reloader.reload().unwrap();
+    assert!(publishes(port, &next.path("ca.crt"), &["-t", "x"]));
+    assert!(!publishes(port, &papers.path("ca.crt"), &["-t", "x"]));
+    fs::write(papers.path("server.crt"), "nonsense").unwrap();
+    let error = broker.reloader.reload().unwrap_err().to_string();
+    assert!(error.contains("no certificate in it"), "{error}");
+}
+
+/// A WebSocket client that speaks bytes.
+struct Web(TcpStream);
+
+impl Web {
+    fn ask(broker: &Running, headers: &str) -> (Self, String) {
+        let mut stream = TcpStream::connect(("127.0.0.1", port(broker, "ws"))).unwrap();
+        write!(
+            stream,
+            "GET /mqtt HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}\r\n"
+        )
+        .unwrap();
+        let mut head = Vec::new();
+        let mut byte = [0];
+        while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|read| read == 1) {
+            head.push(byte[0]);
+        }
+        (Self(stream), String::from_utf8(head).unwrap())
+    }
+
+    fn connect(broker: &Running) -> Self {
+        let (web, head) = Self::ask(broker, "Sec-WebSocket-Protocol: mqttv3.1, mqtt\r\n");
+        assert!(head.starts_with("HTTP/1.1 101"), "{head}");
+        assert!(head.to_lowercase().contains("sec-websocket-protocol: mqtt\r\n"), "{head}");
+        web
+    }
+
+    /// Sends one masked frame; the mask is 0, so the bytes stay as they are.
+    fn frame(&mut self, kind: u8, bytes: &[u8]) {
+        let length = u8::try_from(bytes.len()).ok().filter(|length| *length < 126).unwrap();
+        self.0.write_all(&[&[0x80 | kind, 0x80 | length, 0, 0, 0, 0][..], bytes].concat()).unwrap();
+    }
+
+    /// The payload of the next binary frame; `None` at the end.
+    fn next(&mut self) -> Option<Vec<u8>> {
+        let mut head = [0; 2];
+        self.0.read_exact(&mut head).ok()?;
+        assert!(head[1] < 126, "a short frame");
+        let mut bytes = vec![0; usize::from(head[1])];
+        self.0.read_exact(&mut bytes).ok()?;
+        match head[0] & 15 {
+            2 => Some(bytes),
+            8 => None,
+            other => panic!("frame of kind {other}"),
+        }
+    }
+}
+
+fn with_websocket() -> Running {
+    let websocket = Some(WebSocket { bind: "127.0.0.1:0".to_owned(), tls: false });
+    start_with(Settings { websocket, ..settings() })
+}
+
+#[test]
+fn packets_span_frames_and_frames_hold_packets() {
+    let broker = with_websocket();
+    let mut web = Web::connect(&broker);
+    for byte in broker.v5("web").packet() {
+        web.frame(2, &[byte]);
+    }
+    assert_eq!(web.next().unwrap()[0], 0x20, "CONNACK");
+    web.frame(2, &[0xC0, 0, 0xC0, 0, 0xC0]);
+    web.frame(2, &[0]);
+    let mut pongs = Vec::new();
+    while pongs.len() < 6 {
+        pongs.extend(web.next().unwrap());
+    }
+    assert_eq!(pongs, [0xD0, 0].repeat(3));
+    web.frame(2, &[0xE0, 0]);
+    assert_eq!(web.next(), None);
+}
+
+#[test]
+fn a_text_frame_ends_the_connection() {
+    let broker = with_websocket();
+    let mut watcher = broker.v5("watcher").connect();
+    watcher.subscribe("gone", 0);
+    let mut web = Web::connect(&broker);
+    web.frame(2, &broker.v5("web").will("gone", "x").packet());
+    web.next().unwrap();
+    web.frame(1, &[0xC0, 0]);
+    assert_eq!(watcher.got().topic, "gone", "as if it had been lost");
+}
+
+#[test]
+fn an_upgrade_that_is_not_for_mqtt_or_comes_from_a_strange_page_is_refused() {
+    let broker = with_websocket();
+    let refused = |headers: &str| Web::ask(&broker, headers).1;
+    assert!(refused("").starts_with("HTTP/1.1 400"));
+    assert!(refused("Sec-WebSocket-Protocol: chat\r\n").starts_with("HTTP/1.1 400"));
+    let mqtt = "Sec-WebSocket-Protocol: mqtt\r\n";
+    for (origin, status) in [
+        ("http://evil.example", "403"),
+        ("http://localhost.evil.example", "403"),
+        ("null", "403"),
+        ("http://localhost:8080", "101"),
+        ("http://127.0.0.1", "101"),
+    ] {
+        let answer = refused(&format!("{mqtt}Origin: {origin}\r\n"));
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{origin}: {answer}");
+    }
+}
+
+#[test]
+fn one_too_many_is_told_so() {
+    let mut settings = settings();
+    settings.limits.connections_per_address = 2;
+    let broker = start_with(settings);
+    let (first, _second) = (broker.v5("1").connect(), broker.v4("2").connect());
+    assert_eq!((broker.v5("3").refused(), broker.v4("3").refused()), (0x97, 3));
+    first.disconnect();
+    // The place is free a moment after the connection has ended.
+    while broker.v5("3").try_connect().is_none() {}
+}
+
+#[test]
+fn a_subscriber_gets_much_over_tls() {
+    let papers = Papers::new();
+    let broker = start_with(Settings { tls: Some(papers.tls()), ..settings() });
+    let port = port(&broker, "tls").to_string();
+    let ca = papers.path("ca.crt").display().to_string();
+    let args = [
+        "-h",
+        "localhost",
+        "-p",
+        &port,
+        "--cafile",
+        &ca,
+        "-q",
+        "1",
+        "-t",
+        "much",
+        "-C",
+        "2000",
+        "-F",
+        "%l",
+    ];
+    let sub = std::process::Command::new("mosquitto_sub")
+        .args(args)
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut writer: Client = broker.v5("writer").connect();
+    let payload = "x".repeat(8192);
+    // Retained, so that it is there whenever the subscriber is.
+    writer.publish("much", &payload, 1);
+    let mut sent = 0;
+    let output = std::thread::spawn(move || sub.wait_with_output().unwrap());
+    while !output.is_finished() {
+        writer.publish_acked("much", &payload);
+        sent += 1;
+        assert!(sent < 200_000, "the subscriber never had enough");
+    }
+    let output = String::from_utf8(output.join().unwrap().stdout).unwrap();
+    assert_eq!(output.lines().filter(|line| *line == "8192").count(), 2000);
+}
