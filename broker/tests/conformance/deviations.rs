@@ -110,6 +110,11 @@ pub(crate) const MOSQUITTO: &[Deviation] = &[
         does: "takes them",
     },
     Deviation {
+        case: "rights::a_subscription_that_is_not_allowed_fails",
+        from: &[(V311, ""), (V5, "")],
+        does: "grants it, and leaves out each message instead",
+    },
+    Deviation {
         case: "session::what_is_under_way_does_not_expire",
         from: &[(V5, "4.3.3-7")],
         does: "forgets a QoS 2 message under way once it has expired",

@@ -31,6 +31,7 @@ mod qos;
 mod reason_codes;
 mod request_response;
 mod retain;
+mod rights;
 mod session;
 mod shared;
 mod strings;
@@ -61,6 +62,7 @@ const CHAPTERS: &[&[Case]] = &[
     reason_codes::CASES,
     request_response::CASES,
     retain::CASES,
+    rights::CASES,
     session::CASES,
     shared::CASES,
     strings::CASES,
