@@ -9,7 +9,7 @@ use super::subscribe::Way;
 use super::{Core, Keep, Link, Timer};
 use crate::access::{Guest, Renewed, Rights};
 use crate::message::{ConnId, Moment, SessionKey};
-use crate::protocol::{Connect, Publish, Reason, Version};
+use crate::protocol::{Connect, Publish, Reason, Version, welcome_size};
 use crate::settings::Settings;
 
 /// An accepted CONNECT.
@@ -45,6 +45,10 @@ impl Core {
             return Err(Reason::Busy);
         }
         let client = self.client_id(&connect);
+        let assigned = connect.client_id.is_empty().then_some(&*client);
+        if (connect.maximum_packet as usize) < welcome_size(assigned) {
+            return Err(Reason::TooLarge);
+        }
         let old = self.clients.get(&*client).copied();
         let rights = self.rights(guest, &client, &connect, old)?;
         if old.is_none() && self.sessions.len() >= self.settings.limits.sessions {

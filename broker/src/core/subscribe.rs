@@ -4,7 +4,7 @@ use super::session::{Session, Sub};
 use super::{Audience, Core, shared};
 use crate::access::Reading;
 use crate::message::{ConnId, Delivery, Moment, SessionKey};
-use crate::protocol::{Action, Filter, Reason, RetainHandling, topic};
+use crate::protocol::{Action, Filter, Reason, RetainHandling, codes_size, topic};
 use crate::router::FilterId;
 
 /// Reason code of an UNSUBACK for a filter that was not subscribed.
@@ -60,7 +60,7 @@ impl Core {
                 Err(reason) => codes.push(reason as u8),
             }
         }
-        self.answer(conn, Action::Suback(pid, codes));
+        self.answer_codes(conn, key, codes.len(), Action::Suback(pid, codes));
         // What was held comes before the retained values of the same topics, which may be newer.
         self.release_held(key);
         for (filter, how) in granted {
@@ -200,11 +200,20 @@ impl Core {
         pid: u16,
         filters: &[String],
     ) {
-        let codes = filters.iter().map(|path| self.unsubscribe_one(key, path)).collect();
+        let codes: Vec<_> = filters.iter().map(|path| self.unsubscribe_one(key, path)).collect();
         for path in filters {
             self.forget_subscription(key, path);
         }
-        self.answer(conn, Action::Unsuback(pid, codes));
+        self.answer_codes(conn, key, codes.len(), Action::Unsuback(pid, codes));
+    }
+
+    /// Answers, or ends the connection if its client takes no packet as large [MQTT-3.1.2-24].
+    fn answer_codes(&mut self, conn: ConnId, key: SessionKey, codes: usize, answer: Action) {
+        let largest = self.sessions.get(&key).map_or(usize::MAX, |session| session.largest);
+        if codes_size(codes) > largest {
+            return self.end_connection(conn, Reason::TooLarge);
+        }
+        self.answer(conn, answer);
     }
 
     fn unsubscribe_one(&mut self, key: SessionKey, path: &str) -> u8 {

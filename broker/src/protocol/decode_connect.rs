@@ -4,6 +4,9 @@ use mqtt_protocol_core::mqtt::packet::{Property, v3_1_1, v5_0};
 use super::decode::{forwardable, refused, texts_without_null, without_null};
 use super::{Connect, Login, Properties, Publish, Qos, Reason, Version, Will, topic};
 
+/// Least Maximum Packet Size of a client that can be answered at all: a CONNACK that refuses has 5 bytes.
+const SHORTEST: u32 = 5;
+
 /// Reads the body of a CONNECT of either version.
 pub(super) fn connect(body: &[u8]) -> Result<Connect, Reason> {
     // An old or foreign protocol gets an answer rather than silence [MQTT-3.1.2-2].
@@ -93,7 +96,7 @@ fn connect_v5(body: &[u8]) -> Result<Connect, Reason> {
             Property::ReceiveMaximum(count) if count.val() > 0 => {
                 connect.receive_maximum = count.val();
             }
-            Property::MaximumPacketSize(bytes) if bytes.val() > 0 => {
+            Property::MaximumPacketSize(bytes) if bytes.val() >= SHORTEST => {
                 connect.maximum_packet = bytes.val();
             }
             Property::TopicAliasMaximum(count) => connect.alias_maximum = count.val(),

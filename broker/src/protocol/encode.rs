@@ -65,8 +65,7 @@ impl Outgoing {
 
     /// Bytes of the whole packet.
     pub(crate) fn size(&self, version: Version) -> usize {
-        let remaining = self.remaining(version);
-        1 + varint_len(remaining) + remaining
+        whole(self.remaining(version))
     }
 }
 
@@ -194,6 +193,21 @@ impl Encoder {
     }
 }
 
+/// Bytes of a CONNACK of MQTT 5 that accepts, by the properties that `welcome` writes.
+pub(crate) fn welcome_size(assigned_id: Option<&str>) -> usize {
+    let properties = 3 + 3 + 5 + assigned_id.map_or(0, |id| 3 + id.len());
+    whole(2 + varint_len(properties) + properties)
+}
+
+/// Bytes of a SUBACK or UNSUBACK of MQTT 5 with so many codes.
+pub(crate) fn codes_size(codes: usize) -> usize {
+    whole(2 + 1 + codes)
+}
+
+fn whole(remaining: usize) -> usize {
+    1 + varint_len(remaining) + remaining
+}
+
 /// A user property, encoded.
 pub(crate) fn user_property(key: &str, value: &str) -> Vec<u8> {
     let mut bytes = BytesMut::with_capacity(5 + key.len() + value.len());
@@ -266,6 +280,25 @@ mod tests {
             Encoder(Version::V5).put(&mut out, &Action::Publish(outgoing.clone()));
             assert_eq!(&out[..], bytes, "{alias:?}");
             assert_eq!(outgoing.size(Version::V5), bytes.len(), "{alias:?}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_those_of_the_packets() {
+        let mut out = BytesMut::new();
+        for assigned_id in [None, Some("auto-1")] {
+            let limits = ConnackLimits { receive_maximum: 9, maximum_packet: 9, assigned_id };
+            Encoder(Version::V5).welcome(&mut out, true, &limits);
+            assert_eq!(out.split().len(), welcome_size(assigned_id));
+        }
+        for count in [1, 124, 125, 20_000] {
+            Encoder(Version::V5).codes(&mut out, 0x90, 1, &vec![0; count]);
+            assert_eq!(out.split().len(), codes_size(count));
         }
     }
 }

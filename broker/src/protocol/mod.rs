@@ -17,7 +17,9 @@ pub(crate) mod topic;
 use bytes::Bytes;
 
 pub(crate) use decode::Decoder;
-pub(crate) use encode::{Action, ConnackLimits, Encoder, Outgoing, user_property};
+pub(crate) use encode::{
+    Action, ConnackLimits, Encoder, Outgoing, codes_size, user_property, welcome_size,
+};
 pub(crate) use properties::{response_topic, without_user_properties};
 pub(crate) use reason::Reason;
 

@@ -25,6 +25,11 @@ pub(crate) const MOSQUITTO: &[Deviation] = &[
         does: "takes authentication data without a method",
     },
     Deviation {
+        case: "flow::a_client_may_take_very_little",
+        from: &[(V5, "3.1.2-24")],
+        does: "sends CONNACK and SUBACK of any size",
+    },
+    Deviation {
         case: "flow::a_smaller_maximum_counts_for_what_comes_again",
         from: &[(V5, "3.3.4-9")],
         does: "sends everything under way again at once, whatever the new Receive Maximum",

@@ -13,6 +13,7 @@ cases! {
     no_more_than_the_broker_takes: V311 "4.5.0-1", V5 "4.13.1-1";
     messages_that_are_too_large_count_as_sent: V5 "3.1.2-24 3.1.2-25";
     the_limit_itself_is_allowed: V5 "3.1.2-24";
+    a_client_may_take_very_little: V5 "3.1.2-24";
     no_answer_is_too_large:
         V5 "3.1.2-24 3.2.2-19 3.2.2-20 3.4.2-2 3.4.2-3 3.5.2-2 3.5.2-3 3.6.2-2 3.6.2-3 3.7.2-2 3.7.2-3
             3.9.2-1 3.9.2-2 3.11.2-1 3.11.2-2 3.14.2-3 3.14.2-4";
@@ -212,6 +213,23 @@ fn no_answer_is_too_large(server: &Server) {
         assert!(answer.size <= MOST as usize, "{answer:?}");
     }
     assert!(answers.len() >= 6, "{answers:?}");
+}
+
+fn a_client_may_take_very_little(server: &Server) {
+    // Accepted or not, nothing is ever larger than the client takes.
+    let list: Vec<_> = (0..60).map(|number| (server.topic(&number.to_string()), 0)).collect();
+    for most in [1, 4, 5, 15, 16, 17, 30, 64, 65] {
+        let connect = server.connect("tiny").with(wire::four(id::MAXIMUM_PACKET, most));
+        let mut client = server.say(&connect.bytes());
+        client.send(&wire::packet(0x82, &wire::subscribe(server.version, 1, &[], &list)));
+        client.send(&[0xE0, 0]);
+        while let Some(packet) = client.next() {
+            assert!(packet.size <= most as usize, "{packet:?} to one that takes {most}");
+            if packet.kind == kind::CONNACK && packet.code == 0x95 {
+                break;
+            }
+        }
+    }
 }
 
 fn packets_that_are_too_large_end_the_connection(server: &Server) {
