@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use mqtt_protocol_core::mqtt::packet::{Property, v3_1_1, v5_0};
 
@@ -70,10 +72,7 @@ fn connect_v311(body: &[u8]) -> Result<Connect, Reason> {
 }
 
 fn connect_v5(body: &[u8]) -> Result<Connect, Reason> {
-    let (packet, lone_password, rest) = parse_v5(body)?;
-    if !rest.is_empty() {
-        return Err(Reason::Malformed);
-    }
+    let (packet, lone_password) = parse_v5(body)?;
     login_without_null(packet.client_id(), packet.user_name())?;
     texts_without_null(packet.props())?;
     texts_without_null(packet.will_props())?;
@@ -127,21 +126,25 @@ fn login(user: Option<&str>, password: Option<&[u8]>) -> Login {
     Login { user: user.map(Into::into), password: password.map(Into::into) }
 }
 
-/// The packet, a password that has no user name, and what is behind it. The parser refuses such a password, which
-/// MQTT 5 allows; so it is taken off before, being the last field.
-fn parse_v5(body: &[u8]) -> Result<(v5_0::Connect, Option<&[u8]>, &[u8]), Reason> {
+/// The packet, and a password that has no user name. The parser refuses such a password, which MQTT 5 allows; so it is
+/// taken off before, being the last field.
+fn parse_v5(body: &[u8]) -> Result<(v5_0::Connect, Option<&[u8]>), Reason> {
     const FLAGS: usize = 7;
-    if body[FLAGS] & 0xC0 != 0x40 {
-        let (packet, used) = v5_0::Connect::parse(body).map_err(refused)?;
-        return Ok((packet, None, &body[used..]));
+    let alone = body[FLAGS] & 0xC0 == 0x40;
+    let mut before = Cow::Borrowed(body);
+    if alone {
+        before.to_mut()[FLAGS] &= !0x40;
     }
-    let mut before = body.to_vec();
-    before[FLAGS] &= !0x40;
     let (packet, used) = v5_0::Connect::parse(&before).map_err(refused)?;
-    let (&length, rest) = body[used..].split_first_chunk().ok_or(Reason::Malformed)?;
-    let length = usize::from(u16::from_be_bytes(length));
-    let (password, rest) = rest.split_at_checked(length).ok_or(Reason::Malformed)?;
-    Ok((packet, Some(password), rest))
+    let rest = &body[used..];
+    if !alone {
+        return if rest.is_empty() { Ok((packet, None)) } else { Err(Reason::Malformed) };
+    }
+    let (&length, password) = rest.split_first_chunk().ok_or(Reason::Malformed)?;
+    if password.len() != usize::from(u16::from_be_bytes(length)) {
+        return Err(Reason::Malformed);
+    }
+    Ok((packet, Some(password)))
 }
 
 fn login_without_null(client_id: &str, user_name: Option<&str>) -> Result<(), Reason> {

@@ -282,11 +282,6 @@ mod tests {
             assert_eq!(outgoing.size(Version::V5), bytes.len(), "{alias:?}");
         }
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
 
     #[test]
     fn sizes_are_those_of_the_packets() {
