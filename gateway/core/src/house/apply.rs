@@ -3,7 +3,7 @@
 use paxos::Voters;
 use wire::{GatewayId, Zone};
 
-use super::{Change, House, Member, Note, Outcome, Timer, Verdict, digest};
+use super::{Change, House, Member, Note, Outcome, Timer, Verdict, ZoneRow, digest};
 use crate::command::{Entry, Op, Origin, TimerName};
 use crate::mutant::mutant;
 
@@ -80,11 +80,13 @@ impl House {
 
     /// The fence of rule 3: only the current epoch's next proposal is applied.
     fn admit(&mut self, zone: &Zone, origin: &Origin, outcome: &mut Outcome) -> bool {
+        let is_next = |row: &ZoneRow| {
+            let epoch = row.epoch == origin.epoch || mutant!(OldEpochApplied);
+            let number = row.next == origin.number || mutant!(AnyNumberApplied);
+            epoch && number
+        };
         match self.zones.get_mut(zone) {
-            Some(row)
-                if (row.epoch == origin.epoch || mutant!(OldEpochApplied))
-                    && (row.next == origin.number || mutant!(AnyNumberApplied)) =>
-            {
+            Some(row) if is_next(row) => {
                 row.next += 1;
                 outcome.changes.push(Change::Zone(zone.clone(), *row));
                 true

@@ -109,7 +109,8 @@ impl Gateway {
         let before = core::mem::replace(&mut self.house, house);
         if mutant!(SeenNotInSnapshot) {
             self.house.seen = before.seen;
-        } else if mutant!(EpochsNotInSnapshot) {
+        }
+        if mutant!(EpochsNotInSnapshot) {
             self.house.zones = before.zones;
         }
         self.applied = id.slot;
