@@ -38,12 +38,14 @@ impl Disk {
             ballot: *ballot,
             value: value.clone(),
         };
+        let applied = self.accepted.range(..=self.chosen).rev();
+        let voters = applied.filter_map(|(_, (_, value))| value.voters()).next();
         Recovered {
             promised: self.promised,
             accepted: self.accepted.iter().map(entry).collect(),
             chosen: self.chosen,
             applied: self.chosen,
-            voters: founders.clone(),
+            voters: voters.unwrap_or(&founders).clone(),
             founders,
         }
     }

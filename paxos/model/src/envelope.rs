@@ -29,7 +29,7 @@ impl Envelope {
             Message::PreVote { .. } | Message::PreVoteAnswer { .. } | Message::Handover { .. } => {
                 false
             }
-            // Nobody is late by more than the bounds, so nobody asks.
+            // Nobody is late by more than the bounds, so nobody asks but whoever is to get a vote, in the beginning.
             Message::CatchUp { .. } | Message::Suffix { .. } => false,
             // Clients ask leaders themselves.
             Message::Propose { .. } | Message::Refuse { .. } => false,

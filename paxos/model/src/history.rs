@@ -36,6 +36,8 @@ pub(crate) struct Judged {
     pub(crate) request_chosen: bool,
     /// What one leader began is chosen in another's ballot.
     pub(crate) completed_by_another: bool,
+    /// A request is chosen behind a change of voters.
+    pub(crate) chosen_after_a_change: bool,
 }
 
 impl History {
@@ -77,6 +79,8 @@ impl History {
         let holds = |slot: Slot, value: &Value| values(slot).any(|(_, _, other)| *other == value);
         let mut reports = self.reported.iter();
         let requests = || chosen.iter().filter(|(_, _, value)| !value.requests().is_empty());
+        let change = chosen.iter().find(|(.., value)| value.voters().is_some());
+        let changed = change.map(|(slot, ..)| *slot);
         Judged {
             one_value: !self.torn && chosen.iter().all(same),
             reports_hold: reports
@@ -85,13 +89,23 @@ impl History {
             completed_by_another: requests().any(|(_, ballot, value)| {
                 value.requests().iter().all(|request| request.session.0 != ballot.replica.0)
             }),
+            chosen_after_a_change: requests()
+                .any(|(slot, ..)| changed.is_some_and(|at| at < *slot)),
             history: self,
         }
     }
 
-    /// Every value that a majority has accepted in one ballot.
+    /// Every value that a majority has accepted in one ballot: of those who vote in its slot.
     fn chosen(&self, founders: &Voters) -> Vec<(Slot, Ballot, &Value)> {
-        let majority = self.votes.iter().filter(|(_, votes)| votes.by.len() >= founders.majority());
-        majority.map(|((slot, ballot), votes)| (*slot, *ballot, &votes.value)).collect()
+        let mut chosen: Vec<(Slot, Ballot, &Value)> = Vec::new();
+        for ((slot, ballot), votes) in &self.votes {
+            let before = chosen.iter().rev().filter(|(at, ..)| at < slot);
+            let voters = before.filter_map(|(.., value)| value.voters()).next().unwrap_or(founders);
+            let count = voters.iter().filter(|id| votes.by.contains(id)).count();
+            if count >= voters.majority() {
+                chosen.push((*slot, *ballot, &votes.value));
+            }
+        }
+        chosen
     }
 }

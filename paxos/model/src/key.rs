@@ -7,17 +7,18 @@
 use std::fmt::Debug;
 
 /// Fields of a replica that nothing in the model depends on.
-const LEFT_OUT: [&str; 8] = [
+const LEFT_OUT: [&str; 9] = [
     // The same in all lives of a replica but for the seed, and its number is part of the name.
     "config", // They only decide how long to wait.
-    "random", "timer", "failures",
+    "random", "timer", "failures", "patience",
     // Whom to believe alive: read by timeouts, and by answers to pre-votes, which the model does without.
     "heard",
     // Whom to send requests or questions to: the model proposes to leaders only, and nobody asks.
     "leader",
     // When and whom to ask for what is missing: nobody is late by more than two windows, and time stands still.
     "catch_up",
-    // Who answered when and how far it is: a leader's doubts, and whether other voters would be ready.
+    // Who answered when and how far it is: a leader's doubts, and whether voters are ready, which all of them always
+    // are, as time stands still and nobody is late by more than two windows.
     "peers",
 ];
 

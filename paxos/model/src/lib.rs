@@ -30,8 +30,8 @@
 //!
 //! # What it does not show
 //!
-//! Liveness; more ballots, slots and crashes than the bounds allow; catch-up, snapshots, founding,
-//! other voters and trimmed logs. States are told apart by 64 bits: among ten million states two are taken for one
+//! Liveness; more ballots, slots, crashes and changes of voters than the bounds allow; catch-up, snapshots,
+//! founding and trimmed logs. States are told apart by 64 bits: among ten million states two are taken for one
 //! with a chance of about 1 in 400,000.
 
 mod bounds;

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use paxos_model::{Bounds, Broken, ONE_VALUE, Report, check, find};
+use paxos_model::{Bounds, Broken, ONE_VALUE, REPORTS_HOLD, Report, check, find};
 
 fn main() -> ExitCode {
     let mut passed = true;
@@ -13,11 +13,15 @@ fn main() -> ExitCode {
         show(&report);
         passed &= report.passes();
     }
-    for broken in [Broken::SentBeforeWritten, Broken::PromiseLost] {
-        let bounds = Bounds { window: 2, ..Bounds::three() }.broken(broken);
+    let three = || Bounds { window: 2, ..Bounds::three() };
+    for (bounds, claim) in [
+        (three().broken(Broken::SentBeforeWritten), ONE_VALUE),
+        (three().broken(Broken::PromiseLost), ONE_VALUE),
+        (Bounds::alone().broken(Broken::VotersForgotten), REPORTS_HOLD),
+    ] {
         println!("must fail: {bounds}");
-        let report = find(bounds, &[ONE_VALUE]);
-        let found = report.broken.iter().find(|found| found.what == ONE_VALUE);
+        let report = find(bounds, &[claim]);
+        let found = report.broken.iter().find(|found| found.what == claim);
         println!("  {report}: {}", if found.is_some() { "FOUND" } else { "NOT FOUND" });
         found.into_iter().flat_map(|found| &found.story).for_each(|line| println!("  {line}"));
         passed &= found.is_some();
@@ -26,11 +30,12 @@ fn main() -> ExitCode {
     if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn groups() -> [(&'static str, Bounds); 3] {
+fn groups() -> [(&'static str, Bounds); 4] {
     let three = Bounds::three;
     [
         ("a crash", Bounds { unwritten: 1, ..three() }),
         ("three ballots", Bounds { campaigns: vec![2, 1, 0], crashes: 0, ..three() }),
+        ("other voters", Bounds::change()),
         ("a window of two", Bounds { window: 2, ..three() }),
     ]
 }

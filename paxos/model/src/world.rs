@@ -33,6 +33,7 @@ struct Node {
     inbox: Vec<u32>,
     campaigns: u8,
     proposed: bool,
+    wished: bool,
 }
 
 /// Something that happens at the replica with this number.
@@ -55,6 +56,8 @@ pub(crate) enum Stimulus {
     Campaign,
     /// Its client's request.
     Propose,
+    /// The wish for other voters.
+    Wish,
     /// A message, by number.
     Receive(u32),
 }
@@ -163,9 +166,10 @@ impl Model for World {
                 replica,
                 disk,
                 unwritten: Vec::new(),
-                inbox: Vec::new(),
+                inbox: self.questions(id),
                 campaigns: 0,
                 proposed: false,
+                wished: false,
             })
         };
         let nodes = self.bounds.replicas().map(node).collect();
@@ -197,7 +201,7 @@ impl Model for World {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        vec![
+        let mut properties = vec![
             Property::always(ONE_VALUE, |world: &Self, state| world.judged(state).one_value),
             Property::always(REPORTS_HOLD, |world: &Self, state| world.judged(state).reports_hold),
             Property::always(PROMISES_KEPT, Self::keeps_promises),
@@ -214,6 +218,15 @@ impl Model for World {
                 "one leader's request is chosen in another's ballot",
                 |world: &Self, state| world.judged(state).completed_by_another,
             ),
-        ]
+        ];
+        if !self.bounds.wish.is_empty() {
+            properties.push(Property::sometimes(
+                "the new voters choose a request while an old leader leads",
+                |world: &Self, state| {
+                    world.judged(state).chosen_after_a_change && world.leaders(state) > 1
+                },
+            ));
+        }
+        properties
     }
 }

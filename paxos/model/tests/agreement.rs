@@ -17,6 +17,13 @@ fn a_crash_loses_nothing_that_was_agreed() {
 }
 
 #[test]
+fn voters_change_in_all_orders_though_majorities_share_nobody() {
+    let report = check(Bounds::change());
+    assert!(report.passes(), "{report}: {report:#?}");
+    assert!(report.states > 50_000, "{report}");
+}
+
+#[test]
 fn sending_before_the_write_is_found() {
     two_values_are_found(Broken::SentBeforeWritten);
 }

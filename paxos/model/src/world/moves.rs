@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use paxos::{Ballot, Input, Outgoing, Replica, ReplicaId, Slot};
+use paxos::{Ballot, Input, Message, Outgoing, Replica, ReplicaId, Slot};
 
 use super::{Action, Broken, Fact, Node, Outcome, State, Stimulus, Unwritten, World};
 use crate::envelope::Envelope;
@@ -35,6 +35,10 @@ impl World {
         let may_propose = !node.proposed && bounds.clients.contains(&id.0);
         if may_propose && self.replicas.get(node.replica).is_leading() {
             give(Stimulus::Propose);
+        }
+        let may_wish = !node.wished && !bounds.wish.is_empty() && id == ReplicaId(1);
+        if may_wish && self.replicas.get(node.replica).is_leading() {
+            give(Stimulus::Wish);
         }
     }
 
@@ -76,6 +80,7 @@ impl World {
         node.replica = outcome.replica;
         node.campaigns += u8::from(stimulus == Stimulus::Campaign);
         node.proposed |= stimulus == Stimulus::Propose;
+        node.wished |= stimulus == Stimulus::Wish;
         node.unwritten.extend(outcome.write.filter(|_| outcome.needs_write || waits && !early));
         self.sweep(&mut next.nodes[index(at)]);
     }
@@ -112,10 +117,21 @@ impl World {
             if self.bounds.broken == Some(Broken::PromiseLost) {
                 disk.promised = Ballot::ZERO;
             }
-            let recovered = disk.recovered(self.bounds.founders());
+            let mut recovered = disk.recovered(self.bounds.founders());
+            if self.bounds.broken == Some(Broken::VotersForgotten) {
+                recovered.voters = self.bounds.founders();
+            }
             let replica = start(id, &self.bounds, recovered);
             (self.disks.keep(format!("{disk:?}"), disk), self.keep_replica(replica))
         })
+    }
+
+    /// Whoever has no vote asks the first replica for the log, which learns of it by that if it leads.
+    pub(super) fn questions(&self, to: ReplicaId) -> Vec<u32> {
+        let message = || Message::CatchUp { from: Slot(1) };
+        let ask = |from| Envelope { from, to, message: message() };
+        let asked = self.bounds.strangers().filter(|_| to == ReplicaId(1)).map(ask);
+        asked.map(|each| self.envelopes.keep(format!("{each:?}"), each)).collect()
     }
 
     pub(super) fn keep_history(&self, history: History) -> u32 {
@@ -138,6 +154,7 @@ impl World {
         match stimulus {
             Stimulus::Campaign => Input::Campaign,
             Stimulus::Propose => Input::Propose(vec![request(id)]),
+            Stimulus::Wish => Input::ChangeVoters(self.bounds.wished()),
             Stimulus::Receive(number) => {
                 let envelope = self.envelopes.get(number);
                 Input::Message { from: envelope.from, message: envelope.message.clone() }

@@ -29,6 +29,7 @@ impl World {
         let input = match stimulus {
             Stimulus::Campaign => "'s election timer fires".to_owned(),
             Stimulus::Propose => "'s client asks".to_owned(),
+            Stimulus::Wish => format!(" is to get {} as voters", self.bounds.wished()),
             Stimulus::Receive(number) => format!(" receives {}", self.envelopes.get(number)),
         };
         let outcome = self.outcome(state.nodes[index(at)].replica, stimulus);
