@@ -1,7 +1,7 @@
 //! The core's simulator: one seed is one run of a broker with its clients, on one thread in virtual time.
 //!
-//! `plan.rs` is what a seed draws, `people.rs` and `acts.rs` the clients, `world.rs` the connections and the order of
-//! events, `router.rs` the router as the core may rely on it. `model.rs` goes in step with the core and says, as
+//! `plan.rs` is what a seed draws, `people.rs` and `acts.rs` the clients, `world.rs` the order of events,
+//! `arrive.rs` what reaches the broker, `hear.rs` what it says, `router.rs` the router as the core may rely on it. `model.rs` goes in step with the core and says, as
 //! plainly as it can be said, what the standard wants; it owes messages in `ledger.rs`. Claims are one function each,
 //! in `ledger.rs`, `sent.rs` and `rest.rs`, and are checked after every event. Then the faults stop, everyone with a
 //! session comes back, and everything owed has to arrive.
@@ -10,7 +10,9 @@
 //! `HEARTH_BROKER_SEED=<n>` plays one and prints what happened in it.
 
 mod acts;
+mod arrive;
 mod dice;
+mod hear;
 mod ledger;
 mod model;
 mod people;
