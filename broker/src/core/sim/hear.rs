@@ -177,8 +177,7 @@ impl World {
                 self.clients[client].received.insert(out.pid)
             }
         };
-        let (Some(app), Some((life, _))) = (app_of(&out.message.payload), self.model.current(id))
-        else {
+        let (Some(app), Some(life)) = (app_of(&out.message.payload), self.model.hearer(id)) else {
             return Ok(());
         };
         let zone = self.clients[client].persona.zone.is_some();

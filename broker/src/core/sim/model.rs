@@ -83,6 +83,8 @@ pub(super) struct Model {
     pub(super) lives: BTreeMap<LifeId, Life>,
     pub(super) of_client: BTreeMap<usize, LifeId>,
     pub(super) of_conn: BTreeMap<ConnId, LifeId>,
+    /// The same, also once the broker has ended the connection: a client still hears what is on its way to it.
+    heard_by: BTreeMap<ConnId, LifeId>,
     pub(super) retained: BTreeMap<String, Kept>,
     pub(super) ledger: Ledger,
     pub(super) zones: bool,
@@ -106,6 +108,7 @@ impl Model {
             None => self.begin(client, persona),
         };
         self.of_conn.insert(conn, id);
+        self.heard_by.insert(conn, id);
         if let Some(life) = self.lives.get_mut(&id) {
             (life.conn, life.expiry, life.will) = (Some(conn), connect.session_expiry, will);
             life.largest = connect.maximum_packet;
@@ -222,6 +225,7 @@ impl Model {
         }
         self.of_client.clear();
         self.of_conn.clear();
+        self.heard_by.clear();
         self.retained.clear();
     }
 
@@ -353,6 +357,11 @@ impl Model {
     pub(super) fn current(&mut self, conn: ConnId) -> Option<(LifeId, &mut Life)> {
         let id = *self.of_conn.get(&conn)?;
         self.lives.get_mut(&id).map(|life| (id, life))
+    }
+
+    /// Whose messages are on their way on a connection.
+    pub(super) fn hearer(&self, conn: ConnId) -> Option<LifeId> {
+        self.heard_by.get(&conn).copied()
     }
 }
 
