@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::model::App;
 use super::people::app_of;
 use super::world::World;
 use super::{Broken, broken};
@@ -81,7 +82,9 @@ impl World {
     }
 
     fn every_report_has_reached_its_zone(&self) -> Result<(), Broken> {
-        match self.zones.owed.iter().next() {
+        // One that is too large for its zone is refused, and nobody hears of it when its writer's session has ended.
+        let small = |(_, app): &(&u64, &App)| !self.told[app.0 as usize].0.large;
+        match self.zones.owed.iter().find(small) {
             Some(owed) if !self.core.zones.does_without() => {
                 broken("every_report_has_reached_its_zone", format!("stamp and message {owed:?}"))
             }

@@ -203,7 +203,10 @@ impl Zones {
                 format!("{to:?} has its acknowledgement, the zone has not had stamp {stamp}"),
             );
         }
-        if reason != Reason::Normal && !self.refused.contains(&stamp) {
+        // A repetition whose first copy has had its acknowledgement, which was lost on the way, is a new publish, and may
+        // find the zone full.
+        let repeated = reason == Reason::Quota && self.acked.contains(&stamp);
+        if reason != Reason::Normal && !self.refused.contains(&stamp) && !repeated {
             return broken(
                 "a_writer_is_refused_only_what_its_zone_cannot_take",
                 format!("{to:?} hears {reason:?} for stamp {stamp}"),
