@@ -174,7 +174,9 @@ impl World {
             }
             Qos::ExactlyOnce => {
                 self.acknowledge(id, Packet::Pubrec(out.pid, true));
-                self.clients[client].received.insert(out.pid)
+                // A client that never saw the CONNACK which told it that its session is new may still hold the id of an
+                // older message. No broker can know that, so what is sent for the first time counts as taken.
+                self.clients[client].received.insert(out.pid) || !out.dup
             }
         };
         let (Some(app), Some(life)) = (app_of(&out.message.payload), self.model.hearer(id)) else {
