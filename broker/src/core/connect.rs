@@ -168,6 +168,10 @@ impl Core {
         self.keep_awake(key);
         self.links.insert(conn, Link { session: Some(key), ..Link::default() });
         self.effects.wake.push(conn);
+        // The will of the connection before may have been one message too many.
+        if self.sessions.get(&key).is_some_and(|session| session.doomed) {
+            self.end_connection(conn, Reason::Quota);
+        }
     }
 
     /// Changes the session expiry with DISCONNECT; a session that was to end cannot be kept [MQTT-3.14.2-2].
