@@ -174,9 +174,8 @@ impl World {
             }
             Qos::ExactlyOnce => {
                 self.acknowledge(id, Packet::Pubrec(out.pid, true));
-                // A client that never saw the CONNACK which told it that its session is new may still hold the id of an
-                // older message. No broker can know that, so what is sent for the first time counts as taken.
-                self.clients[client].received.insert(out.pid) || !out.dup
+                let life = self.model.hearer(id);
+                self.clients[client].received.insert(out.pid, life) != Some(life)
             }
         };
         let (Some(app), Some(life)) = (app_of(&out.message.payload), self.model.hearer(id)) else {

@@ -1,10 +1,11 @@
 //! The clients: they keep what the standard makes them keep over a lost connection, and send it again.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 
 use super::dice::Dice;
+use super::model::LifeId;
 use super::model::{App, Told};
 use super::plan::{LARGE, Persona};
 use super::sent::Sent;
@@ -46,8 +47,9 @@ pub(super) struct Client {
     /// CONNACK has come.
     pub(super) up: bool,
     pub(super) sending: Vec<Sending>,
-    /// QoS 2 ids whose PUBREL has not come.
-    pub(super) received: BTreeSet<u16>,
+    /// QoS 2 ids whose PUBREL has not come, and of which session. A client that never saw the CONNACK which told it that
+    /// its session is new still holds those of the one before; no broker can know that, so they count for nothing.
+    pub(super) received: BTreeMap<u16, Option<LifeId>>,
     next_pid: u16,
 }
 
@@ -81,7 +83,7 @@ impl Client {
             conn: None,
             up: false,
             sending: Vec::new(),
-            received: BTreeSet::new(),
+            received: BTreeMap::new(),
             next_pid: 0,
         }
     }
