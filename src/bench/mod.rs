@@ -1,5 +1,6 @@
-//! `hearth bench`: what a home of our own achieves on this machine.
+//! `hearth bench`: what a home of our own, and its broker, achieve on this machine.
 
+mod broker;
 mod failover;
 mod relay;
 mod set;
@@ -19,7 +20,8 @@ const EXAMPLES: &str = "\
 Examples:
   hearth bench failover                     kill the owner of a zone, 20 times
   hearth bench failover --how cut --trials 5
-  hearth bench set --clients 1,64 --seconds 10";
+  hearth bench set --clients 1,64 --seconds 10
+  hearth bench broker                       the broker beside mosquitto and stock rumqttd";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -34,22 +36,27 @@ enum What {
     Failover(failover::FailoverArgs),
     /// Agreed writes per second, and how long one takes
     Set(set::SetArgs),
+    /// The broker beside others: throughput, round trips, idle connections, wills
+    Broker(broker::BrokerArgs),
 }
 
 /// Measures until the end, Ctrl-C or SIGTERM; either way no process is left behind.
 pub(crate) async fn bench(globals: &Globals, args: BenchArgs) -> Outcome {
-    let folder = tempfile::TempDir::with_prefix("hearth-bench-")?;
-    let blueprint = Blueprint::new(globals, settings(globals, folder.path())?);
-    let story = Story::new(true);
-    let measured = async {
-        match args.what {
-            What::Failover(args) => failover::failover(globals, args, blueprint, &story).await,
-            What::Set(args) => set::set(globals, args, blueprint, &story).await,
-        }
-    };
     tokio::select! {
-        outcome = measured => outcome,
+        outcome = measure(globals, args.what) => outcome,
         () = stop::requested(globals) => Err(Failure::failed("stopped before the end")),
+    }
+}
+
+async fn measure(globals: &Globals, what: What) -> Outcome {
+    let folder = tempfile::TempDir::with_prefix("hearth-bench-")?;
+    let blueprint =
+        || -> Outcome<Blueprint> { Ok(Blueprint::new(globals, settings(globals, folder.path())?)) };
+    let story = Story::new(true);
+    match what {
+        What::Failover(args) => failover::failover(globals, args, blueprint()?, &story).await,
+        What::Set(args) => set::set(globals, args, blueprint()?, &story).await,
+        What::Broker(args) => broker::broker(globals, args).await,
     }
 }
 
