@@ -124,6 +124,8 @@ mod list {
         CachedBeforeWritten = 1,
         /// a state is published before it is in the tables
         PublishedBeforeWritten = 1,
+        /// an owner begins before all that was agreed before its epoch is in its tables
+        BegunBeforeWritten = 10,
         /// a cache keeps what another owner changed since
         CacheKept = 10,
         /// a request that is refused gets no answer

@@ -153,10 +153,18 @@ impl Gateway {
         // earlier life may have used them.
         let mine =
             row.owner == self.settings.id && (self.has_joined() || mutant!(OpenedBeforeJoined));
-        if mine {
+        let begins = mine && (self.is_in_the_tables(row.epoch) || mutant!(BegunBeforeWritten));
+        if begins {
             self.zones.insert(zone.clone(), Owned::new(row.epoch, row.next));
         }
-        mine
+        begins
+    }
+
+    /// Whether the tables hold the entry that began an epoch, and so whatever was acknowledged before it. The
+    /// house is ahead of them: a gateway that catches up would answer with what it has written so far.
+    fn is_in_the_tables(&self, epoch: Epoch) -> bool {
+        let next = self.unsettled.iter().find_map(|entry| entry.outcome.moved.first());
+        next.is_none_or(|moved| epoch < moved.epoch)
     }
 
     pub(crate) fn is_current(&self, session: &Session, generation: u64) -> bool {

@@ -182,6 +182,29 @@ fn an_owner_that_opens_late_what_is_not_its_own_any_more_tells_nothing_outdated(
 }
 
 #[test]
+fn an_owner_whose_disk_is_behind_answers_when_it_has_caught_up() {
+    for seed in 0..20 {
+        let mut world = World::new(seed, 3, 0, |_| {});
+        world.furnish(&["a/x", "b/x", "c/x", "d/x"]);
+        let (owner, place) = if world.leader() == Some(1) { (2, "d/x") } else { (1, "a/x") };
+        // Its zone moves away and, once it is heard again, comes home: it learns of both at once.
+        world.mute(owner);
+        for _ in 0..100 {
+            world.report(place);
+            world.run(10);
+        }
+        world.plan.storage.write = 150 * MS;
+        world.unmute((GatewayId(owner), world.nodes[&GatewayId(owner)].life().1));
+        for _ in 0..200 {
+            world.get(place);
+            world.report(place);
+            world.run(10);
+        }
+        assert_eq!(world.server(&place[..1]), Some(owner), "it is at home");
+    }
+}
+
+#[test]
 fn a_query_tells_both_registers() {
     let mut world = World::new(6, 3, 0, |_| {});
     world.furnish(&["a/x"]);
