@@ -312,8 +312,9 @@ impl World {
 
     pub(crate) fn unmute(&mut self, life: Life) {
         let node = &self.nodes[&life.0];
-        let connected = node.is(life) && node.cut.is_none();
-        if self.muted.remove(&life.0) && connected {
+        let connected = node.cut.is_none();
+        // That of an earlier life ended with it.
+        if node.is(life) && self.muted.remove(&life.0) && connected {
             // A connection that lost something is not used any more.
             self.after(0, Event::Input(life, Input::Links { up: false }));
             self.soon(Event::Input(life, Input::Links { up: true }));
