@@ -140,7 +140,7 @@ impl Network {
 impl Storage {
     fn draw(dice: &mut Dice) -> Self {
         Self {
-            write: dice.pick(&[200, 4000, 20_000]),
+            write: dice.pick(&[200, 4000, 20_000, 100_000]),
             slow: dice.pick(&[0, 0, 0, 1]),
             deadly: dice.pick(&[0, 0, 0, 1]),
             failing: dice.pick(&[0, 0, 0, 1]),
