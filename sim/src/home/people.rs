@@ -186,9 +186,13 @@ impl World {
         let Some(said) = self.people.said.get_mut(&stamp) else { return };
         said.acknowledged = true;
         let (place, operation) = (said.place.clone(), said.operation);
-        let seq = said
-            .value
-            .and_then(|value| self.watch.seqs.get(&(said.question.is_some(), value)).copied());
+        // Of a request that was refused, another copy may have been agreed; this one tells nothing of it.
+        let answers =
+            said.question.iter().flat_map(|question| &self.people.asked[question].answers);
+        let refused = answers.into_iter().any(|answer| answer.failure().is_some());
+        let value = said.value.filter(|_| !refused);
+        let seq =
+            value.and_then(|value| self.watch.seqs.get(&(said.question.is_some(), value)).copied());
         let returned = operation.filter(|_| said.question.is_none());
         if let Some(at) = returned {
             self.people.operations[at].returned.get_or_insert(self.now);
