@@ -106,7 +106,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Binary<S> {
                 }
                 // The library answers pings by itself.
                 Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
-                Some(Ok(Message::Close(_))) | None => return Poll::Ready(Ok(())),
+                Some(Ok(Message::Close(_))) => {
+                    // The library has the answer ready. Whoever does not read it is not waited for.
+                    let _ = Pin::new(&mut self.socket).poll_flush(cx);
+                    return Poll::Ready(Ok(()));
+                }
+                None => return Poll::Ready(Ok(())),
                 Some(Err(error)) => return Poll::Ready(Err(broken(error))),
             }
         }

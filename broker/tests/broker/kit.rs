@@ -10,7 +10,7 @@ use std::time::Duration;
 pub(crate) use crate::running::{Running, settings, start_with};
 
 /// Nothing here takes as long; whoever waits longer waits for something that does not come.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) fn start() -> Running {
     start_with(settings())

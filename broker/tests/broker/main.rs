@@ -10,5 +10,7 @@ mod programs;
 mod retained;
 mod sessions;
 mod transport;
+mod web;
+mod websocket;
 mod wills;
 mod zones;

@@ -1,4 +1,4 @@
-//! TLS and WebSocket, certificates, and how many may come.
+//! TLS, certificates, and how many may come.
 
 #![allow(clippy::unwrap_used, reason = "a failed expectation is the test's result")]
 
@@ -15,13 +15,13 @@ use tempfile::TempDir;
 use crate::kit::{Client, Running, settings, start_with};
 
 /// A folder with an authority, a server's certificate, and clients' ones.
-struct Papers {
+pub(crate) struct Papers {
     folder: TempDir,
     authority: CertifiedIssuer<'static, KeyPair>,
 }
 
 impl Papers {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut params = CertificateParams::new([]).unwrap();
         params.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
@@ -44,11 +44,11 @@ impl Papers {
         fs::write(self.path(&format!("{file}.key")), key.serialize_pem()).unwrap();
     }
 
-    fn path(&self, file: &str) -> PathBuf {
+    pub(crate) fn path(&self, file: &str) -> PathBuf {
         self.folder.path().join(file)
     }
 
-    fn tls(&self) -> Tls {
+    pub(crate) fn tls(&self) -> Tls {
         Tls {
             bind: Some("127.0.0.1:0".to_owned()),
             certificate: self.path("server.crt"),
@@ -59,7 +59,7 @@ impl Papers {
     }
 }
 
-fn port(broker: &Running, speaks: &str) -> u16 {
+pub(crate) fn port(broker: &Running, speaks: &str) -> u16 {
     broker.ports.iter().find(|(_, is)| *is == speaks).unwrap().0.port()
 }
 
@@ -166,109 +166,6 @@ fn certificates_are_loaded_anew_and_a_broken_file_changes_nothing() {
     fs::write(papers.path("server.crt"), "nonsense").unwrap();
     let error = broker.reloader.reload().unwrap_err().to_string();
     assert!(error.contains("no certificate in it"), "{error}");
-}
-
-/// A WebSocket client that speaks bytes.
-struct Web(TcpStream);
-
-impl Web {
-    fn ask(broker: &Running, headers: &str) -> (Self, String) {
-        let mut stream = TcpStream::connect(("127.0.0.1", port(broker, "ws"))).unwrap();
-        write!(
-            stream,
-            "GET /mqtt HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}\r\n"
-        )
-        .unwrap();
-        let mut head = Vec::new();
-        let mut byte = [0];
-        while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|read| read == 1) {
-            head.push(byte[0]);
-        }
-        (Self(stream), String::from_utf8(head).unwrap())
-    }
-
-    fn connect(broker: &Running) -> Self {
-        let (web, head) = Self::ask(broker, "Sec-WebSocket-Protocol: mqttv3.1, mqtt\r\n");
-        assert!(head.starts_with("HTTP/1.1 101"), "{head}");
-        assert!(head.to_lowercase().contains("sec-websocket-protocol: mqtt\r\n"), "{head}");
-        web
-    }
-
-    /// Sends one masked frame; the mask is 0, so the bytes stay as they are.
-    fn frame(&mut self, kind: u8, bytes: &[u8]) {
-        let length = u8::try_from(bytes.len()).ok().filter(|length| *length < 126).unwrap();
-        self.0.write_all(&[&[0x80 | kind, 0x80 | length, 0, 0, 0, 0][..], bytes].concat()).unwrap();
-    }
-
-    /// The payload of the next binary frame; `None` at the end.
-    fn next(&mut self) -> Option<Vec<u8>> {
-        let mut head = [0; 2];
-        self.0.read_exact(&mut head).ok()?;
-        assert!(head[1] < 126, "a short frame");
-        let mut bytes = vec![0; usize::from(head[1])];
-        self.0.read_exact(&mut bytes).ok()?;
-        match head[0] & 15 {
-            2 => Some(bytes),
-            8 => None,
-            other => panic!("frame of kind {other}"),
-        }
-    }
-}
-
-fn with_websocket() -> Running {
-    let websocket = Some(WebSocket { bind: "127.0.0.1:0".to_owned(), tls: false });
-    start_with(Settings { websocket, ..settings() })
-}
-
-#[test]
-fn packets_span_frames_and_frames_hold_packets() {
-    let broker = with_websocket();
-    let mut web = Web::connect(&broker);
-    for byte in broker.v5("web").packet() {
-        web.frame(2, &[byte]);
-    }
-    assert_eq!(web.next().unwrap()[0], 0x20, "CONNACK");
-    web.frame(2, &[0xC0, 0, 0xC0, 0, 0xC0]);
-    web.frame(2, &[0]);
-    let mut pongs = Vec::new();
-    while pongs.len() < 6 {
-        pongs.extend(web.next().unwrap());
-    }
-    assert_eq!(pongs, [0xD0, 0].repeat(3));
-    web.frame(2, &[0xE0, 0]);
-    assert_eq!(web.next(), None);
-}
-
-#[test]
-fn a_text_frame_ends_the_connection() {
-    let broker = with_websocket();
-    let mut watcher = broker.v5("watcher").connect();
-    watcher.subscribe("gone", 0);
-    let mut web = Web::connect(&broker);
-    web.frame(2, &broker.v5("web").will("gone", "x").packet());
-    web.next().unwrap();
-    web.frame(1, &[0xC0, 0]);
-    assert_eq!(watcher.got().topic, "gone", "as if it had been lost");
-}
-
-#[test]
-fn an_upgrade_that_is_not_for_mqtt_or_comes_from_a_strange_page_is_refused() {
-    let broker = with_websocket();
-    let refused = |headers: &str| Web::ask(&broker, headers).1;
-    assert!(refused("").starts_with("HTTP/1.1 400"));
-    assert!(refused("Sec-WebSocket-Protocol: chat\r\n").starts_with("HTTP/1.1 400"));
-    let mqtt = "Sec-WebSocket-Protocol: mqtt\r\n";
-    for (origin, status) in [
-        ("http://evil.example", "403"),
-        ("http://localhost.evil.example", "403"),
-        ("null", "403"),
-        ("http://localhost:8080", "101"),
-        ("http://127.0.0.1", "101"),
-    ] {
-        let answer = refused(&format!("{mqtt}Origin: {origin}\r\n"));
-        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{origin}: {answer}");
-    }
 }
 
 #[test]

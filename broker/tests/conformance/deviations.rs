@@ -145,6 +145,26 @@ pub(crate) const MOSQUITTO: &[Deviation] = &[
         does: "delivers by any one of the subscriptions",
     },
     Deviation {
+        case: "websocket::a_text_frame_ends_the_connection",
+        from: &[(V311, "6.0.0-1"), (V5, "6.0.0-1")],
+        does: "takes text frames like binary ones",
+    },
+    Deviation {
+        case: "websocket::the_subprotocol_is_mqtt",
+        from: &[(V311, "6.0.0-4"), (V5, "6.0.0-4")],
+        does: "answers mqttv3.1 to whoever offers that too",
+    },
+    Deviation {
+        case: "websocket::what_is_no_frame_of_a_client_ends_the_connection",
+        from: &[(V311, ""), (V5, "")],
+        does: "goes on behind some such frames",
+    },
+    Deviation {
+        case: "websocket::whoever_does_not_ask_for_mqtt_is_not_served",
+        from: &[(V311, ""), (V5, "")],
+        does: "serves who offers no subprotocol",
+    },
+    Deviation {
         case: "will::a_clean_start_ends_the_session_and_brings_the_will",
         from: &[(V5, "3.1.2-8")],
         does: "forgets the will with the session",

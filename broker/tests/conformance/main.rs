@@ -11,6 +11,8 @@
 
 #[path = "../broker/running.rs"]
 mod running;
+#[path = "../broker/web.rs"]
+mod web;
 
 mod case;
 mod client;
@@ -37,11 +39,13 @@ mod shared;
 mod strings;
 mod subscribe;
 mod topics;
+mod websocket;
 mod will;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
+use broker::{Settings, WebSocket};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 use case::{Case, Version};
@@ -50,6 +54,7 @@ use server::{Kind, Mosquitto, Server};
 /// Cases at a time. 32: nearly all of them wait nearly all of the time, some for seconds.
 const AT_A_TIME: usize = 32;
 
+/// What is spoken on the plain port.
 const CHAPTERS: &[&[Case]] = &[
     alias::CASES,
     connect::CASES,
@@ -74,18 +79,23 @@ const CHAPTERS: &[&[Case]] = &[
 fn main() -> ExitCode {
     let mut args = Arguments::from_args();
     args.test_threads.get_or_insert(AT_A_TIME);
-    let cases = CHAPTERS.concat();
+    let (plain, websocket) = (CHAPTERS.concat(), websocket::CASES);
+    let cases = [&plain, websocket].concat();
     if std::env::var_os("CONFORMANCE_TABLE").is_some() {
         statements::print(Version::V311, &cases);
         statements::print(Version::V5, &cases);
         return ExitCode::SUCCESS;
     }
     let mut trials = tables(&cases);
-    let ours = running::start_with(running::settings());
-    trials.extend(trials_against(Kind::Hearth, ours.addr, &cases));
+    let ours = ours();
+    for (addr, speaks) in &ours.ports {
+        let cases = if *speaks == "ws" { websocket } else { &plain };
+        trials.extend(trials_against(Kind::Hearth, *addr, cases));
+    }
     let mosquitto = mosquitto();
     if let Some(mosquitto) = &mosquitto {
-        trials.extend(trials_against(Kind::Mosquitto, mosquitto.addr, &cases));
+        trials.extend(trials_against(Kind::Mosquitto, mosquitto.addr, &plain));
+        trials.extend(trials_against(Kind::Mosquitto, mosquitto.web, websocket));
     }
     // A case that mosquitto fails as expected should not be seen panicking.
     std::panic::set_hook(Box::new(|info| {
@@ -95,6 +105,11 @@ fn main() -> ExitCode {
             .with_borrow_mut(|words| *words = format!("{}: {said}", place.unwrap_or_default()));
     }));
     libtest_mimic::run(&args, trials).exit_code()
+}
+
+fn ours() -> running::Running {
+    let websocket = Some(WebSocket { bind: "127.0.0.1:0".to_owned(), tls: false });
+    running::start_with(Settings { websocket, ..running::settings() })
 }
 
 /// mosquitto, which only a machine that is not in charge of a release may lack.

@@ -126,6 +126,8 @@ impl Own {
 /// A mosquitto of this test program's own.
 pub(crate) struct Mosquitto {
     pub(crate) addr: SocketAddr,
+    /// Its port for WebSocket.
+    pub(crate) web: SocketAddr,
     child: Child,
     config: PathBuf,
 }
@@ -146,13 +148,16 @@ impl Mosquitto {
     }
 
     fn try_start(more: &str) -> std::io::Result<Option<Self>> {
-        let addr = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        let free = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr();
+        let (addr, web) = (free()?, free()?);
         let config = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
             .join(format!("mosquitto-{}.conf", addr.port()));
         write!(
             std::fs::File::create(&config)?,
-            "listener {} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\n{more}\n",
-            addr.port()
+            "listener {} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\n{more}\n\
+             listener {} 127.0.0.1\nprotocol websockets\n",
+            addr.port(),
+            web.port(),
         )?;
         let spawn = |program: &str| {
             let mut command = Command::new(program);
@@ -160,10 +165,10 @@ impl Mosquitto {
         };
         // Where only root has /usr/sbin in the path.
         let child = spawn("mosquitto").or_else(|_| spawn("/usr/sbin/mosquitto"))?;
-        let mut mosquitto = Self { addr, child, config };
+        let mut mosquitto = Self { addr, web, child, config };
         let began = Instant::now();
         while began.elapsed() < PATIENCE && mosquitto.child.try_wait()?.is_none() {
-            if TcpStream::connect(addr).is_ok() {
+            if [addr, web].iter().all(|addr| TcpStream::connect(addr).is_ok()) {
                 return Ok(Some(mosquitto));
             }
             std::thread::sleep(Duration::from_millis(5));
