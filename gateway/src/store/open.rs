@@ -10,7 +10,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use wire::{GatewayId, Site, UnixMillis};
 
 use super::StoreError;
-use super::disk::{self, Disk};
+use super::disk::{self, Disk, Found};
 use super::read::unsigned;
 use super::sums;
 
@@ -72,8 +72,8 @@ pub(super) fn open(
     let wal_pages = prepare(&mut connection).map_err(failed)?;
     migrate(&mut connection, version, (site, gateway)).map_err(failed)?;
     own(&connection, path, (site, gateway))?;
-    let incarnation = begin_life(&mut connection, now).map_err(failed)?;
     let disk = disk::identify(&connection, path, gateway, version == 0)?;
+    let incarnation = begin_life(&mut connection, now, disk).map_err(failed)?;
     if new {
         make_lasting(path)?;
     }
@@ -186,11 +186,18 @@ fn own(
 }
 
 /// Every life has a higher number than the one before, also when the clock was set back.
-fn begin_life(connection: &mut Connection, now: UnixMillis) -> rusqlite::Result<u64> {
+///
+/// A file that was put back does not know of the lives that came after it. Where the clock does not tell them apart
+/// either, a part of the file's new number does: it leaves some minutes of room for them.
+fn begin_life(connection: &mut Connection, now: UnixMillis, disk: Disk) -> rusqlite::Result<u64> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let last =
         transaction.query_row("SELECT incarnation FROM replica", [], |row| unsigned(row, 0))?;
-    let incarnation = now.0.max(last.saturating_add(1));
+    let unknown = match disk.found {
+        Found::Copied { .. } => 0x1000 | disk.number & 0xf_ffff,
+        Found::New | Found::Known | Found::Moved => 0,
+    };
+    let incarnation = now.0.max(last.saturating_add(1 + unknown));
     let sql = "UPDATE replica SET incarnation = ?1,
         sum = hearth_sum(id, site, gateway, ?1, applied, disk, inode, born)";
     transaction.execute(sql, [incarnation.cast_signed()])?;
