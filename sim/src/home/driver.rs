@@ -7,6 +7,7 @@ use wire::GatewayId;
 use super::broker::{Life, Request};
 use super::claims;
 use super::hearing::{self, Kind};
+use super::plan::Late;
 use super::world::{Event, MS, World};
 
 /// How a write ends.
@@ -220,6 +221,10 @@ impl World {
         if node.cut.is_some() {
             let down = Input::Down { session, generation };
             return self.after(200 * MS, Event::Input(life, down));
+        }
+        if matches!(session, Session::Query(_)) && self.is_late(Late::Query) {
+            let time = self.now + self.lateness();
+            self.hold_up((life, session.clone(), false), time);
         }
         self.on(life, session, generation, Request::Open);
     }

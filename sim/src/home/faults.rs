@@ -417,6 +417,8 @@ impl World {
             let node = self.node(id);
             if let Some(backup) = node.backup.take() {
                 node.disk = backup;
+                // As the store numbers the lives of a file that was put back.
+                node.disk.incarnation += 0x1000 | number & 0xf_ffff;
                 node.disk.number = number;
             }
             self.summary.home.old_disks += 1;

@@ -1,6 +1,7 @@
 //! Messages between gateways: they are lost, late, repeated and overtaken, and old ones come again.
 
 use gateway_core::Input;
+use gateway_core::command::{Entry, Op};
 use gateway_core::peer::PeerMessage;
 use paxos::{Message, ReplicaId};
 use wire::GatewayId;
@@ -8,7 +9,8 @@ use wire::GatewayId;
 use super::broker::Life;
 use super::claims;
 use super::hearing;
-use super::world::{Event, World};
+use super::plan::Late;
+use super::world::{Event, MS, World};
 
 /// How many old messages are remembered, to be delivered long after.
 const ATTIC: usize = 24;
@@ -32,6 +34,7 @@ impl World {
             parcel.message,
             PeerMessage::Paxos(Message::Promise { .. } | Message::Accepted { .. })
         );
+        let moves = takes_a_zone(&parcel.message);
         self.remember(&parcel);
         let lost = !self.calm && self.dice.chance(self.plan.network.loss);
         if lost || !self.hears(&parcel) {
@@ -42,24 +45,39 @@ impl World {
         if fateful {
             self.perhaps_the_last_act(life);
         }
+        if moves && !self.calm && self.dice.chance(self.plan.last_move) {
+            self.after(0, Event::Die(life));
+        }
     }
 
     fn post(&mut self, parcel: Parcel) {
         let broker = self.broker.incarnation;
         if !self.calm && self.dice.chance(self.plan.network.duplicate) {
             self.summary.duplicates += 1;
-            let delay = self.delay();
+            let delay = self.delay(&parcel);
             self.after(delay, Event::Peer(broker, parcel.clone()));
         }
-        let delay = self.delay();
+        let delay = self.delay(&parcel);
         self.after(delay, Event::Peer(broker, parcel));
     }
 
-    fn delay(&mut self) -> u64 {
+    fn delay(&mut self, parcel: &Parcel) -> u64 {
+        if kind(&parcel.message).is_some_and(|kind| self.is_late(kind)) {
+            return self.lateness();
+        }
         if !self.calm && self.dice.chance(self.plan.network.straggle) {
             return self.dice.tail(1000, 5_000_000);
         }
         self.dice.between(1, self.plan.network.delay)
+    }
+
+    /// Whether one of a kind is late.
+    pub(crate) fn is_late(&mut self, kind: Late) -> bool {
+        !self.calm && self.plan.network.late == Some(kind) && self.dice.chance(30)
+    }
+
+    pub(crate) fn lateness(&mut self) -> u64 {
+        self.dice.between(20, 1000) * MS
     }
 
     pub(crate) fn hear(&mut self, broker: u64, parcel: Parcel) {
@@ -103,4 +121,23 @@ impl World {
             self.soon(Event::Peer(broker, parcel));
         }
     }
+}
+
+fn kind(message: &PeerMessage) -> Option<Late> {
+    match message {
+        PeerMessage::LeaseGrant { .. } => Some(Late::Grant),
+        PeerMessage::EpochAnswer { .. } => Some(Late::EpochAnswer),
+        PeerMessage::Paxos(Message::Propose { .. }) => Some(Late::Proposal),
+        PeerMessage::Paxos(Message::Accept { .. }) => Some(Late::Accept),
+        _ => None,
+    }
+}
+
+/// Whether somebody who may live is to lose a zone.
+fn takes_a_zone(message: &PeerMessage) -> bool {
+    let PeerMessage::Paxos(Message::Accept { value, .. }) = message else { return false };
+    value.requests().iter().any(|request| {
+        let entry = Entry::decode(&request.payload);
+        entry.is_ok_and(|entry| matches!(entry.op, Op::Dead { .. } | Op::Return { .. }))
+    })
 }

@@ -19,6 +19,8 @@ pub(crate) struct Plan {
     pub(crate) talk_every: u64,
     /// Percent of promises, acceptances and acknowledgements that are their sender's last act.
     pub(crate) last_act: u64,
+    /// The same of proposals that take a zone from somebody.
+    pub(crate) last_move: u64,
     /// Whether clocks run at different speeds, up to what `Timing::drift_percent` allows.
     pub(crate) drift: bool,
     /// Devices that a gateway caches.
@@ -40,6 +42,23 @@ pub(crate) struct Network {
     pub(crate) straggle: u64,
     /// Percent of what goes over a session that is held up, and with it all that follows on it.
     pub(crate) stall: u64,
+    /// What is often up to a second late, because being late is how it could do harm.
+    pub(crate) late: Option<Late>,
+}
+
+/// A kind of message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Late {
+    /// That a lease is granted.
+    Grant,
+    /// Whether a zone is still its owner's.
+    EpochAnswer,
+    /// What is to be agreed, on its way to the leader.
+    Proposal,
+    /// The leader's request to accept something.
+    Accept,
+    /// The packet that opens the session for queries of a zone.
+    Query,
 }
 
 #[derive(Clone, Debug)]
@@ -64,7 +83,14 @@ impl Plan {
             serving,
             standbys,
             trouble: 0,
-            network: Network { delay: 2000, loss: 0, duplicate: 0, straggle: 0, stall: 0 },
+            network: Network {
+                delay: 2000,
+                loss: 0,
+                duplicate: 0,
+                straggle: 0,
+                stall: 0,
+                late: None,
+            },
             storage: Storage {
                 write: 4000,
                 slow: 0,
@@ -77,6 +103,7 @@ impl Plan {
             faults: Vec::new(),
             talk_every: u64::MAX >> 1,
             last_act: 0,
+            last_move: 0,
             drift: false,
             cache: 2,
             door_closes_after: None,
@@ -106,6 +133,7 @@ impl Plan {
             faults,
             talk_every: dice.between(4, 40) * 1000,
             last_act: dice.pick(&[0, 0, 0, 1, 3]),
+            last_move: dice.pick(&[0, 0, 10, 40]),
             drift: dice.chance(50),
             cache: dice.pick(&[0, 1, 2, 8]),
             door_closes_after: dice.pick(&[None, Some(0), Some(100)]),
@@ -125,6 +153,11 @@ fn size(dice: &mut Dice) -> (u8, u8) {
     }
 }
 
+impl Late {
+    const ALL: [Self; 5] =
+        [Self::Grant, Self::EpochAnswer, Self::Proposal, Self::Accept, Self::Query];
+}
+
 impl Network {
     fn draw(dice: &mut Dice) -> Self {
         Self {
@@ -133,6 +166,7 @@ impl Network {
             duplicate: dice.pick(&[0, 5, 20]),
             straggle: dice.pick(&[0, 0, 2, 5]),
             stall: dice.pick(&[0, 0, 0, 1, 3]),
+            late: dice.chance(50).then(|| dice.pick(&Late::ALL)),
         }
     }
 }

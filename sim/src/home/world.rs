@@ -317,6 +317,12 @@ impl World {
         self.at(time, event);
     }
 
+    /// Nothing of a lane arrives before that time.
+    pub(crate) fn hold_up(&mut self, lane: (Life, Session, bool), time: u64) {
+        let last = self.lanes.entry(lane).or_default();
+        *last = (*last).max(time);
+    }
+
     /// What was held up arrives now, in its order.
     pub(crate) fn deliver_what_is_late(&mut self) {
         let carried =
