@@ -160,6 +160,7 @@ impl Gateway {
         match event {
             Event::Leading { .. } => {
                 self.leases.began_to_lead(self.now.moment);
+                self.give_up_wish(out);
                 self.forget_vain_moves();
                 // Phase 1 told it what it had missed; a leader has nobody to catch up with, and is
                 // not told when it has.
@@ -170,6 +171,7 @@ impl Gateway {
             }
             Event::Following { leader, .. } => {
                 self.duties.lease = Moment(0);
+                self.give_up_wish(out);
                 self.tell(out, format!("Gateway {me} follows gateway {leader}."));
             }
             Event::CatchingUp { from, to } => {

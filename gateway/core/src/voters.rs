@@ -134,6 +134,17 @@ impl Gateway {
         }
     }
 
+    /// The leadership that was asked is over. Its wish must not keep leases from anybody in another one.
+    pub(crate) fn give_up_wish(&mut self, out: &mut Step) {
+        let Some(wish) = self.wish.take() else { return };
+        let why = if wish.waits {
+            refusal(NoChange::NotLeading)
+        } else {
+            "leadership has changed meanwhile; the change may be agreed yet: ask who votes"
+        };
+        self.answer(&wish.reply, Answer::error(why), out);
+    }
+
     pub(crate) fn voter_chores(&mut self, out: &mut Step) {
         let now = self.now.moment;
         if let Some(wish) = self.wish.take_if(|wish| now >= wish.until) {
