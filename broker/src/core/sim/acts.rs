@@ -4,6 +4,7 @@ use super::Broken;
 use super::model::{App, LifeId, Told};
 use super::people::{Up, delay};
 use super::plan::{TOPICS, WILL_TOPIC};
+use super::sent::UnderWay;
 use super::world::{Event, World};
 use crate::message::ConnId;
 use crate::protocol::{Filter, Packet, Qos, RetainHandling, Version};
@@ -234,6 +235,11 @@ impl World {
                     conn.sent.done(*pid);
                 }
                 let done = self.handshakes.done(life, *pid);
+                let qos = match packet {
+                    Packet::Puback(_) => Qos::AtLeastOnce,
+                    _ => Qos::ExactlyOnce,
+                };
+                self.a_group_has(life, done, qos);
                 self.zone_has(life, done.and_then(|done| done.stamp));
             }
             Packet::Pubrec(pid, _) => {
@@ -247,6 +253,14 @@ impl World {
             Packet::Connect(_) | Packet::Pingreq | Packet::Disconnect { .. } => {}
         }
         None
+    }
+
+    fn a_group_has(&mut self, life: LifeId, done: Option<UnderWay>, qos: Qos) {
+        let client = self.model.lives.get(&life).map(|life| life.client);
+        let persona = client.map(|client| &self.clients[client].persona);
+        if let (Some(done), Some(persona)) = (done, persona.filter(|persona| persona.shares())) {
+            self.model.ledger.acknowledged(life, done.app, persona.filters[0], qos);
+        }
     }
 
     /// A zone's session acknowledges: the writer's handshake goes on.

@@ -38,9 +38,9 @@ struct GroupDue {
     again: usize,
     fresh: usize,
     taken: usize,
-    sent_to: BTreeSet<LifeId>,
+    /// What members were sent and have not acknowledged. Each goes by the QoS of its own subscription.
+    under_way: BTreeMap<LifeId, Vec<Qos>>,
     sure: bool,
-    qos: Option<Qos>,
 }
 
 #[derive(Default)]
@@ -74,10 +74,20 @@ impl Ledger {
 
     /// What a session that ended had may go to another member, but not at QoS 2.
     pub(super) fn ended(&mut self, life: LifeId) {
-        for due in self.groups.values_mut().filter(|due| due.sent_to.contains(&life)) {
-            due.sent_to.remove(&life);
-            due.again += usize::from(due.qos < Some(Qos::ExactlyOnce));
-            due.sure &= due.qos < Some(Qos::ExactlyOnce);
+        for due in self.groups.values_mut() {
+            let under_way = due.under_way.remove(&life).unwrap_or_default();
+            let of = |qos| under_way.iter().filter(|&&sent| sent == qos).count();
+            due.again += of(Qos::AtLeastOnce);
+            due.sure &= of(Qos::ExactlyOnce) == 0;
+        }
+    }
+
+    /// A member of a group acknowledges what it was sent at QoS 1, or has finished at QoS 2: it is nobody else's.
+    pub(super) fn acknowledged(&mut self, life: LifeId, app: App, path: &str, qos: Qos) {
+        let due = self.groups.get_mut(&(path.to_owned(), app));
+        let Some(under_way) = due.and_then(|due| due.under_way.get_mut(&life)) else { return };
+        if let Some(at) = under_way.iter().position(|&sent| sent == qos) {
+            under_way.remove(at);
         }
     }
 
@@ -135,10 +145,9 @@ impl Ledger {
                 format!("{path} is sent {app:?} on {}", out.message.topic),
             );
         };
-        due.qos = due.qos.max(Some(out.qos));
-        due.sent_to.insert(life);
         if !out.dup {
             due.fresh += 1;
+            due.under_way.entry(life).or_default().push(out.qos);
         }
         if due.fresh > due.accepted + due.again {
             return broken(

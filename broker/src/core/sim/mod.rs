@@ -6,8 +6,9 @@
 //! in `ledger.rs`, `sent.rs` and `rest.rs`, and are checked after every event. Then the faults stop, everyone with a
 //! session comes back, and everything owed has to arrive.
 //!
-//! `HEARTH_BROKER_SEEDS=<n> cargo test -p broker --lib sim` plays more or fewer seeds than a usual run of the tests;
-//! `HEARTH_BROKER_SEED=<n>` plays one and prints what happened in it.
+//! `HEARTH_BROKER_SEEDS=<n> cargo test -p broker --lib sim` plays more or fewer seeds than a usual run of the tests,
+//! with `HEARTH_BROKER_FROM=<n>` all of them from that one on; `HEARTH_BROKER_SEED=<n>` plays one and prints what
+//! happened in it.
 
 mod acts;
 mod arrive;
@@ -27,8 +28,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use world::World;
 
-/// Seeds of a usual run, from 0 on. They are always the same for as long as seed 11046 is not understood: a group there
-/// is sent a message five times that was published four times.
+/// Seeds of a usual run: the first half from 0 on, always the same, the others never played before.
 const SEEDS: u64 = 5_000;
 /// Lines of a trace that are printed, from its end.
 const LINES: usize = 100;
@@ -63,16 +63,24 @@ fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|text| text.parse().expect(variable))
 }
 
-/// Plays seeds on all cores until one breaks a claim.
-fn play(count: u64) -> Result<Counts, (u64, Broken)> {
+/// Where seeds begin that nobody has played: far above the fixed ones, and elsewhere every nanosecond.
+fn fresh() -> u64 {
+    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(0, |now| now.as_nanos());
+    now as u64 | 1 << 63
+}
+
+/// Plays so many seeds from each of these on, on all cores, until one breaks a claim.
+fn play(from: &[u64], each: u64) -> Result<Counts, (u64, Broken)> {
+    let count = each * from.len() as u64;
     let next = AtomicU64::new(0);
     let work = || {
         let mut counts = Counts::new();
         loop {
-            let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= count {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= count {
                 return Ok(counts);
             }
+            let seed = from[(number / each) as usize].wrapping_add(number % each);
             match run(seed) {
                 Ok(more) => {
                     for (what, times) in more {
@@ -107,8 +115,9 @@ fn every_claim_holds_in_the_usual_runs() {
         return;
     }
     let count = number("HEARTH_BROKER_SEEDS").unwrap_or(SEEDS);
-    match play(count) {
-        Ok(counts) => println!("{count} seeds: {counts:?}"),
+    let from = number("HEARTH_BROKER_FROM").map_or_else(|| vec![0, fresh()], |from| vec![from]);
+    match play(&from, count / from.len() as u64) {
+        Ok(counts) => println!("{count} seeds, from each of {from:?} on: {counts:?}"),
         Err((seed, broken)) => panic!(
             "{}\n{broken:?}\nagain: HEARTH_BROKER_SEED={seed} cargo test -p broker --lib sim -- --nocapture",
             explain(seed)
