@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 /// Crate, its folder, and which of ours it may depend on.
 const IMPORTS: &[(&str, &[&str])] = &[
-    ("paxos", &[]),
+    ("mistakes", &[]),
+    // Lists of deliberate mistakes, with the feature `mutants` only.
+    ("paxos", &["mistakes"]),
     ("paxos/bench", &[]),
     ("paxos/model", &["paxos"]),
     ("broker", &[]),
@@ -16,7 +18,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("devices/link", &[]),
     ("devices", &["link", "wire"]),
     ("fuzz", &[]),
-    ("gateway/core", &["paxos", "wire"]),
+    ("gateway/core", &["mistakes", "paxos", "wire"]),
     ("gateway", &["gateway-core", "link", "paxos", "wire"]),
     ("linear", &[]),
     ("sim", &["gateway-core", "linear", "paxos", "wire"]),
@@ -33,6 +35,7 @@ const OURS: &[&str] = &[
     "hearth-sim",
     "linear",
     "link",
+    "mistakes",
     "paxos",
     "wire",
 ];

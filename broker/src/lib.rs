@@ -39,6 +39,7 @@ mod error;
 mod hub;
 mod listener;
 mod message;
+mod mutant;
 mod places;
 mod protocol;
 mod reload;

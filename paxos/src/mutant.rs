@@ -25,38 +25,7 @@ pub use list::{Mutant, is_active, set_active};
 
 #[cfg(feature = "mutants")]
 mod list {
-    use core::cell::Cell;
-
-    macro_rules! mutants {
-        ($($(#[doc = $doc:literal])+ $name:ident = $item:literal,)+) => {
-            /// A deliberate mistake.
-            #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-            pub enum Mutant {
-                $($(#[doc = $doc])+ $name,)+
-            }
-
-            impl Mutant {
-                /// All of them.
-                pub const ALL: &[Self] = &[$(Self::$name,)+];
-
-                /// The mistake in words.
-                pub const fn words(self) -> &'static str {
-                    match self {
-                        $(Self::$name => concat!($($doc),+).trim_ascii(),)+
-                    }
-                }
-
-                /// Which of the twenty known ways to get Paxos wrong it is.
-                pub const fn item(self) -> u8 {
-                    match self {
-                        $(Self::$name => $item,)+
-                    }
-                }
-            }
-        };
-    }
-
-    mutants! {
+    mistakes::list! {
         /// a promise leaves before it is written
         PromiseBeforeSync = 1,
         /// an acceptance is reported before it is written
@@ -161,19 +130,5 @@ mod list {
         ApplyReadsTheClock = 20,
         /// the table against repetitions is not in the snapshot
         SnapshotWithoutRequests = 9,
-    }
-
-    thread_local! {
-        static ACTIVE: Cell<Option<Mutant>> = const { Cell::new(None) };
-    }
-
-    /// Switches one mistake on in this thread, and all others off.
-    pub fn set_active(mutant: Option<Mutant>) {
-        ACTIVE.set(mutant);
-    }
-
-    /// Whether this mistake is on in this thread.
-    pub fn is_active(mutant: Mutant) -> bool {
-        ACTIVE.get() == Some(mutant)
     }
 }

@@ -9,6 +9,7 @@ use super::subscribe::Way;
 use super::{Core, Keep, Link, Timer};
 use crate::access::{Guest, Renewed, Rights};
 use crate::message::{ConnId, Moment, SessionKey};
+use crate::mutant::mutant;
 use crate::protocol::{Connect, Publish, Reason, Version, welcome_size};
 use crate::settings::Settings;
 
@@ -106,8 +107,11 @@ impl Core {
         let Some(session) = self.sessions.get_mut(&key) else { return false };
         let was = session.conn.take();
         self.connected -= usize::from(was.is_some());
+        let clean = clean && !mutant!(CleanStartIgnored);
         let goes_on = !clean && !session.doomed && (was.is_none() || session.expiry > 0);
-        if let Some(at) = session.ends_at.take() {
+        if !mutant!(ReturnIgnored)
+            && let Some(at) = session.ends_at.take()
+        {
             self.timers.remove(&(at, Timer::SessionEnds(key)));
         }
         if let Some(at) = session.will_at.take() {
@@ -115,11 +119,11 @@ impl Core {
         }
         // A will with a delay is for clients that do not come back [MQTT-3.1.3-9].
         let delayed = session.will.as_ref().is_some_and(|will| will.delay > 0);
-        if goes_on && (was.is_none() || delayed) {
+        if goes_on && (was.is_none() || delayed) && !mutant!(WillAfterReturn) {
             session.will = None;
         }
         if let Some(old) = was {
-            if let Some(link) = self.links.get_mut(&old) {
+            if let Some(link) = self.links.get_mut(&old).filter(|_| !mutant!(OldConnectionActs)) {
                 link.session = None;
             }
             self.end_connection(old, Reason::TakenOver);
@@ -160,7 +164,9 @@ impl Core {
             session.will = connect.will;
             session.window = usize::from(window);
             session.largest = connect.maximum_packet as usize;
-            session.aliases = Aliases::new(connect.alias_maximum);
+            if !mutant!(OldAliases) || session.aliases.is_none() {
+                session.aliases = Aliases::new(connect.alias_maximum);
+            }
             session.refusal_logged = false;
             session.outbox.resume();
         }
@@ -194,12 +200,13 @@ impl Core {
         self.connected -= 1;
         session.outbox.pause();
         let expiry = if session.doomed { 0 } else { session.expiry };
-        if how == Ended::Goodbye || self.stopping {
+        if (how == Ended::Goodbye && !mutant!(WillAfterGoodbye)) || self.stopping {
             session.will = None;
         }
         match session.will.as_ref().map(|will| will.delay.min(expiry)) {
             None => {}
             Some(0) => self.publish_will(now, key),
+            Some(_) if mutant!(WillTooSoon) => self.publish_will(now, key),
             Some(delay) => {
                 let at = now.after_secs(delay);
                 session.will_at = Some(at);
@@ -249,7 +256,10 @@ impl Core {
 
     fn plan_end(&mut self, now: Moment, key: SessionKey, expiry: u32) {
         if expiry == 0 {
-            return self.end_session(now, key);
+            if !mutant!(EndIgnored) {
+                self.end_session(now, key);
+            }
+            return;
         }
         if expiry < u32::MAX
             && let Some(session) = self.sessions.get_mut(&key)
@@ -341,9 +351,12 @@ impl Core {
         }
         let left = session.outbox.into_left();
         if let Some(zone) = &session.zone {
-            self.zones.session_ends(zone, left.held);
+            let held = if mutant!(ReportsLost) { Vec::new() } else { left.held };
+            self.zones.session_ends(zone, held);
             self.start_announcing(now);
         }
-        self.share_again(left.shared);
+        if !mutant!(SharedLost) {
+            self.share_again(left.shared);
+        }
     }
 }

@@ -4,6 +4,7 @@ use super::outbox::{Acked, Next, Offer};
 use super::session::Via;
 use super::{Alias, Core, RouterOp};
 use crate::message::{ConnId, Delivery, Hold, Message, Moment, SessionKey};
+use crate::mutant::mutant;
 use crate::protocol::{Action, Outgoing, Qos, user_property};
 use crate::router::{FilterId, Routed};
 use std::sync::Arc;
@@ -76,7 +77,7 @@ impl Core {
             .iter()
             .filter_map(|(_, sub)| sub.filter.filter(|&id| self.filters.is_routed(id)))
             .collect();
-        if filters.is_empty() || session.settled == order {
+        if filters.is_empty() || session.settled == order || mutant!(RoutedLost) {
             return;
         }
         let inside = self.window.after(session.settled).cloned().collect::<Vec<_>>();
@@ -202,7 +203,10 @@ impl Core {
             qos: delivery.qos,
             dup,
             retain: delivery.retain,
-            expiry: message.expires.map(|at| at.secs_from(now).max(1)),
+            expiry: message
+                .expires
+                .filter(|_| !mutant!(ExpiryNotSent))
+                .map(|at| at.secs_from(now).max(1)),
             ids: delivery.ids,
             extra,
             alias: Alias::None,

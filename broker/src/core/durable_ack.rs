@@ -14,6 +14,7 @@ use super::deliver::{FROM_STORE, stamp_property};
 use super::session::{Incoming, Via};
 use super::{Core, Timer};
 use crate::message::{Delivery, Hold, Message, Moment, SessionKey};
+use crate::mutant::mutant;
 use crate::protocol::{Publish, Qos, Reason, Version, user_property};
 use crate::settings::{Limits, Settings};
 
@@ -350,6 +351,8 @@ impl Core {
         let Some(publisher) = self.sessions.get_mut(&hold.publisher) else { return };
         let Some(Incoming::Withheld(heard)) = publisher.incoming(hold.pid) else { return };
         // Otherwise it was sent on an earlier connection, is on its way again, and is answered when it comes.
+        let elsewhere = publisher.conn.filter(|_| mutant!(AcknowledgedElsewhere));
+        let heard = elsewhere.unwrap_or(heard);
         let listens = publisher.conn == Some(heard);
         if hold.qos == Qos::ExactlyOnce {
             publisher.set_incoming(hold.pid, Some(Incoming::Received));

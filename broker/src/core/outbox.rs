@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::GroupId;
 use crate::message::{Delivery, Hold, Message, Moment};
+use crate::mutant::mutant;
 use crate::protocol::Qos;
 use crate::settings::Limits;
 
@@ -147,7 +148,7 @@ impl Outbox {
     pub(super) fn offer(&mut self, delivery: Delivery, limits: &Limits) -> Offer {
         if !self.fits(&delivery, limits) {
             let lossy = delivery.qos == Qos::AtMostOnce && !delivery.stored;
-            return if lossy { Offer::Dropped } else { Offer::Overflow };
+            return if lossy || mutant!(LostSilently) { Offer::Dropped } else { Offer::Overflow };
         }
         self.count(&delivery, true);
         self.queue.push_back(delivery);
@@ -176,10 +177,10 @@ impl Outbox {
     /// A new connection: everything under way is sent again, in order [MQTT-4.4.0-1]. PUBRELs come first, because
     /// they wait for no room [MQTT-3.3.4-10].
     pub(super) fn resume(&mut self) {
-        self.sent = 0;
+        self.sent = if mutant!(NotSentAgain) { self.inflight.len() } else { 0 };
         self.inflight.make_contiguous().sort_by_key(|inflight| !inflight.released);
         for inflight in &mut self.inflight {
-            inflight.dup = true;
+            inflight.dup = !mutant!(SentAgainAsNew);
         }
     }
 
@@ -209,7 +210,7 @@ impl Outbox {
     /// The next packet, with at most `window` handshakes under way.
     pub(super) fn next(&mut self, now: Moment, window: usize) -> Option<Next> {
         if let Some(again) = self.inflight.get(self.sent) {
-            if self.sent >= window && !again.released {
+            if self.sent >= window && !again.released && !mutant!(WindowIgnoredAtReturn) {
                 return None;
             }
             self.sent += 1;
@@ -221,12 +222,14 @@ impl Outbox {
         }
         loop {
             let front = self.queue.front()?;
-            if front.qos > Qos::AtMostOnce && self.inflight.len() >= window {
+            let full = self.inflight.len() >= window && !mutant!(WindowIgnored);
+            if front.qos > Qos::AtMostOnce && full {
                 return None;
             }
             let delivery = self.queue.pop_front()?;
             self.count(&delivery, false);
-            if delivery.message.expired(now) && delivery.hold.is_none() {
+            let expired = delivery.message.expired(now) && !mutant!(ExpiredSent);
+            if expired && delivery.hold.is_none() {
                 self.note(&delivery, News::Done);
                 continue;
             }
@@ -248,6 +251,9 @@ impl Outbox {
 
     /// Ids are used in turn, so that a late acknowledgement rarely meets a new message.
     fn take_pid(&mut self) -> u16 {
+        if mutant!(IdReusedTooSoon) {
+            return self.inflight.len() as u16 + 1;
+        }
         if self.fresh >= SPREAD
             && let Some(pid) = self.free.pop_front()
         {
@@ -279,6 +285,9 @@ impl Outbox {
         let inflight = &mut self.inflight[at];
         if inflight.delivery.qos != Qos::ExactlyOnce {
             return Acked::Unknown;
+        }
+        if mutant!(ReleaseForgotten) {
+            return self.remove(at);
         }
         inflight.released = true;
         if inflight.delivery.kept > 0 {
@@ -400,7 +409,9 @@ impl Outbox {
         for (sent, delivery) in sent.chain(waiting) {
             if delivery.hold.is_some() {
                 left.held.push(delivery);
-            } else if delivery.group.is_some() && !(sent && delivery.qos == Qos::ExactlyOnce) {
+            } else if delivery.group.is_some()
+                && (!(sent && delivery.qos == Qos::ExactlyOnce) || mutant!(SharedTwice))
+            {
                 left.shared.push(delivery);
             }
         }

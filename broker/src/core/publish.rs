@@ -9,6 +9,7 @@ use super::durable_ack::Place;
 use super::session::Incoming;
 use crate::access::Rights;
 use crate::message::{ConnId, Hold, Message, Moment, SessionKey};
+use crate::mutant::mutant;
 use crate::protocol::{
     Action, Packet, Publish, Qos, Reason, Version, response_topic, without_user_properties,
 };
@@ -104,12 +105,14 @@ impl Core {
             return Ok(Received::Done);
         }
         match session.incoming(pid) {
-            Some(Incoming::Received) if qos == Qos::ExactlyOnce => {
+            Some(Incoming::Received) if qos == Qos::ExactlyOnce && !mutant!(RepetitionIsNew) => {
                 self.answer(conn, Action::Pubrec(pid, Reason::Normal));
                 return Ok(Received::Done);
             }
             // A repetition of what is already taken in; its acknowledgement is under way.
-            Some(Incoming::Withheld(_)) if publish.dup || qos == Qos::ExactlyOnce => {
+            Some(Incoming::Withheld(_))
+                if (publish.dup || qos == Qos::ExactlyOnce) && !mutant!(ReportTwice) =>
+            {
                 session.set_incoming(pid, Some(Incoming::Withheld(conn)));
                 return Ok(Received::Done);
             }
@@ -139,7 +142,7 @@ impl Core {
         }
         self.remember(conn, key, (pid, qos), withheld);
         self.take_in(now, Some(key), publish, Some(Hold { publisher: key, pid, qos }));
-        if !withheld {
+        if !withheld || mutant!(AcknowledgedAtOnce) {
             self.acknowledge(conn, pid, qos, Reason::Normal);
         }
         Ok(Received::Done)

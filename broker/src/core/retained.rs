@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::Core;
 use crate::message::{Message, Moment};
+use crate::mutant::mutant;
 use crate::protocol::topic;
 use crate::settings::Limits;
 
@@ -29,7 +30,7 @@ impl Retained {
         let own = Core::is_own(&message.topic);
         let weight = |message: &Message| if own { 0 } else { message.weight() };
         let old = self.messages.get(&message.topic).map(|old| weight(old));
-        if message.payload.is_empty() {
+        if message.payload.is_empty() && !mutant!(EmptyRetained) {
             self.messages.remove(&message.topic);
             self.bytes -= old.unwrap_or(0);
             self.own -= usize::from(own && old.is_some());

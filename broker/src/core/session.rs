@@ -8,6 +8,7 @@ use super::aliases::Aliases;
 use super::outbox::Outbox;
 use crate::access::{Reading, Rights};
 use crate::message::{ConnId, Message, Moment};
+use crate::mutant::mutant;
 use crate::protocol::{Qos, Version, Will, topic};
 use crate::router::FilterId;
 
@@ -146,6 +147,7 @@ impl Session {
         let wild = wild.map(|(_, sub)| (sub, sub.filter.map_or(Via::Zone, Via::Router)));
         for (sub, way) in exact.into_iter().chain(wild) {
             let own = sub.no_local && message.publisher.is_some() && message.publisher == me;
+            let own = own && !mutant!(OwnMessages);
             // What waited for a zone is older than the subscription that it waited for.
             if (sub.since > message.order && via != Via::Zone) || own {
                 continue;
@@ -158,7 +160,7 @@ impl Session {
             }
             // Those with wildcards stand in the order of their age, so no older one follows.
             let other = way != Via::Exact && oldest.is_some_and(|(_, way)| way != via);
-            if other && via != Via::Zone {
+            if other && via != Via::Zone && !mutant!(OnceForEachSubscription) {
                 return None;
             }
             pick.qos = pick.qos.max(sub.qos);
@@ -166,10 +168,12 @@ impl Session {
             ids.extend(sub.id);
         }
         let (_, way) = oldest?;
-        if via != Via::Zone && way != via {
+        if via != Via::Zone && way != via && !mutant!(OnceForEachSubscription) {
             return None;
         }
-        pick.qos = pick.qos.min(message.qos);
+        if !mutant!(HigherQos) {
+            pick.qos = pick.qos.min(message.qos);
+        }
         pick.ids = ids.into();
         Some(pick)
     }

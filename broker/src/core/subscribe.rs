@@ -4,6 +4,7 @@ use super::session::{Session, Sub};
 use super::{Audience, Core, shared};
 use crate::access::Reading;
 use crate::message::{ConnId, Delivery, Moment, SessionKey};
+use crate::mutant::mutant;
 use crate::protocol::{Action, Filter, Reason, RetainHandling, codes_size, topic};
 use crate::router::FilterId;
 
@@ -66,7 +67,7 @@ impl Core {
         for (filter, how) in granted {
             let wanted = match filter.retain_handling {
                 _ if how == Granted::Shared => false,
-                RetainHandling::Always => true,
+                RetainHandling::Always => !mutant!(RetainedForNewOnly) || how == Granted::New,
                 RetainHandling::IfNew => how == Granted::New,
                 RetainHandling::Never => false,
             };

@@ -32,124 +32,96 @@ pub use list::{Mutant, is_active, set_active};
 mod list {
     use core::cell::Cell;
 
-    macro_rules! mutants {
-        ($($(#[doc = $doc:literal])+ $name:ident = $item:literal,)+) => {
-            /// A deliberate mistake.
-            #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-            pub enum Mutant {
-                $($(#[doc = $doc])+ $name,)+
-            }
+    pub use every::{Mutant, is_active};
 
-            impl Mutant {
-                /// All of them.
-                pub const ALL: &[Self] = &[$(Self::$name,)+];
-
-                /// The mistake in words.
-                #[must_use]
-                pub const fn words(self) -> &'static str {
-                    match self {
-                        $(Self::$name => concat!($($doc),+).trim_ascii(),)+
-                    }
-                }
-
-                /// Which of the known ways to get a home wrong it is, as `sim/MUTANTS.md` lists them.
-                #[must_use]
-                pub const fn item(self) -> u8 {
-                    match self {
-                        $(Self::$name => $item,)+
-                    }
-                }
-            }
-        };
+    mod every {
+        mistakes::list! {
+            /// a lease runs from the moment at which it is granted
+            LeaseFromTheGrant = 11,
+            /// a lease is granted without a round
+            LeaseWithoutARound = 10,
+            /// a lease lasts longer than the leader waits
+            LeaseOutlivesTheWait = 11,
+            /// a zone moves from a dead gateway before its lease is over
+            LeaseNotWaitedFor = 11,
+            /// a zone goes home before its owner's lease is over
+            WayHomeNotWaitedFor = 11,
+            /// a new leader does not wait for the leases of the one before
+            OldGrantsForgotten = 11,
+            /// whoever loses its vote loses its zones before its lease is over
+            RemovalNotWaitedFor = 11,
+            /// what a deposed leader wanted is proposed by the next one
+            OldMoveTaken = 11,
+            /// the API is answered without a round
+            ApiWithoutARound = 10,
+            /// an owner answers queries without a lease
+            AnsweredWithoutALease = 10,
+            /// an owner answers before the leader has said "still yours"
+            AnsweredUnconfirmed = 10,
+            /// an owner that lost a session opens it again without asking
+            OpenedUnasked = 21,
+            /// an owner is told that it still is one without a round
+            EpochWithoutARound = 21,
+            /// any answer to any question counts as "still yours"
+            OldAnswerCounts = 21,
+            /// a gateway opens zones before it has joined in this life
+            OpenedBeforeJoined = 21,
+            /// a zone's session is opened before its query session
+            ZoneBeforeQuery = 21,
+            /// apply takes a past epoch
+            OldEpochApplied = 21,
+            /// apply takes any number
+            AnyNumberApplied = 21,
+            /// a new life of an owner keeps the epoch of the one before
+            EpochKept = 21,
+            /// numbers are used again after a snapshot
+            NumbersReused = 13,
+            /// what was refused is not proposed again
+            GapLeftOpen = 19,
+            /// the client's name of a request is not looked at
+            IdIgnored = 8,
+            /// the broker's stamp is not looked at
+            StampIgnored = 8,
+            /// what was seen is forgotten after four requests
+            SeenForgotten = 8,
+            /// what was seen is not taken over from a snapshot
+            SeenNotInSnapshot = 9,
+            /// epochs and numbers are not taken over from a snapshot
+            EpochsNotInSnapshot = 13,
+            /// a delivery is acknowledged before it is agreed
+            AcknowledgedBeforeAgreed = 1,
+            /// a delivery is acknowledged before it is in the tables
+            AcknowledgedBeforeWritten = 1,
+            /// the cache has what is not in the tables
+            CachedBeforeWritten = 1,
+            /// a state is published before it is in the tables
+            PublishedBeforeWritten = 1,
+            /// an owner begins before all that was agreed before its epoch is in its tables
+            BegunBeforeWritten = 10,
+            /// a cache keeps what another owner changed since
+            CacheKept = 10,
+            /// a request that is refused gets no answer
+            RefusedInSilence = 22,
+            /// silence counts while one's own links are down
+            SilenceWhileDeaf = 23,
+            /// a heartbeat that the broker kept is taken for life
+            KeptBeatIsLife = 23,
+            /// a gateway is declared dead as soon as it is suspected
+            NotProbed = 23,
+            /// a gateway that is dead in the log does not join again
+            NotJoinedAgain = 23,
+            /// a timer fires as often as somebody proposes it
+            FiredTwice = 20,
+            /// apply looks at a clock of its own
+            ApplyReadsAClock = 20,
+            /// open orders are not sent again to the devices of a zone that moved
+            OrdersNotSentAgain = 19,
+            /// the states of a zone that moved are not published again
+            StatesNotPublishedAgain = 19,
+        }
     }
 
-    mutants! {
-        /// a lease runs from the moment at which it is granted
-        LeaseFromTheGrant = 11,
-        /// a lease is granted without a round
-        LeaseWithoutARound = 10,
-        /// a lease lasts longer than the leader waits
-        LeaseOutlivesTheWait = 11,
-        /// a zone moves from a dead gateway before its lease is over
-        LeaseNotWaitedFor = 11,
-        /// a zone goes home before its owner's lease is over
-        WayHomeNotWaitedFor = 11,
-        /// a new leader does not wait for the leases of the one before
-        OldGrantsForgotten = 11,
-        /// whoever loses its vote loses its zones before its lease is over
-        RemovalNotWaitedFor = 11,
-        /// what a deposed leader wanted is proposed by the next one
-        OldMoveTaken = 11,
-        /// the API is answered without a round
-        ApiWithoutARound = 10,
-        /// an owner answers queries without a lease
-        AnsweredWithoutALease = 10,
-        /// an owner answers before the leader has said "still yours"
-        AnsweredUnconfirmed = 10,
-        /// an owner that lost a session opens it again without asking
-        OpenedUnasked = 21,
-        /// an owner is told that it still is one without a round
-        EpochWithoutARound = 21,
-        /// any answer to any question counts as "still yours"
-        OldAnswerCounts = 21,
-        /// a gateway opens zones before it has joined in this life
-        OpenedBeforeJoined = 21,
-        /// a zone's session is opened before its query session
-        ZoneBeforeQuery = 21,
-        /// apply takes a past epoch
-        OldEpochApplied = 21,
-        /// apply takes any number
-        AnyNumberApplied = 21,
-        /// a new life of an owner keeps the epoch of the one before
-        EpochKept = 21,
-        /// numbers are used again after a snapshot
-        NumbersReused = 13,
-        /// what was refused is not proposed again
-        GapLeftOpen = 19,
-        /// the client's name of a request is not looked at
-        IdIgnored = 8,
-        /// the broker's stamp is not looked at
-        StampIgnored = 8,
-        /// what was seen is forgotten after four requests
-        SeenForgotten = 8,
-        /// what was seen is not taken over from a snapshot
-        SeenNotInSnapshot = 9,
-        /// epochs and numbers are not taken over from a snapshot
-        EpochsNotInSnapshot = 13,
-        /// a delivery is acknowledged before it is agreed
-        AcknowledgedBeforeAgreed = 1,
-        /// a delivery is acknowledged before it is in the tables
-        AcknowledgedBeforeWritten = 1,
-        /// the cache has what is not in the tables
-        CachedBeforeWritten = 1,
-        /// a state is published before it is in the tables
-        PublishedBeforeWritten = 1,
-        /// an owner begins before all that was agreed before its epoch is in its tables
-        BegunBeforeWritten = 10,
-        /// a cache keeps what another owner changed since
-        CacheKept = 10,
-        /// a request that is refused gets no answer
-        RefusedInSilence = 22,
-        /// silence counts while one's own links are down
-        SilenceWhileDeaf = 23,
-        /// a heartbeat that the broker kept is taken for life
-        KeptBeatIsLife = 23,
-        /// a gateway is declared dead as soon as it is suspected
-        NotProbed = 23,
-        /// a gateway that is dead in the log does not join again
-        NotJoinedAgain = 23,
-        /// a timer fires as often as somebody proposes it
-        FiredTwice = 20,
-        /// apply looks at a clock of its own
-        ApplyReadsAClock = 20,
-        /// open orders are not sent again to the devices of a zone that moved
-        OrdersNotSentAgain = 19,
-        /// the states of a zone that moved are not published again
-        StatesNotPublishedAgain = 19,
-    }
-
-    thread_local! {
-        static ACTIVE: Cell<Option<Mutant>> = const { Cell::new(None) };
+    std::thread_local! {
         static CLOCK: Cell<u64> = const { Cell::new(0) };
     }
 
@@ -161,13 +133,7 @@ mod list {
 
     /// Switches one mistake on in this thread, and all others off.
     pub fn set_active(mutant: Option<Mutant>) {
-        ACTIVE.set(mutant);
+        every::set_active(mutant);
         CLOCK.set(0);
-    }
-
-    /// Whether this mistake is on in this thread.
-    #[must_use]
-    pub fn is_active(mutant: Mutant) -> bool {
-        ACTIVE.get() == Some(mutant)
     }
 }

@@ -62,6 +62,9 @@ impl World {
         if self.version(client) == Version::V311 {
             connect.session_expiry = if clean { 0 } else { u32::MAX };
         }
+        if self.version(client) == Version::V5 && self.dice.chance(20) {
+            connect.receive_maximum = 1;
+        }
         let wills = self.clients[client].persona.wills;
         let will = self.dice.chance(wills).then(|| {
             let topic = self.dice.pick(&[WILL_TOPIC, "a/b"]);

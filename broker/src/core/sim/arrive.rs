@@ -44,6 +44,7 @@ impl World {
     ) -> Result<(), Broken> {
         let Some(conn) = self.conns.get_mut(&id) else { return Ok(()) };
         conn.open = true;
+        conn.receive_maximum = connect.receive_maximum;
         let client = conn.client;
         let persona = self.clients[client].persona.clone();
         let expected = self.model.connect(self.now, id, (client, &persona), connect, will);

@@ -79,7 +79,8 @@ impl World {
     ) -> Result<(), Broken> {
         let Some(conn) = self.conns.get_mut(&id) else { return Ok(()) };
         let persona = &self.clients[client].persona;
-        conn.sent.publish(persona, self.plan.settings.limits.inflight, out)?;
+        let window = conn.receive_maximum.min(self.plan.settings.limits.inflight);
+        conn.sent.publish(persona, window, out)?;
         let empty = App(u32::MAX);
         let app = app_of(&out.message.payload).unwrap_or(empty);
         self.handshakes.publish(life, app, out)?;

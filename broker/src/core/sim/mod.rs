@@ -8,7 +8,7 @@
 //!
 //! `HEARTH_BROKER_SEEDS=<n> cargo test -p broker --lib sim` plays more or fewer seeds than a usual run of the tests,
 //! with `HEARTH_BROKER_FROM=<n>` all of them from that one on; `HEARTH_BROKER_SEED=<n>` plays one and prints what
-//! happened in it.
+//! happened in it. `mutants.rs` makes mistakes on purpose and sees them found.
 
 mod acts;
 mod arrive;
@@ -16,6 +16,8 @@ mod dice;
 mod hear;
 mod ledger;
 mod model;
+#[cfg(feature = "mutants")]
+mod mutants;
 mod people;
 mod plan;
 mod rest;

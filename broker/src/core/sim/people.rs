@@ -36,6 +36,8 @@ pub(super) struct Conn {
     /// The broker serves it.
     pub(super) open: bool,
     pub(super) cut: bool,
+    /// What its CONNECT said.
+    pub(super) receive_maximum: u16,
     pub(super) sent: Sent,
     /// An event of this kind is on its way: up, down, pull, acks.
     pub(super) due: [bool; 4],
@@ -70,6 +72,7 @@ impl Conn {
             acks: VecDeque::new(),
             open: false,
             cut: false,
+            receive_maximum: 0,
             sent: Sent::default(),
             due: [false; 4],
         }

@@ -93,8 +93,10 @@ impl Plan {
         settings.durable_ack = dice.chance(80);
         let zones: &[&str] = if dice.chance(60) { &["hall", "den"] } else { &[] };
         let mut people = Vec::new();
+        // Most who share are in one group, for nothing is shared with oneself.
+        let group = dice.pick(&SHARED);
         for number in 0..dice.between(2, 6) {
-            people.push(Persona::new(dice, number));
+            people.push(Persona::new(dice, number, group));
         }
         people.extend(zones.iter().map(|zone| Persona::gateway(dice, zone)));
         Self {
@@ -114,12 +116,15 @@ impl Plan {
 }
 
 impl Persona {
-    fn new(dice: &mut Dice, number: u64) -> Self {
+    fn new(dice: &mut Dice, number: u64, group: &'static str) -> Self {
         let version = dice.pick(&[Version::V311, Version::V5]);
         let old = version == Version::V311;
         let shared = dice.chance(30);
-        let from: &[&str] = if shared { &SHARED } else { &FILTERS };
-        let count = if shared { 1 } else { dice.between(0, 5) };
+        let filters = if shared {
+            vec![if dice.chance(60) { group } else { dice.pick(&SHARED) }]
+        } else {
+            (0..dice.between(0, 5)).map(|_| dice.pick(&FILTERS)).collect()
+        };
         Self {
             name: format!("c{number}"),
             version,
@@ -127,7 +132,7 @@ impl Persona {
             receive_maximum: if old { u16::MAX } else { dice.pick(&[1, 2, 10, u16::MAX]) },
             maximum_packet: if old || dice.chance(80) { u32::MAX } else { SMALL_PACKETS },
             alias_maximum: if old { 0 } else { dice.pick(&[0, 1, 2, 40]) },
-            filters: (0..count).map(|_| dice.pick(from)).collect(),
+            filters,
             zone: None,
             reports: dice.chance(50),
             eager: dice.pick(&[20, 80, 100]),

@@ -68,13 +68,13 @@ impl Sent {
     pub(super) fn publish(
         &mut self,
         persona: &Persona,
-        inflight: u16,
+        window: u16,
         out: &Outgoing,
     ) -> Result<(), Broken> {
         if out.qos > Qos::AtMostOnce {
             self.open.insert(out.pid);
         }
-        the_window_is_kept(&self.open, persona.receive_maximum.min(inflight))?;
+        the_window_is_kept(&self.open, window)?;
         no_packet_is_larger_than_the_client_takes(persona, out)?;
         self.an_alias_says_the_topic_that_it_stands_for(persona, out)
     }
