@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::core::GroupId;
+use crate::core::{GroupId, Weighed};
 use crate::protocol::Qos;
 
 /// Time since the broker started. A value, so that the core needs no clock.
@@ -57,6 +57,7 @@ pub(crate) struct Message {
     pub(crate) stamp: Option<u64>,
     /// Whether the zone's session has been handed this message, so that it must not get it twice.
     pub(crate) handed: bool,
+    pub(crate) weighed: Weighed,
 }
 
 impl Message {

@@ -66,14 +66,21 @@ pub struct Limits {
     pub connections_per_address: usize,
     /// Sessions, connected or not. 20,000: every connection and as many sleepers.
     pub sessions: usize,
+    /// Bytes of all that sessions are: client ids, filters, wills. 128 MiB: 6 KiB for each, or half a million
+    /// subscriptions altogether.
+    pub session_bytes: usize,
     /// Largest packet that is read, in bytes. 1 MiB: a camera still, not a video.
     pub packet_bytes: u32,
     /// Messages that may wait for one session. 50,000: one second of a very busy home at about
     /// 100 bytes of bookkeeping each, so at most 5 MiB.
     pub queue_messages: usize,
-    /// Bytes of topic, properties and payload that may wait for one session. 32 MiB: messages are shared
+    /// Bytes of topic, properties and payload that may wait for one session, or be sent to its client and not
+    /// acknowledged. 32 MiB: messages are shared
     /// between sessions, so many slow readers of the same topics cost this about once.
     pub queue_bytes: usize,
+    /// Bytes of all messages that wait for sessions, and of what is kept about them. 256 MiB: as much as is retained.
+    /// A session may have no more waiting than is free of it, so that many slow readers get less each than few.
+    pub waiting_bytes: usize,
     /// QoS 1 and 2 messages sent to one client and not yet acknowledged. 1,000: enough for a 10 ms
     /// round trip at 100,000 messages a second; a client may ask for less by Receive Maximum.
     pub inflight: u16,
@@ -114,9 +121,11 @@ impl Default for Limits {
             connections: 10_000,
             connections_per_address: 2_000,
             sessions: 20_000,
+            session_bytes: 128 * 1024 * 1024,
             packet_bytes: 1024 * 1024,
             queue_messages: 50_000,
             queue_bytes: 32 * 1024 * 1024,
+            waiting_bytes: 256 * 1024 * 1024,
             inflight: 1_000,
             receive_maximum: 1_000,
             subscriptions: 10_000,

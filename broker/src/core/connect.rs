@@ -55,6 +55,9 @@ impl Core {
         if old.is_none() && self.sessions.len() >= self.settings.limits.sessions {
             return Err(Reason::Busy);
         }
+        if !self.admits(&connect, &client, old.is_none()) {
+            return Err(Reason::Quota);
+        }
         let suits = old
             .and_then(|key| self.sessions.get_mut(&key))
             .is_some_and(|session| session.suits(&rights));
@@ -170,6 +173,7 @@ impl Core {
             session.refusal_logged = false;
             session.outbox.resume();
         }
+        self.weigh_session(key);
         self.keep_session(key);
         self.keep_awake(key);
         self.links.insert(conn, Link { session: Some(key), ..Link::default() });
@@ -203,13 +207,17 @@ impl Core {
         if (how == Ended::Goodbye && !mutant!(WillAfterGoodbye)) || self.stopping {
             session.will = None;
         }
-        match session.will.as_ref().map(|will| will.delay.min(expiry)) {
+        let delay = session.will.as_ref().map(|will| will.delay.min(expiry));
+        self.weigh_session(key);
+        match delay {
             None => {}
             Some(0) => self.publish_will(now, key),
             Some(_) if mutant!(WillTooSoon) => self.publish_will(now, key),
             Some(delay) => {
                 let at = now.after_secs(delay);
-                session.will_at = Some(at);
+                if let Some(session) = self.sessions.get_mut(&key) {
+                    session.will_at = Some(at);
+                }
                 self.timers.insert((at, Timer::WillDue(key)));
             }
         }
@@ -313,6 +321,8 @@ impl Core {
         let Some(session) = self.sessions.get_mut(&key) else { return };
         session.will_at = None;
         let Some(will) = session.will.take() else { return };
+        self.weigh_session(key);
+        let Some(session) = self.sessions.get_mut(&key) else { return };
         if !permitted(&mut session.rights, &will.publish) {
             tracing::info!(client = %session.client, topic = %will.publish.topic, "may no longer have its last will");
             return;
@@ -325,6 +335,7 @@ impl Core {
     pub(super) fn end_session(&mut self, now: Moment, key: SessionKey) {
         self.publish_will(now, key);
         let Some(mut session) = self.sessions.remove(&key) else { return };
+        self.unweigh_session(&session);
         self.clients.remove(&session.client);
         if let Some(at) = session.ends_at {
             self.timers.remove(&(at, Timer::SessionEnds(key)));

@@ -139,11 +139,12 @@ impl Core {
 
     /// Puts a delivery into a session's queue and deals with a full one.
     pub(super) fn give(&mut self, key: SessionKey, delivery: Delivery) {
+        let free = self.free();
         let Some(session) = self.sessions.get_mut(&key) else { return };
         if session.doomed && delivery.hold.is_none() {
             return;
         }
-        match (session.outbox.offer(delivery, &self.settings.limits), session.conn) {
+        match (session.outbox.offer(delivery, &self.settings.limits, free), session.conn) {
             (Offer::Queued, Some(conn)) => self.effects.wake.push(conn),
             (Offer::Queued, None) => self.keep_waiting(key),
             (Offer::Dropped, _) => self.counts.dropped += 1,

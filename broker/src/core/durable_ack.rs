@@ -135,6 +135,11 @@ impl Zones {
         self.gateways = Gateways::Seen;
     }
 
+    /// Bytes of all publishes taken in for zones and not acknowledged.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.bytes
+    }
+
     pub(super) fn waits(&self) -> Waits {
         let held = |zone: &Zone| (zone.taken + zone.qos0) as u64;
         let zones = self.zones.iter().map(|(name, zone)| (name.clone(), held(zone)));
@@ -272,8 +277,7 @@ impl Core {
 
     /// Whether there is no room for another publish of this zone.
     pub(super) fn zone_full(&self, publish: &Publish) -> bool {
-        let weight =
-            publish.topic.len() + publish.payload.len() + publish.properties.forwarded.len();
+        let weight = publish.weight();
         let zone = self.zones.zone_of(&publish.topic);
         zone.is_some_and(|zone| self.zones.full(zone, weight, &self.settings.limits))
     }

@@ -76,6 +76,8 @@ fn small() -> Limits {
         zone_messages: 6,
         zone_qos0: 2,
         zone_bytes: 4_000,
+        session_bytes: 12_000,
+        waiting_bytes: 6_000,
         ..Limits::default()
     }
 }
@@ -264,6 +266,7 @@ impl Play {
             // A client that reads no answers is not read either; here all send on.
             assert!(link.answers.len() <= 2 * LIFE as usize);
         }
+        assert!(core.rooms_are_right());
         self.check_kept();
         let connected = core.sessions.values().filter(|session| session.conn.is_some()).count();
         assert_eq!(core.connected, connected);

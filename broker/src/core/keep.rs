@@ -170,7 +170,7 @@ impl Core {
 
     fn revive(&mut self, now: Moment, stored: StoredMessage, retain: bool) -> Message {
         let stamp = self.zones.zone_of(&stored.topic).is_some().then(|| self.zones.stamp());
-        Message {
+        let message = Message {
             topic: stored.topic,
             payload: stored.payload,
             qos: stored.qos,
@@ -181,7 +181,9 @@ impl Core {
             order: if stored.order > 0 { stored.order } else { self.next_order() },
             stamp,
             handed: false,
-        }
+            weighed: Default::default(),
+        };
+        message.weighed(&self.room.scales)
     }
 
     fn wake_up(
@@ -211,6 +213,7 @@ impl Core {
             let waiting = waiting.filter_map(|waiting| waiting.with(messages)).collect();
             session.outbox.restore(waiting, self.settings.incarnation);
         }
+        self.weigh_session(key);
         self.timers.extend(ends_at.map(|at| (at, Timer::SessionEnds(key))));
         for (filter, id) in stored.subscriptions {
             if let Err(reason) = self.subscribe_one(key, &filter, id) {

@@ -21,6 +21,7 @@ mod keep;
 mod outbox;
 mod publish;
 mod retained;
+mod room;
 mod session;
 mod shared;
 mod subscribe;
@@ -44,6 +45,7 @@ pub(crate) use counts::{Counts, Reading};
 pub(crate) use keep::{Keep, Lasting, Memory, StoredMessage, StoredSession, StoredWaiting};
 pub(crate) use outbox::{Sent, Waiting};
 pub(crate) use publish::Received;
+pub(crate) use room::Weighed;
 pub(crate) use shared::GroupId;
 
 use crate::message::{ConnId, Message, Moment, SessionKey};
@@ -54,6 +56,7 @@ use durable_ack::Zones;
 use filters::Filters;
 use keep::Keeping;
 use retained::Retained;
+use room::Room;
 use session::Session;
 use shared::Group;
 use window::Window;
@@ -77,6 +80,7 @@ pub(crate) struct Core {
     last_group: NonZeroU64,
     window: Window,
     retained: Retained,
+    room: Room,
     zones: Zones,
     keeping: Keeping,
     counts: Counts,
@@ -159,6 +163,7 @@ impl Core {
             last_group: NonZeroU64::MIN,
             window: Window::default(),
             retained: Retained::default(),
+            room: Room::default(),
             zones,
             keeping,
             counts: Counts::default(),

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::GroupId;
+use super::room::WAITING;
 use crate::message::{Delivery, Hold, Message, Moment};
 use crate::mutant::mutant;
 use crate::protocol::Qos;
@@ -26,6 +27,8 @@ pub(super) struct Outbox {
     counted: usize,
     bytes: usize,
     stored: usize,
+    /// Bytes of what is under way and counted as well: a client that never acknowledges is a slow one too.
+    sent_bytes: usize,
     inflight: VecDeque<Inflight>,
     /// How many of `inflight`, from the front, this connection has been sent.
     sent: usize,
@@ -98,6 +101,8 @@ struct Inflight {
     /// PUBREC came: what is missing is the PUBCOMP.
     released: bool,
     dup: bool,
+    /// What it counts for.
+    bytes: usize,
 }
 
 /// What others get of a session that is at its end, in order.
@@ -145,8 +150,8 @@ pub(super) enum Acked {
 impl Outbox {
     /// Adds a message unless the session is too far behind. A delivery with a hold is always taken: what waits for
     /// a zone has bounds of its own.
-    pub(super) fn offer(&mut self, delivery: Delivery, limits: &Limits) -> Offer {
-        if !self.fits(&delivery, limits) {
+    pub(super) fn offer(&mut self, delivery: Delivery, limits: &Limits, free: usize) -> Offer {
+        if !self.fits(&delivery, limits, free) {
             let lossy = delivery.qos == Qos::AtMostOnce && !delivery.stored;
             return if lossy || mutant!(LostSilently) { Offer::Dropped } else { Offer::Overflow };
         }
@@ -155,13 +160,16 @@ impl Outbox {
         Offer::Queued
     }
 
-    pub(super) fn fits(&self, delivery: &Delivery, limits: &Limits) -> bool {
+    /// Whether there is room for a message, with so many bytes free for all sessions.
+    pub(super) fn fits(&self, delivery: &Delivery, limits: &Limits, free: usize) -> bool {
         if delivery.stored {
-            return self.stored < STORED_WAITING;
+            return self.stored < STORED_WAITING && self.outstanding() * WAITING <= free;
         }
-        let weight = delivery.message.weight();
+        let bytes = self.bytes + self.sent_bytes + delivery.message.weight();
         delivery.hold.is_some()
-            || (self.counted < limits.queue_messages && self.bytes + weight <= limits.queue_bytes)
+            || (self.counted < limits.queue_messages
+                && bytes <= limits.queue_bytes
+                && bytes + self.outstanding() * WAITING <= free)
     }
 
     /// Messages waiting or under way, and bytes of those that wait.
@@ -244,9 +252,16 @@ impl Outbox {
         let pid = self.take_pid();
         self.note(&delivery, News::Changed);
         let copy = delivery.clone();
-        self.inflight.push_back(Inflight { pid, delivery, released: false, dup: false });
+        self.under_way(Inflight { pid, delivery, released: false, dup: false, bytes: 0 });
         self.sent += 1;
         Next::Publish { pid, dup: false, delivery: copy }
+    }
+
+    fn under_way(&mut self, inflight: Inflight) {
+        let counts = !inflight.delivery.stored && inflight.delivery.hold.is_none();
+        let bytes = if counts { inflight.delivery.message.weight() } else { 0 };
+        self.sent_bytes += bytes;
+        self.inflight.push_back(Inflight { bytes, ..inflight });
     }
 
     /// Ids are used in turn, so that a late acknowledgement rarely meets a new message.
@@ -307,6 +322,7 @@ impl Outbox {
     fn remove(&mut self, at: usize) -> Acked {
         let Some(inflight) = self.inflight.remove(at) else { return Acked::Unknown };
         self.sent -= 1;
+        self.sent_bytes -= inflight.bytes;
         self.note(&inflight.delivery, News::Done);
         let earlier = self.kept.taken.as_mut();
         if !earlier.is_some_and(|earlier| earlier.under_way.remove(&inflight.pid)) {
@@ -378,7 +394,7 @@ impl Outbox {
             let delivery = Delivery { message, qos, retain, stored, ids, hold, group, kept };
             match sent {
                 Some(Sent { pid, released }) => {
-                    self.inflight.push_back(Inflight { pid, delivery, released, dup: true });
+                    self.under_way(Inflight { pid, delivery, released, dup: true, bytes: 0 });
                 }
                 None => {
                     self.count(&delivery, true);
@@ -463,6 +479,7 @@ impl Outbox {
             right: self.counted == queue().filter(counts).count()
                 && self.bytes == queue().filter(counts).map(|d| d.message.weight()).sum::<usize>()
                 && self.stored == queue().filter(|d| d.stored).count()
+                && self.sent_bytes == self.inflight.iter().map(|i| i.bytes).sum::<usize>()
                 && self.sent <= self.inflight.len(),
         }
     }

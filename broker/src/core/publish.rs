@@ -132,6 +132,14 @@ impl Core {
             self.acknowledge(conn, pid, qos, Reason::NotAuthorized);
             return Ok(Received::Done);
         }
+        if publish.retain && !self.retained.admits(&publish, &self.settings.limits) {
+            // As above: MQTT 3.1.1 has no word for it.
+            if version == Version::V311 {
+                return Err(Reason::Quota);
+            }
+            self.acknowledge(conn, pid, qos, Reason::Quota);
+            return Ok(Received::Done);
+        }
         let withheld = self.place(&publish.topic) != Place::Plain;
         if withheld && self.zone_full(&publish) {
             if version == Version::V311 {
@@ -248,7 +256,7 @@ impl Core {
         if stamp.is_some() && !properties.is_empty() {
             properties = without_user_properties(&properties, &[STAMP, FROM_STORE]);
         }
-        let message = Arc::new(Message {
+        let message = Message {
             topic: publish.topic,
             payload: publish.payload,
             qos: publish.qos,
@@ -259,7 +267,9 @@ impl Core {
             order: self.next_order(),
             stamp,
             handed: place != Place::Plain,
-        });
+            weighed: Default::default(),
+        };
+        let message = Arc::new(message.weighed(&self.room.scales));
         if message.retain {
             self.retain(&message);
         }

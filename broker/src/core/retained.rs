@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::Core;
 use crate::message::{Message, Moment};
 use crate::mutant::mutant;
-use crate::protocol::topic;
+use crate::protocol::{Publish, topic};
 use crate::settings::Limits;
 
 /// The store, in topic order.
@@ -45,6 +45,15 @@ impl Retained {
         self.own += usize::from(own && old.is_none());
         self.messages.insert(message.topic.clone(), message.clone());
         Ok(true)
+    }
+
+    /// Whether there is room for a publish: in place of its topic's message, or as one more.
+    pub(super) fn admits(&self, publish: &Publish, limits: &Limits) -> bool {
+        let old = self.messages.get(&publish.topic).map(|old| old.weight());
+        let (count, bytes) = self.size();
+        publish.payload.is_empty()
+            || ((old.is_some() || count < limits.retained_messages)
+                && bytes - old.unwrap_or(0) + publish.weight() <= limits.retained_bytes)
     }
 
     /// Messages and bytes.

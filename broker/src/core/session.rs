@@ -52,6 +52,10 @@ pub(super) struct Session {
     pub(super) doomed: bool,
     /// Whatever comes out of the router from up to here, the session has had already.
     pub(super) settled: u64,
+    /// What all filters cost.
+    pub(super) filter_bytes: usize,
+    /// What it was when it was last weighed.
+    pub(super) weighed: usize,
 }
 
 /// Where the handshake of a publish from the client stands.
@@ -126,6 +130,8 @@ impl Session {
             refusal_logged: false,
             doomed: false,
             settled: 0,
+            filter_bytes: 0,
+            weighed: 0,
         }
     }
 

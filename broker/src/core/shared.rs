@@ -159,8 +159,10 @@ impl Core {
                 kept: 0,
                 ..orphan
             };
+            let free = self.free();
             let limits = &self.settings.limits;
-            let fits = self.sessions.get(&key).is_some_and(|s| s.outbox.fits(&delivery, limits));
+            let session = self.sessions.get(&key);
+            let fits = session.is_some_and(|s| s.outbox.fits(&delivery, limits, free));
             if fits {
                 self.give(key, delivery);
             }

@@ -1,7 +1,7 @@
 //! SUBSCRIBE and UNSUBSCRIBE.
 
 use super::session::{Session, Sub};
-use super::{Audience, Core, shared};
+use super::{Audience, Core, room, shared};
 use crate::access::Reading;
 use crate::message::{ConnId, Delivery, Moment, SessionKey};
 use crate::mutant::mutant;
@@ -86,12 +86,31 @@ impl Core {
         filter: &Filter,
         id: Option<u32>,
     ) -> Result<Granted, Reason> {
+        let count = |core: &Self| core.sessions.get(&key).map_or(0, Session::subscriptions);
+        let before = count(self);
+        let granted = self.add_or_change(key, filter, id)?;
+        if count(self) > before
+            && let Some(session) = self.sessions.get_mut(&key)
+        {
+            session.filter_bytes += room::subscription(&filter.path);
+            self.weigh_session(key);
+        }
+        Ok(granted)
+    }
+
+    fn add_or_change(
+        &mut self,
+        key: SessionKey,
+        filter: &Filter,
+        id: Option<u32>,
+    ) -> Result<Granted, Reason> {
         let shared = shared::inner(&filter.path).transpose()?;
         if shared.is_none() && !topic::valid_filter(&filter.path) {
             return Err(Reason::Filter);
         }
         let since = self.next_order();
         let limit = self.settings.limits.subscriptions;
+        let room = self.admits_filter(&filter.path);
         let session = self.sessions.get_mut(&key).ok_or(Reason::NotAuthorized)?;
         let reading = session.rights.may_subscribe(&filter.path);
         if reading == Reading::Nothing {
@@ -115,7 +134,7 @@ impl Core {
             }
             return Ok(Granted::Again);
         }
-        if !known && session.subscriptions() >= limit {
+        if !known && (session.subscriptions() >= limit || !room) {
             return Err(Reason::Quota);
         }
         if let Some(inner) = shared {
@@ -201,10 +220,18 @@ impl Core {
         pid: u16,
         filters: &[String],
     ) {
-        let codes: Vec<_> = filters.iter().map(|path| self.unsubscribe_one(key, path)).collect();
+        let mut codes = Vec::with_capacity(filters.len());
         for path in filters {
+            let code = self.unsubscribe_one(key, path);
+            codes.push(code);
+            if code == Reason::Normal as u8
+                && let Some(session) = self.sessions.get_mut(&key)
+            {
+                session.filter_bytes -= room::subscription(path);
+            }
             self.forget_subscription(key, path);
         }
+        self.weigh_session(key);
         self.answer_codes(conn, key, codes.len(), Action::Unsuback(pid, codes));
     }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::router::FilterId;
 
-/// Levels in the whole tree. 250,000 at about 100 bytes: 25 MiB, and ten levels for every session's filter.
-const NODES: usize = 250_000;
+/// Levels in the whole tree. 100,000 at about 360 bytes: 36 MB, and five levels of its own for every filter.
+const NODES: usize = 100_000;
 const ROOT: usize = 0;
 
 #[derive(Debug)]

@@ -259,6 +259,7 @@ mod tests {
             order: 1,
             stamp: None,
             handed: false,
+            weighed: Default::default(),
         });
         for (alias, bytes) in [
             (Alias::None, &[0x30, 7, 0, 3, b'a', b'/', b'b', 0, b'x'][..]),

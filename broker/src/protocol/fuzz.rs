@@ -75,6 +75,7 @@ fn passed_on(publish: &Publish) {
         order: 0,
         stamp: None,
         handed: false,
+        weighed: Default::default(),
     });
     for (version, greeting) in [(Version::V311, connect(4, &[])), (Version::V5, connect(5, &[]))] {
         let outgoing = Outgoing {

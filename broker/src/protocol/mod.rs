@@ -74,6 +74,13 @@ pub(crate) struct Publish {
     pub(crate) properties: Properties,
 }
 
+impl Publish {
+    /// What its message counts for in queues, in bytes.
+    pub(crate) fn weight(&self) -> usize {
+        self.topic.len() + self.payload.len() + self.properties.forwarded.len()
+    }
+}
+
 /// A client's last will.
 #[derive(Debug, Clone)]
 pub(crate) struct Will {

@@ -2,17 +2,23 @@
 
 /// Longest topic or filter. 4,096 bytes: longer ones only serve to fill memory.
 const LONGEST: usize = 4096;
+/// Most levels of a topic or filter. 200, as with mosquitto: each level of a filter may be a place in the tree.
+const LEVELS: usize = 200;
 
 /// Whether a client may publish to this topic [MQTT-3.3.2-2].
 pub(crate) fn valid_name(topic: &str) -> bool {
     !topic.is_empty()
         && topic.len() <= LONGEST
+        && few_levels(topic)
         && !topic.bytes().any(|b| matches!(b, b'+' | b'#' | 0))
 }
 
 /// Whether a client may subscribe to this filter [MQTT-4.7.1].
 pub(crate) fn valid_filter(filter: &str) -> bool {
     if filter.is_empty() || filter.len() > LONGEST || filter.bytes().any(|b| b == 0) {
+        return false;
+    }
+    if !few_levels(filter) {
         return false;
     }
     let mut levels = filter.split('/').peekable();
@@ -23,6 +29,10 @@ pub(crate) fn valid_filter(filter: &str) -> bool {
         }
     }
     true
+}
+
+fn few_levels(topic: &str) -> bool {
+    topic.bytes().filter(|&b| b == b'/').count() < LEVELS
 }
 
 pub(crate) fn has_wildcard(filter: &str) -> bool {
@@ -91,6 +101,9 @@ mod tests {
         for filter in ["", "a/#/b", "a+", "a#", "#a", "a/+b", "a\0b"] {
             assert!(!valid_filter(filter), "{filter}");
         }
+        let (deep, deeper) = ("a/".repeat(199), "a/".repeat(200));
+        assert!(valid_name(&deep) && valid_filter(&deep));
+        assert!(!valid_name(&deeper) && !valid_filter(&deeper));
         for filter in ["#", "+", "a/+/b/#", "/", "a//b", "été/#"] {
             assert!(valid_filter(filter), "{filter}");
         }

@@ -23,6 +23,7 @@ fn message(topic: &str, payload: &'static str, expires: Option<Moment>) -> Arc<M
         order: 1,
         stamp: None,
         handed: false,
+        weighed: Default::default(),
     })
 }
 

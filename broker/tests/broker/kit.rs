@@ -81,7 +81,7 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    fn new(addr: SocketAddr, id: &str, v5: bool) -> Self {
+    pub(crate) fn new(addr: SocketAddr, id: &str, v5: bool) -> Self {
         let id = id.to_owned();
         Self {
             addr,
@@ -336,7 +336,7 @@ impl Client {
     }
 
     pub(crate) fn pid(&mut self) -> u16 {
-        self.next_pid += 1;
+        self.next_pid = self.next_pid.checked_add(1).unwrap_or(1);
         self.next_pid
     }
 

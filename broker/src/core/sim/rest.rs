@@ -68,6 +68,9 @@ impl World {
         if zones.bytes != held + zones.waiting {
             return broken(claim, format!("zones count {zones:?}, sessions hold {held}"));
         }
+        if !self.core.rooms_are_right() {
+            return broken(claim, "what sessions are is weighed wrong".to_owned());
+        }
         Ok(())
     }
 
