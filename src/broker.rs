@@ -140,6 +140,7 @@ fn checked(settings: hearth_config::Settings) -> Settings {
             write_timeout: limits.write_timeout,
             announce_every: limits.announce_every,
             gateway_grace: limits.gateway_grace,
+            come_back: limits.come_back,
         },
     }
 }

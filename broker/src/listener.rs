@@ -118,7 +118,7 @@ impl Broker {
         self.metrics.as_ref().map(|metrics| metrics.address)
     }
 
-    /// Serves until `shutdown` is ready, then ends every connection (MQTT 5: DISCONNECT 0x8B, no wills) and returns
+    /// Serves until `shutdown` is ready, then ends every connection (MQTT 5: DISCONNECT 0x8B) and returns
     /// within half a second.
     ///
     /// # Errors

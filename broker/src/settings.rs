@@ -22,7 +22,7 @@ pub struct Settings {
     /// and held while a zone has no session. Off, the broker is any MQTT broker.
     pub durable_ack: bool,
     /// Folder of the file that keeps what outlives the broker: retained messages, sessions and their
-    /// subscriptions. `None` keeps everything in memory only.
+    /// subscriptions, and wills. `None` keeps everything in memory only.
     pub data_dir: Option<PathBuf>,
     /// Who may come in and do what.
     pub access: Access,
@@ -113,6 +113,9 @@ pub struct Limits {
     /// How long after its start a broker takes gateways to be on their way, and holds reports and orders for
     /// them; then, if none has come, it is a broker like any other. 5 s: a gateway knocks every second at least.
     pub gateway_grace: Duration,
+    /// How long after its start a broker takes the clients of its earlier life to be on their way back; then it publishes
+    /// the wills of those who are not. 15 s: stock devices knock every ten.
+    pub come_back: Duration,
 }
 
 impl Default for Limits {
@@ -139,6 +142,7 @@ impl Default for Limits {
             write_timeout: Duration::from_secs(20),
             announce_every: Duration::from_millis(250),
             gateway_grace: Duration::from_secs(5),
+            come_back: Duration::from_secs(15),
         }
     }
 }

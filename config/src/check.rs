@@ -143,6 +143,7 @@ impl Check<'_> {
             write_timeout: millis("write_timeout_ms", raw.write_timeout_ms)?,
             announce_every: millis("announce_every_ms", raw.announce_every_ms)?,
             gateway_grace: millis("gateway_grace_ms", raw.gateway_grace_ms)?,
+            come_back: millis("come_back_ms", raw.come_back_ms)?,
         })
     }
 

@@ -16,7 +16,7 @@ pub(crate) enum Shape {
 }
 
 /// Every key. A test holds this list and `default.toml` together.
-pub(crate) const KEYS: [(&str, Shape); 51] = [
+pub(crate) const KEYS: [(&str, Shape); 52] = [
     ("site", Shape::Text),
     ("broker.bind", Shape::Text),
     ("broker.id", Shape::Whole),
@@ -52,6 +52,7 @@ pub(crate) const KEYS: [(&str, Shape); 51] = [
     ("broker.limits.write_timeout_ms", Shape::Whole),
     ("broker.limits.announce_every_ms", Shape::Whole),
     ("broker.limits.gateway_grace_ms", Shape::Whole),
+    ("broker.limits.come_back_ms", Shape::Whole),
     ("client.broker", Shape::Text),
     ("client.password_file", Shape::Text),
     ("client.timeout_ms", Shape::Whole),

@@ -62,6 +62,7 @@ pub(crate) struct RawLimits {
     pub(crate) write_timeout_ms: i64,
     pub(crate) announce_every_ms: i64,
     pub(crate) gateway_grace_ms: i64,
+    pub(crate) come_back_ms: i64,
 }
 
 #[derive(Debug, Deserialize)]

@@ -95,6 +95,8 @@ pub struct Limits {
     pub announce_every: Duration,
     /// How long after its start a broker holds reports for gateways that are on their way.
     pub gateway_grace: Duration,
+    /// How long after its start a broker waits for clients before it publishes their wills.
+    pub come_back: Duration,
 }
 
 /// `[client]`

@@ -4,9 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
 
 use crate::kit::{self, PATIENCE, Process, hearth, text};
@@ -46,25 +44,13 @@ impl Broker {
         let process = self.process.take().unwrap();
         match end {
             End::Killed => {
-                self.until(written);
+                kit::until_written(self.path(), written);
                 drop(process);
             }
             End::Stopped => {
                 process.signal("TERM");
                 assert!(process.end().status.success());
             }
-        }
-    }
-
-    /// Waits until a question about the file is answered with 1.
-    fn until(&self, question: &str) {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
-        let file = Connection::open_with_flags(self.path().join("broker-1.db"), flags).unwrap();
-        file.busy_timeout(PATIENCE).unwrap();
-        let began = Instant::now();
-        while file.query_row(question, [], |row| row.get::<_, Option<i64>>(0)).unwrap() != Some(1) {
-            assert!(began.elapsed() < PATIENCE, "in vain: {question}");
-            std::thread::sleep(Duration::from_millis(1));
         }
     }
 

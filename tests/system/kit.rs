@@ -1,12 +1,15 @@
 //! A home for one test, and the mosquitto programs that talk to it.
 
+mod users;
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use rusqlite::{Connection, OpenFlags};
 use serde_json::Value as Json;
 use tempfile::TempDir;
 
@@ -36,6 +39,8 @@ pub(crate) struct Home {
     options: Vec<String>,
     folder: TempDir,
     broker: Option<Process>,
+    /// Whether there are users.
+    guarded: bool,
 }
 
 /// A process that is killed when it is dropped.
@@ -56,6 +61,11 @@ impl Process {
     /// Its standard input and output, which were asked for as pipes.
     pub(crate) fn pipes(&mut self) -> (ChildStdin, ChildStdout) {
         (self.0.stdin.take().unwrap(), self.0.stdout.take().unwrap())
+    }
+
+    /// What it says on standard error, which was asked for as a pipe.
+    pub(crate) fn stderr(&mut self) -> ChildStderr {
+        self.0.stderr.take().unwrap()
     }
 
     /// Whether it has not ended by itself.
@@ -92,24 +102,32 @@ impl Home {
 
     /// Three gateways with these options.
     pub(crate) fn with(options: &[&str]) -> Self {
-        let folder = TempDir::new().unwrap();
-        let (broker, port) = broker(folder.path(), 0);
-        let options = options.iter().map(|option| (*option).to_owned()).collect();
-        let mut home = Self {
-            port,
+        let mut home = Self::empty(options, false);
+        home.begin();
+        home
+    }
+
+    fn empty(options: &[&str], guarded: bool) -> Self {
+        Self {
+            port: 0,
             gateways: BTreeMap::new(),
             devices: Vec::new(),
-            options,
-            folder,
-            broker: Some(broker),
-        };
+            options: options.iter().map(|option| (*option).to_owned()).collect(),
+            folder: TempDir::new().unwrap(),
+            broker: None,
+            guarded,
+        }
+    }
+
+    fn begin(&mut self) {
+        let (broker, port) = broker(self.data(), 0);
+        (self.broker, self.port) = (Some(broker), port);
         for id in 1..=3 {
-            home.start_gateway(id);
+            self.start_gateway(id);
         }
         for id in 1..=3 {
-            home.until_alive(id);
+            self.until_alive(id);
         }
-        home
     }
 
     pub(crate) fn data(&self) -> &Path {
@@ -162,7 +180,11 @@ impl Home {
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("mqtt://127.0.0.1:{}", self.port)
+        let login = match self.guarded {
+            true => format!("gateway:{}@", users::password("gateway")),
+            false => String::new(),
+        };
+        format!("mqtt://{login}127.0.0.1:{}", self.port)
     }
 
     /// `hearth …` against this home.
@@ -172,6 +194,15 @@ impl Home {
 
     /// One of the mosquitto programs, told where the broker is.
     pub(crate) fn mosquitto(&self, program: &str) -> Command {
+        if self.guarded {
+            self.mosquitto_as(program, users::MYSELF)
+        } else {
+            self.stranger(program)
+        }
+    }
+
+    /// The same without a name and a password.
+    pub(crate) fn stranger(&self, program: &str) -> Command {
         let mut command = Command::new(format!("mosquitto_{program}"));
         command.args(["-h", "127.0.0.1", "-p", &self.port.to_string()]);
         command
@@ -324,6 +355,39 @@ impl Listener {
     }
 }
 
+/// A program that says what it does, line by line.
+pub(crate) struct Talker {
+    process: Process,
+    words: BufReader<ChildStdout>,
+}
+
+impl Talker {
+    pub(crate) fn start(command: &Command) -> Self {
+        // Without stdbuf its words would gather in a buffer of its own.
+        let mut unbuffered = Command::new("stdbuf");
+        unbuffered.arg("-oL").arg(command.get_program()).args(command.get_args());
+        let pipes = unbuffered.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = Process::start(pipes);
+        let words = BufReader::new(process.pipes().1);
+        Self { process, words }
+    }
+
+    /// Waits until it says this.
+    pub(crate) fn until(&mut self, word: &str) {
+        let mut line = String::new();
+        while !line.contains(word) {
+            line.clear();
+            assert!(self.words.read_line(&mut line).unwrap() > 0, "it never says {word:?}");
+        }
+    }
+
+    /// Waits for its end, whatever it says until then.
+    pub(crate) fn end(mut self) {
+        while self.words.read_line(&mut String::new()).unwrap() > 0 {}
+        self.process.end();
+    }
+}
+
 /// A broker with its file in this folder, on this port or on a free one for 0.
 pub(crate) fn broker(folder: &Path, port: u16) -> (Process, u16) {
     let mut command = hearth();
@@ -339,6 +403,18 @@ pub(crate) fn listening(mut command: Command) -> (Process, u16) {
     BufReader::new(broker.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let port = line.trim().rsplit(':').next().and_then(|port| port.parse().ok());
     (broker, port.unwrap_or_else(|| panic!("the broker printed {line:?}")))
+}
+
+/// Waits until a question about a broker's file is answered with 1.
+pub(crate) fn until_written(folder: &Path, question: &str) {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+    let file = Connection::open_with_flags(folder.join("broker-1.db"), flags).unwrap();
+    file.busy_timeout(PATIENCE).unwrap();
+    let began = Instant::now();
+    while file.query_row(question, [], |row| row.get::<_, Option<i64>>(0)).unwrap() != Some(1) {
+        assert!(began.elapsed() < PATIENCE, "in vain: {question}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 pub(crate) fn text(bytes: &[u8]) -> String {

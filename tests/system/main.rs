@@ -9,6 +9,7 @@ mod api;
 mod bad_input;
 mod broker_death;
 mod broker_restart;
+mod broker_wills;
 mod compose;
 mod failover;
 mod kit;

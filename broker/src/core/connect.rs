@@ -111,7 +111,7 @@ impl Core {
         let was = session.conn.take();
         self.connected -= usize::from(was.is_some());
         let clean = clean && !mutant!(CleanStartIgnored);
-        let goes_on = !clean && !session.doomed && (was.is_none() || session.expiry > 0);
+        let goes_on = !clean && !session.doomed && session.expiry > 0;
         if !mutant!(ReturnIgnored)
             && let Some(at) = session.ends_at.take()
         {
@@ -122,7 +122,8 @@ impl Core {
         }
         // A will with a delay is for clients that do not come back [MQTT-3.1.3-9].
         let delayed = session.will.as_ref().is_some_and(|will| will.delay > 0);
-        if goes_on && (was.is_none() || delayed) && !mutant!(WillAfterReturn) {
+        let back = session.left_with_broker || (goes_on && (was.is_none() || delayed));
+        if back && !mutant!(WillAfterReturn) {
             session.will = None;
         }
         if let Some(old) = was {
@@ -131,6 +132,7 @@ impl Core {
             }
             self.end_connection(old, Reason::TakenOver);
         }
+        self.keep_will(key);
         self.publish_will(now, key);
         if !goes_on {
             self.end_session(now, key);
@@ -165,6 +167,7 @@ impl Core {
             session.version = connect.version;
             session.expiry = connect.session_expiry;
             session.will = connect.will;
+            session.left_with_broker = false;
             session.window = usize::from(window);
             session.largest = connect.maximum_packet as usize;
             if !mutant!(OldAliases) || session.aliases.is_none() {
@@ -176,6 +179,7 @@ impl Core {
         self.weigh_session(key);
         self.keep_session(key);
         self.keep_awake(key);
+        self.keep_will(key);
         self.links.insert(conn, Link { session: Some(key), ..Link::default() });
         self.effects.wake.push(conn);
         // The will of the connection before may have been one message too many.
@@ -207,6 +211,8 @@ impl Core {
         if (how == Ended::Goodbye && !mutant!(WillAfterGoodbye)) || self.stopping {
             session.will = None;
         }
+        // Of the others it is for the next life to see who comes back.
+        session.will_kept &= how == Ended::Goodbye || !self.stopping;
         let delay = session.will.as_ref().map(|will| will.delay.min(expiry));
         self.weigh_session(key);
         match delay {
@@ -221,6 +227,7 @@ impl Core {
                 self.timers.insert((at, Timer::WillDue(key)));
             }
         }
+        self.keep_will(key);
         self.plan_end(now, key, expiry);
         self.hand_over(key);
         self.keep_asleep(key);
@@ -321,6 +328,9 @@ impl Core {
         let Some(session) = self.sessions.get_mut(&key) else { return };
         session.will_at = None;
         let Some(will) = session.will.take() else { return };
+        if std::mem::take(&mut session.will_kept) {
+            self.effects.keep.push(Keep::WillOver(session.client.clone()));
+        }
         self.weigh_session(key);
         let Some(session) = self.sessions.get_mut(&key) else { return };
         if !permitted(&mut session.rights, &will.publish) {

@@ -1,4 +1,5 @@
-//! What outlives the broker: retained messages, sessions with their subscriptions, and whether this site has gateways.
+//! What outlives the broker: retained messages, sessions with their subscriptions, wills, and whether this site has
+//! gateways.
 //!
 //! Every change of it is a [`Keep`]; a store that applies them in order has what [`Core::restore`] takes at the next
 //! start. What a broker without a store would lose at its end is not told to anyone who has none.
@@ -12,7 +13,7 @@ use bytes::Bytes;
 use super::outbox::{Sent, Waiting};
 use super::retained::Full;
 use super::session::{Incoming, Sub};
-use super::{Core, Timer};
+use super::{Core, LastWill, StoredWill, Timer};
 use crate::access::{Guest, Reading, Rights};
 use crate::message::{Message, Moment, SessionKey};
 use crate::protocol::{Filter, Qos, RetainHandling, Version};
@@ -42,6 +43,10 @@ pub(crate) enum Keep {
     Waiting(Arc<str>, Waiting),
     /// The client has what waited for it under this number.
     Delivered(Arc<str>, u32),
+    /// The client has this will, new or as it is now.
+    Will(Box<LastWill>),
+    /// The client has no will any more.
+    WillOver(Arc<str>),
     /// A gateway of this site has been here.
     Gateways,
 }
@@ -67,6 +72,7 @@ pub(crate) struct Memory {
     /// Messages that wait for sessions.
     pub(crate) messages: Vec<StoredMessage>,
     pub(crate) sessions: Vec<StoredSession>,
+    pub(crate) wills: Vec<StoredWill>,
 }
 
 /// A message that was kept.
@@ -124,7 +130,7 @@ impl Keeping {
         Self { on, heartbeats: format!("hearth/{site}/gateway/") }
     }
 
-    fn wants(&self, topic: &str) -> bool {
+    pub(super) fn wants(&self, topic: &str) -> bool {
         self.on && !topic.starts_with("$SYS/") && !topic.starts_with(&self.heartbeats)
     }
 }
@@ -165,6 +171,7 @@ impl Core {
                 None => over.push(Keep::SessionEnded(client)),
             }
         }
+        over.extend(self.restore_wills(now, memory.wills, find));
         self.effects.keep = over;
     }
 
@@ -233,6 +240,7 @@ impl Core {
             all.extend(self.subscriptions_of(key));
             all.push(session.asleep(session.outbox.kept()));
         }
+        all.extend(self.sessions.values().filter_map(|session| session.last_will()));
         all
     }
 

@@ -18,6 +18,7 @@ mod deliver;
 mod durable_ack;
 mod filters;
 mod keep;
+mod kept_wills;
 mod outbox;
 mod publish;
 mod retained;
@@ -43,6 +44,7 @@ pub(crate) use aliases::Alias;
 pub(crate) use connect::Ended;
 pub(crate) use counts::{Counts, Reading};
 pub(crate) use keep::{Keep, Lasting, Memory, StoredMessage, StoredSession, StoredWaiting};
+pub(crate) use kept_wills::{LastWill, StoredWill};
 pub(crate) use outbox::{Sent, Waiting};
 pub(crate) use publish::Received;
 pub(crate) use room::Weighed;
@@ -229,7 +231,7 @@ impl Core {
         }
     }
 
-    /// Ends every connection without publishing wills: the clients did not die, the broker goes.
+    /// Ends every connection. Wills are left to the next life: the clients did not die, the broker goes.
     pub(crate) fn stop(&mut self) {
         self.stopping = true;
         for (&conn, link) in &mut self.links {

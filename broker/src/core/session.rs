@@ -29,6 +29,10 @@ pub(super) struct Session {
     pub(super) kept: bool,
     pub(super) will: Option<Will>,
     pub(super) will_at: Option<Moment>,
+    /// Whether the store has its will.
+    pub(super) will_kept: bool,
+    /// The broker ended while its client was there, which may come back: then it was never gone.
+    pub(super) left_with_broker: bool,
     pub(super) outbox: Outbox,
     /// Handshakes the client allows at a time.
     pub(super) window: usize,
@@ -117,6 +121,8 @@ impl Session {
             kept: false,
             will: None,
             will_at: None,
+            will_kept: false,
+            left_with_broker: false,
             outbox: Outbox::default(),
             window: 0,
             largest: 0,

@@ -4,9 +4,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, params};
 
-use crate::core::{Keep, Lasting, Waiting};
+use crate::core::{Keep, LastWill, Lasting, Waiting};
 use crate::message::{Message, Moment};
-use crate::protocol::Filter;
+use crate::protocol::{Filter, Properties, Publish, Will};
 
 /// Flags of a subscription's options.
 pub(super) const NO_LOCAL: u8 = 1;
@@ -86,6 +86,10 @@ pub(super) fn apply(
             let sql = "DELETE FROM waiting WHERE client = ?1 AND number = ?2";
             execute(connection, sql, params![client, number])
         }
+        Keep::Will(last) => will(connection, clock, last),
+        Keep::WillOver(client) => {
+            execute(connection, "DELETE FROM wills WHERE client = ?1", [client])
+        }
         Keep::Gateways => execute(connection, "UPDATE broker SET gateways = ?1", [site]),
     }
 }
@@ -144,6 +148,19 @@ fn wait(
     let Message { topic, payload, qos, properties, expires, .. } = &**message;
     let expires = expires.map(|at| clock.wall(at));
     let values = params![id, topic, &payload[..], *qos as u8, &properties[..], expires];
+    execute(connection, sql, values)
+}
+
+fn will(connection: &Connection, clock: Clock, last: &LastWill) -> rusqlite::Result<()> {
+    let sql = "INSERT OR REPLACE INTO wills
+        (client, user, topic, payload, qos, retain, properties, expiry, delay, due)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+    let LastWill { client, user, will: Will { publish, delay }, due } = last;
+    let Publish { topic, payload, qos, retain, properties, .. } = publish;
+    let Properties { forwarded, expiry } = properties;
+    let due = due.map(|at| clock.wall(at));
+    let (payload, qos, forwarded) = (&payload[..], *qos as u8, &forwarded[..]);
+    let values = params![client, user, topic, payload, qos, retain, forwarded, expiry, delay, due];
     execute(connection, sql, values)
 }
 

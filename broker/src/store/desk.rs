@@ -208,9 +208,10 @@ fn weight(change: &Keep) -> usize {
         Keep::Retained(message) => message.weight(),
         Keep::Waiting(_, waiting) => waiting.message.weight(),
         Keep::Asleep(_, waiting, _) => waiting.iter().map(|waiting| waiting.message.weight()).sum(),
+        Keep::Will(last) => last.will.publish.topic.len() + last.will.publish.payload.len(),
         Keep::Cleared(topic) | Keep::Unsubscribed(_, topic) => topic.len(),
         Keep::Subscribed(_, filter, _) => filter.path.len(),
-        Keep::Session(_) | Keep::SessionEnded(_) | Keep::Gateways => 0,
+        Keep::Session(_) | Keep::SessionEnded(_) | Keep::WillOver(_) | Keep::Gateways => 0,
         Keep::Awake(_) | Keep::Received(..) | Keep::Delivered(..) => 0,
     }
 }

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use super::StoreError;
 
 /// From each version of the file (`PRAGMA user_version`) to the next.
-const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("wills.sql")];
 /// Only a person's tool can hold a lock on the file; five seconds outlast a copy or a query.
 const BUSY: Duration = Duration::from_secs(5);
 /// Length to which the write-ahead log is cut after it was longer. 16 MiB: it is that long only after a flood.

@@ -9,8 +9,8 @@ use super::StoreError;
 use super::apply::{NO_LOCAL, RELEASED, RETAIN, RETAIN_AS_PUBLISHED, STORED};
 use super::error::malformed;
 use super::file::File;
-use crate::core::{Memory, Sent, StoredMessage, StoredSession, StoredWaiting};
-use crate::protocol::{Filter, Qos, RetainHandling};
+use crate::core::{Memory, Sent, StoredMessage, StoredSession, StoredWaiting, StoredWill};
+use crate::protocol::{Filter, Properties, Publish, Qos, RetainHandling, Will};
 
 /// Everything that is still valid at `now`, in milliseconds since the Unix epoch.
 pub(super) fn memory(file: &File, now: i64) -> Result<Memory, StoreError> {
@@ -21,6 +21,7 @@ pub(super) fn memory(file: &File, now: i64) -> Result<Memory, StoreError> {
             retained: retained(connection, now)?,
             sessions: sessions(connection, now)?,
             messages: messages(connection, now)?,
+            wills: wills(connection, now)?,
         })
     };
     read().map_err(|cause| StoreError::of(path, cause))
@@ -132,6 +133,30 @@ fn waiting(connection: &Connection) -> rusqlite::Result<Waiting> {
         all.entry(row.get(0)?).or_default().push(waiting);
     }
     Ok(all)
+}
+
+fn wills(connection: &Connection, now: i64) -> rusqlite::Result<Vec<StoredWill>> {
+    let sql = "SELECT client, user, topic, payload, qos, retain, properties, expiry, delay, due FROM wills";
+    let mut query = connection.prepare(sql)?;
+    let rows = query.query_map([], |row| {
+        let forwarded = row.get::<_, Vec<u8>>(6)?.into();
+        let publish = Publish {
+            dup: false,
+            qos: qos(row, 4)?,
+            retain: row.get(5)?,
+            pid: 0,
+            topic: row.get(2)?,
+            payload: row.get::<_, Vec<u8>>(3)?.into(),
+            properties: Properties { forwarded, expiry: row.get(7)? },
+        };
+        Ok(StoredWill {
+            client: row.get(0)?,
+            user: row.get(1)?,
+            will: Will { publish, delay: row.get(8)? },
+            left: left(row, 9, now)?,
+        })
+    })?;
+    rows.collect()
 }
 
 /// Numbers of a fixed length in a blob.

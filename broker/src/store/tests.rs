@@ -5,11 +5,11 @@ use tempfile::TempDir;
 
 use super::desk::Work;
 use super::*;
-use crate::core::{Lasting, Sent, StoredMessage, StoredSession, Waiting};
+use crate::core::{LastWill, Lasting, Sent, StoredMessage, StoredSession, StoredWill, Waiting};
 use crate::message::{Message, Moment};
-use crate::protocol::{Filter, Qos, RetainHandling};
+use crate::protocol::{Filter, Properties, Publish, Qos, RetainHandling, Will};
 
-const SITE: &str = "home";
+pub(super) const SITE: &str = "home";
 
 fn message(topic: &str, payload: &'static str, expires: Option<Moment>) -> Arc<Message> {
     Arc::new(Message {
@@ -53,6 +53,26 @@ fn live(folder: &TempDir, changes: Vec<Keep>) {
     let mut changes = changes;
     desk.put(Moment::default(), &mut changes);
     drop(store);
+}
+
+/// A life after which no table is empty.
+pub(super) fn life(folder: &TempDir) {
+    let waits = |number| waits(number, &message("waits", "x", Some(hours(9))), None);
+    let changes = vec![
+        Keep::Retained(message("a", "x", Some(hours(2)))),
+        Keep::Retained(message("home/hall/lamp/state", "{\"state\":1}", None)),
+        session("for-ever", u32::MAX, None),
+        session("sleeper", 7200, Some(hours(2))),
+        subscribed("sleeper", "home/+/+/state", Qos::ExactlyOnce),
+        subscribed("sleeper", "a", Qos::AtMostOnce),
+        subscribed("sleeper", "$share/g/b/#", Qos::AtMostOnce),
+        Keep::Asleep("sleeper".into(), vec![waits(1), waits(2)], vec![1, 65_535]),
+        Keep::Asleep("for-ever".into(), vec![waits(1)], vec![]),
+        will("for-ever", "x", None),
+        will("guest", "x", Some(hours(3))),
+        Keep::Gateways,
+    ];
+    live(folder, changes);
 }
 
 fn topics(memory: &Memory) -> Vec<(&str, &[u8])> {
@@ -149,6 +169,57 @@ fn what_waits_for_sessions_is_there_once_and_until_the_last_has_it() {
     live(&folder, vec![Keep::SessionEnded("a".into()), Keep::Delivered("b".into(), 3)]);
     let left = open(&folder).memory.messages;
     assert_eq!(left.iter().map(|m| &*m.topic).collect::<Vec<_>>(), ["one"]);
+}
+
+fn will(client: &str, payload: &'static str, due: Option<Moment>) -> Keep {
+    let properties = Properties { forwarded: [1, 1].into(), expiry: Some(60) };
+    let publish = Publish {
+        dup: false,
+        qos: Qos::ExactlyOnce,
+        retain: true,
+        pid: 0,
+        topic: "will".into(),
+        payload: Bytes::from_static(payload.as_bytes()),
+        properties,
+    };
+    let will = Will { publish, delay: 7 };
+    Keep::Will(Box::new(LastWill { client: client.into(), user: Some("ada".into()), will, due }))
+}
+
+#[test]
+fn wills_are_there_until_they_are_over() {
+    let folder = TempDir::new().unwrap();
+    let changes = vec![
+        will("there", "old", None),
+        will("gone", "x", Some(hours(2))),
+        will("over", "x", None),
+        will("there", "new", None),
+        Keep::WillOver("over".into()),
+    ];
+    live(&folder, changes);
+    let wills = open(&folder).memory.wills;
+    let [gone, StoredWill { client, user, will, left }] = &wills[..] else { panic!("{wills:?}") };
+    assert!(&*gone.client == "gone" && gone.left.is_some_and(|left| left > hours(1).0));
+    assert_eq!((&**client, user.as_deref(), will.delay, *left), ("there", Some("ada"), 7, None));
+    let Publish { qos, retain, topic, payload, properties, .. } = &will.publish;
+    assert_eq!(
+        (*qos, *retain, &**topic, &payload[..]),
+        (Qos::ExactlyOnce, true, "will", &b"new"[..])
+    );
+    assert_eq!((&properties.forwarded[..], properties.expiry), (&[1, 1][..], Some(60)));
+}
+
+#[test]
+fn a_file_from_before_there_were_wills_is_brought_up_to_date() {
+    let folder = TempDir::new().unwrap();
+    live(&folder, vec![Keep::Retained(message("a", "x", None))]);
+    let path = folder.path().join("broker-1.db");
+    let old = rusqlite::Connection::open(&path).unwrap();
+    old.execute_batch("DROP TABLE wills; PRAGMA user_version = 1").unwrap();
+    drop(old);
+    live(&folder, vec![will("there", "x", None)]);
+    let memory = open(&folder).memory;
+    assert_eq!((topics(&memory), memory.wills.len()), (vec![("a", &b"x"[..])], 1));
 }
 
 #[test]

@@ -81,7 +81,7 @@ impl Writer {
         let clock = Clock::at(self.desk.now());
         let transaction = self.begin()?;
         transaction.execute_batch(
-            "DELETE FROM retained; DELETE FROM sessions; DELETE FROM subscriptions; DELETE FROM waiting",
+            "DELETE FROM retained; DELETE FROM sessions; DELETE FROM subscriptions; DELETE FROM waiting; DELETE FROM wills",
         )?;
         for change in &changes {
             apply(&transaction, &self.file.site, clock, change)?;

@@ -13,6 +13,7 @@ pub(in crate::core) struct Ledger {
     subscriptions: BTreeMap<(String, String), String>,
     waiting: BTreeMap<(String, u32), (String, Option<Moment>)>,
     received: BTreeMap<String, Vec<u16>>,
+    wills: BTreeMap<String, String>,
 }
 
 impl Ledger {
@@ -21,6 +22,11 @@ impl Ledger {
         for change in changes {
             match change {
                 Keep::Gateways => self.gateways = true,
+                Keep::Will(last) => {
+                    let words = format!("{:?} {:?} {:?}", last.user, last.will, last.due);
+                    self.wills.insert(last.client.to_string(), words);
+                }
+                Keep::WillOver(client) => drop(self.wills.remove(&*client)),
                 Keep::Retained(message) => {
                     let words = format!("{:?} {:?}", message.payload, message.qos);
                     self.retained.insert(message.topic.to_string(), (words, message.expires));
@@ -93,17 +99,23 @@ impl Ledger {
     }
 }
 
-fn keeping() -> Bench {
+pub(super) fn keeping() -> Bench {
     bench(|settings| settings.data_dir = Some("somewhere".into()))
 }
 
 /// The next life of a broker that kept everything, `seconds` later.
-fn next_life(bench: &Bench, seconds: u64) -> Bench {
+pub(super) fn next_life(bench: &Bench, seconds: u64) -> Bench {
     let mut memory = Memory::default();
     let left = |at: Moment| at.0.saturating_sub(bench.now.0 + Duration::from_secs(seconds));
     for kept in bench.core.everything() {
         match kept {
             Keep::Gateways => memory.gateways = true,
+            Keep::Will(last) => memory.wills.push(StoredWill {
+                client: (*last.client).into(),
+                user: last.user,
+                will: last.will,
+                left: last.due.map(left),
+            }),
             Keep::Retained(message) => memory.retained.push(StoredMessage {
                 topic: message.topic.clone(),
                 payload: message.payload.clone(),

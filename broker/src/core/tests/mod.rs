@@ -1,5 +1,6 @@
 mod bounds;
 pub(super) mod kept;
+mod kept_wills;
 mod shared;
 
 use super::*;
