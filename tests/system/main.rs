@@ -12,6 +12,7 @@ mod broker_restart;
 mod broker_wills;
 mod compose;
 mod failover;
+mod full_disk;
 mod kit;
 mod orders;
 mod readme;
