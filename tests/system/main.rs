@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "what a test cannot do is the test's result")]
 
+mod access;
 mod api;
 mod bad_input;
 mod broker_death;
