@@ -14,8 +14,10 @@
 //! - `HEARTH_FUZZ_SEED`: another number gives other inputs;
 //! - `HEARTH_FUZZ_COUNT`: a file that gets a line for every target, with how many inputs it was given.
 
+mod disk;
 mod mutator;
 
+pub use disk::spoil;
 pub use mutator::{Mutator, Random};
 
 use std::fmt::Write as _;

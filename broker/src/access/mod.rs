@@ -12,6 +12,8 @@
 mod door;
 mod files;
 mod filter;
+#[cfg(test)]
+mod fuzz;
 mod password;
 mod rights;
 mod roles;

@@ -2,6 +2,7 @@
 
 mod commits;
 mod files;
+mod fuzz;
 mod snapshots;
 mod speed;
 mod steps;
