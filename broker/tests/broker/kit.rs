@@ -5,12 +5,14 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub(crate) use crate::running::{Running, settings, start_with};
 
 /// Nothing here takes as long; whoever waits longer waits for something that does not come.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// How long one waits for something before one does the next thing.
+const PAUSE: Duration = Duration::from_millis(20);
 
 pub(crate) fn start() -> Running {
     start_with(settings())
@@ -277,6 +279,17 @@ impl Client {
         let seen = self.stream.peek(&mut [0]).is_ok();
         self.stream.set_nonblocking(false).unwrap();
         seen
+    }
+
+    /// Does something again and again, with pauses, until something has come that was not read yet.
+    pub(crate) fn until_it_hears<T>(&self, mut act: impl FnMut() -> T) {
+        let began = Instant::now();
+        self.stream.set_read_timeout(Some(PAUSE)).unwrap();
+        while self.stream.peek(&mut [0]).is_err() {
+            assert!(began.elapsed() < PATIENCE, "nothing comes");
+            act();
+        }
+        self.stream.set_read_timeout(Some(PATIENCE)).unwrap();
     }
 
     pub(crate) fn send(&mut self, bytes: &[u8]) {

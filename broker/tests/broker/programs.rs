@@ -68,17 +68,8 @@ fn a_stopped_process_that_receives_traffic_is_declared_dead() {
     writer.publish("x", "hello", 1);
     assert_eq!(sub.line(), "hello");
     sub.signal("-STOP");
-    let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let stopped = stop.clone();
-    let traffic = std::thread::spawn(move || {
-        while !stopped.load(std::sync::atomic::Ordering::Relaxed) {
-            writer.publish("x", "more", 0);
-            std::thread::sleep(std::time::Duration::from_millis(50));
-        }
-    });
+    watcher.until_it_hears(|| writer.publish("x", "more", 0));
     assert_eq!(watcher.got().payload, "yes");
-    stop.store(true, std::sync::atomic::Ordering::Relaxed);
-    traffic.join().unwrap();
 }
 
 #[test]

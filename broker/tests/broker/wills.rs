@@ -25,18 +25,9 @@ fn a_silent_client_is_dead_even_while_it_is_sent_messages() {
     // Nothing but news goes to the silent client, all the time, until the watcher hears of its end.
     watcher.send(&[0xC0, 0]);
     watcher.expect(0xD0);
-    let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let stopped = stop.clone();
-    let news = std::thread::spawn(move || {
-        while !stopped.load(std::sync::atomic::Ordering::Relaxed) {
-            writer.publish("news", "n", 0);
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
-    });
+    watcher.until_it_hears(|| writer.publish("news", "n", 0));
     assert_eq!(watcher.got().payload, "dead");
     assert_eq!(silent.end(), Some(0x8D));
-    stop.store(true, std::sync::atomic::Ordering::Relaxed);
-    news.join().unwrap();
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::case::Version;
 use crate::packet::{self, Packet};
@@ -11,6 +11,8 @@ use crate::wire::{self, Publish, kind};
 
 /// Nothing here takes as long; whoever waits longer waits for something that does not come.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// How long one waits for something before one does the next thing.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// One connection.
 pub(crate) struct Client {
@@ -52,6 +54,18 @@ impl Client {
         if let Err(error) = self.stream.write_all(bytes) {
             assert_ne!(error.kind(), ErrorKind::WouldBlock, "the broker reads nothing more");
         }
+    }
+
+    /// Does something again and again, with pauses, until something comes.
+    pub(crate) fn until_it_hears(&self, mut act: impl FnMut()) {
+        assert!(self.input.is_empty(), "something is here already");
+        let began = Instant::now();
+        self.stream.set_read_timeout(Some(PAUSE)).expect("an open socket");
+        while self.stream.peek(&mut [0]).is_err() {
+            assert!(began.elapsed() < PATIENCE, "nothing comes");
+            act();
+        }
+        self.stream.set_read_timeout(Some(PATIENCE)).expect("an open socket");
     }
 
     /// The next packet, or `None` at the end of the connection.

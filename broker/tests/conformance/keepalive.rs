@@ -1,8 +1,6 @@
 //! Keepalive, chapters 3.1.2.10 and 3.12. Only the least time is asserted: more is the machine's.
 
 use std::io::ErrorKind;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::case::cases;
@@ -49,7 +47,7 @@ fn what_a_client_gets_is_no_sign_of_life(server: &Server) {
     let connect = server.connect("silent").alive(1).will(Will::new(&will, "silent"));
     let (mut client, _) = server.open(&connect);
     client.watch(&topic, 0);
-    talk_until(server, &topic, "x", || watcher.take());
+    talk_until(server, &topic, "x", &mut watcher);
     while client.next().is_some_and(|packet| packet.kind == kind::PUBLISH) {}
 }
 
@@ -63,25 +61,18 @@ fn a_client_that_reads_nothing_is_ended_too(server: &Server) {
     let large = "x".repeat(200_000);
     let mut publisher = server.client("publisher");
     (0..100).for_each(|_| publisher.publish(&Publish::new(&topic, &large).qos(1)));
-    talk_until(server, &topic, &large, || watcher.take());
+    talk_until(server, &topic, &large, &mut watcher);
 }
 
-/// Publishes, with pauses, until something has happened.
-fn talk_until<T>(server: &Server, topic: &str, text: &str, happens: impl FnOnce() -> T) {
-    let over = Arc::new(AtomicBool::new(false));
+/// Publishes until the watcher hears what it waits for.
+fn talk_until(server: &Server, topic: &str, text: &str, watcher: &mut Client) {
     let mut publisher = server.client("talker");
     let publish = Publish::new(topic, text);
-    let until = over.clone();
-    let talker = std::thread::spawn(move || {
-        while !until.load(Ordering::Relaxed) {
-            publisher.start(&publish);
-            publisher.ping();
-            std::thread::sleep(Duration::from_millis(50));
-        }
+    watcher.until_it_hears(|| {
+        publisher.start(&publish);
+        publisher.ping();
     });
-    happens();
-    over.store(true, Ordering::Relaxed);
-    talker.join().expect("the talker was served all the time");
+    watcher.take();
 }
 
 fn every_packet_is_a_sign_of_life(server: &Server) {

@@ -1,10 +1,10 @@
 //! The broker under test: ours, in this process, or mosquitto, as a process of its own.
 
-use std::io::Write;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::sync::mpsc::channel;
 
 use broker::Settings;
 
@@ -161,19 +161,27 @@ impl Mosquitto {
         )?;
         let spawn = |program: &str| {
             let mut command = Command::new(program);
-            command.arg("-c").arg(&config).stdout(Stdio::null()).stderr(Stdio::null()).spawn()
+            command.arg("-c").arg(&config).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()
         };
         // Where only root has /usr/sbin in the path.
         let child = spawn("mosquitto").or_else(|_| spawn("/usr/sbin/mosquitto"))?;
         let mut mosquitto = Self { addr, web, child, config };
-        let began = Instant::now();
-        while began.elapsed() < PATIENCE && mosquitto.child.try_wait()?.is_none() {
-            if [addr, web].iter().all(|addr| TcpStream::connect(addr).is_ok()) {
-                return Ok(Some(mosquitto));
+        Ok(mosquitto.listens().then_some(mosquitto))
+    }
+
+    /// Waits until it says that it runs; false if it ends instead.
+    fn listens(&mut self) -> bool {
+        let log = self.child.stderr.take().map(BufReader::new);
+        let (tell, told) = channel();
+        // To the end: a log that nobody reads would stop it.
+        std::thread::spawn(move || {
+            for line in log.into_iter().flat_map(BufRead::lines).map_while(Result::ok) {
+                if line.ends_with(" running") {
+                    _ = tell.send(());
+                }
             }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        Ok(None)
+        });
+        told.recv_timeout(PATIENCE).is_ok()
     }
 }
 
