@@ -16,7 +16,7 @@ pub(crate) enum Shape {
 }
 
 /// Every key. A test holds this list and `default.toml` together.
-pub(crate) const KEYS: [(&str, Shape); 52] = [
+pub(crate) const KEYS: [(&str, Shape); 54] = [
     ("site", Shape::Text),
     ("broker.bind", Shape::Text),
     ("broker.id", Shape::Whole),
@@ -36,9 +36,11 @@ pub(crate) const KEYS: [(&str, Shape); 52] = [
     ("broker.limits.connections", Shape::Whole),
     ("broker.limits.connections_per_address", Shape::Whole),
     ("broker.limits.sessions", Shape::Whole),
+    ("broker.limits.session_bytes", Shape::Whole),
     ("broker.limits.packet_bytes", Shape::Whole),
     ("broker.limits.queue_messages", Shape::Whole),
     ("broker.limits.queue_bytes", Shape::Whole),
+    ("broker.limits.waiting_bytes", Shape::Whole),
     ("broker.limits.inflight", Shape::Whole),
     ("broker.limits.receive_maximum", Shape::Whole),
     ("broker.limits.subscriptions", Shape::Whole),
