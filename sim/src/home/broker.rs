@@ -205,10 +205,11 @@ impl Broker {
         vec![Act::Tell(life, session, down)]
     }
 
-    /// A session's connection broke.
-    #[cfg(test)]
-    pub(crate) fn lose_session(&mut self, session: &Session) {
-        self.holders.remove(session);
+    /// A session's connection broke, which may have been taken over.
+    pub(crate) fn lose_session(&mut self, session: &Session, life: Life, generation: u64) {
+        if self.holders.get(session) == Some(&(life, generation)) {
+            self.holders.remove(session);
+        }
     }
 
     fn open(&mut self, from: Life, session: Session, generation: u64) -> Vec<Act> {

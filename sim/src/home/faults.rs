@@ -27,10 +27,11 @@ pub(crate) enum Fault {
     Stale,
     Stop,
     Members,
+    Reopen,
 }
 
 impl Fault {
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::Crash,
         Self::CrashLeader,
         Self::PowerCut,
@@ -49,6 +50,7 @@ impl Fault {
         Self::Stale,
         Self::Stop,
         Self::Members,
+        Self::Reopen,
     ];
 }
 
@@ -115,6 +117,7 @@ impl World {
                 let verb = self.dice.pick(&["add", "add", "remove"]);
                 self.wish_for_voters(verb, id);
             }
+            Fault::Reopen => self.reopen(id),
             Fault::Stop => {
                 let life = self.nodes[&id].life();
                 self.input(life, Input::Stopping);
@@ -284,50 +287,6 @@ impl World {
         self.summary.partitions += 1;
     }
 
-    /// The same for a while; it notices late or never.
-    fn mute_for_a_while(&mut self, id: GatewayId) {
-        // Half of the time it is the leader, which may own zones too.
-        let leader = self.leader().filter(|_| self.dice.chance(50));
-        let id = leader.map_or(id, GatewayId);
-        if self.nodes[&id].core.is_none() || self.nodes[&id].cut.is_some() {
-            return;
-        }
-        self.summary.home.mutes += 1;
-        self.mute(id.0);
-        let life = self.nodes[&id].life();
-        let (short, long) = (self.dice.tail(10_000, 500_000), self.dice.between(200, 2000) * MS);
-        let length = if self.dice.chance(40) { short } else { long };
-        let noticed = self.dice.tail(10_000, 2_000_000);
-        if noticed < length {
-            self.after(noticed, Event::NoticeMute(life));
-        }
-        self.after(length, Event::Unmute(life));
-    }
-
-    pub(crate) fn notice_mute(&mut self, life: Life) {
-        if self.muted.contains(&life.0) {
-            self.after(0, Event::Input(life, Input::Links { up: false }));
-        }
-    }
-
-    pub(crate) fn unmute(&mut self, life: Life) {
-        let node = &self.nodes[&life.0];
-        let connected = node.cut.is_none();
-        // That of an earlier life ended with it.
-        if node.is(life) && self.muted.remove(&life.0) && connected {
-            // A connection that lost something is not used any more.
-            self.after(0, Event::Input(life, Input::Links { up: false }));
-            self.soon(Event::Input(life, Input::Links { up: true }));
-        }
-    }
-
-    /// Its own connection dies, that of Paxos too, and the broker says so; its zones' sessions live.
-    pub(crate) fn mute(&mut self, id: u8) {
-        self.muted.insert(GatewayId(id));
-        let life = self.nodes[&GatewayId(id)].life();
-        self.will(life);
-    }
-
     pub(crate) fn notice(&mut self, id: GatewayId, cut: u64) {
         let now = self.now;
         let node = self.node(id);
@@ -431,7 +390,7 @@ impl World {
         (self.dice.next() >> 8).max(1)
     }
 
-    fn will(&mut self, (id, incarnation): Life) {
+    pub(crate) fn will(&mut self, (id, incarnation): Life) {
         let will = Heartbeat::bare(Liveness::Dead, id, incarnation);
         self.broker.kept.insert(id, will);
         self.broadcast(Some(id), || Input::Heartbeat(will));

@@ -10,6 +10,7 @@
 
 mod broker;
 mod claims;
+mod connections;
 mod disk;
 mod driver;
 mod faults;

@@ -46,8 +46,19 @@ impl World {
             self.perhaps_the_last_act(life);
         }
         if moves && !self.calm && self.dice.chance(self.plan.last_move) {
-            self.after(0, Event::Die(life));
+            self.nobody_hears_of_it(life);
         }
+    }
+
+    /// Its sender dies, or lives and hands on later, to another leader, what it could not get agreed.
+    fn nobody_hears_of_it(&mut self, life: Life) {
+        if self.dice.chance(50) {
+            return self.after(0, Event::Die(life));
+        }
+        for other in self.everybody().into_iter().filter(|other| *other != life.0) {
+            self.part(life.0.0, other.0);
+        }
+        self.summary.partitions += 1;
     }
 
     fn post(&mut self, parcel: Parcel) {

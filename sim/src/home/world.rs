@@ -82,6 +82,7 @@ pub(crate) enum Event {
     Heal(GatewayId, u64),
     NoticeMute(Life),
     Unmute(Life),
+    Mute(Life),
     Talk,
     Fault,
     /// Someone may have lost its vote.
@@ -264,6 +265,8 @@ impl World {
             Event::Heal(id, cut) => self.heal_cut(id, cut),
             Event::NoticeMute(life) => self.notice_mute(life),
             Event::Unmute(life) => self.unmute(life),
+            Event::Mute(life) if self.nodes[&life.0].is(life) => self.mute_this_one(life.0),
+            Event::Mute(_) => {}
             Event::Talk => self.talk(),
             Event::Fault => self.next_fault(),
             Event::GiveVotes => self.give_votes_back(),

@@ -23,15 +23,6 @@ impl World {
         (self.now - start) / MS
     }
 
-    /// One session's connection breaks, and both sides notice.
-    fn break_session(&mut self, id: u8, session: &Session) {
-        let node = self.node(GatewayId(id));
-        let life = node.life();
-        let Some((generation, _)) = node.sessions.remove(session) else { return };
-        self.broker.lose_session(session);
-        self.input(life, Input::Down { session: session.clone(), generation });
-    }
-
     fn server(&self, zone: &str) -> Option<u8> {
         self.server_of(&zone.parse().expect("a name"))
     }

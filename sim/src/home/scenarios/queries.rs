@@ -163,7 +163,7 @@ fn an_owner_that_opens_late_what_is_not_its_own_any_more_tells_nothing_outdated(
         let (owner, place) = if world.leader() == Some(1) { (2, "d/x") } else { (1, "a/x") };
         let query = Session::Query(place[..1].parse().expect("a name"));
         // It loses its connections, is told that the zone is its own still, and opens it again.
-        world.break_session(owner, &query);
+        world.break_session(GatewayId(owner), &query);
         world.until("it opens the zone again", 500, |world| {
             world.nodes[&GatewayId(owner)].sessions.get(&query).is_some_and(|open| !open.1)
         });
