@@ -3,14 +3,16 @@
 //! One lock guards the core: a publish holds it for about a microsecond, no await happens under it, and the order
 //! in which messages enter the router is the order in which the core saw them.
 
-use std::collections::HashMap;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
-use crate::core::{Core, Keep, RouterOp};
+use crate::bell::Bell;
+use crate::core::{Core, Ended, Keep, RouterOp};
+use crate::map::Map;
 use crate::message::{ConnId, Moment};
 use crate::router::{Feed, Routed, Router, RouterDied};
 use crate::settings::Settings;
@@ -28,7 +30,6 @@ pub(crate) struct Hub {
     /// Wakes [`Hub::keep_time`] when an earlier deadline came up.
     sooner: Notify,
     crowded: AtomicBool,
-    crowd: watch::Sender<bool>,
     dead: Notify,
     pub(crate) traffic: Traffic,
     pub(crate) settings: Settings,
@@ -38,7 +39,9 @@ struct State {
     core: Core,
     router: Router,
     desk: Option<Arc<Desk>>,
-    wakers: HashMap<ConnId, Arc<Notify>>,
+    bells: Map<ConnId, Arc<Bell>>,
+    /// Connections that are not read until the router has caught up.
+    held_back: BTreeSet<ConnId>,
     /// When the clock task will look again; `None` while it sleeps without an end.
     alarm: Option<Moment>,
 }
@@ -47,12 +50,18 @@ impl Hub {
     pub(crate) fn new(settings: Settings, router: Router, desk: Option<Arc<Desk>>) -> Self {
         let core = Core::new(settings.clone());
         Self {
-            state: Mutex::new(State { core, router, desk, wakers: HashMap::new(), alarm: None }),
+            state: Mutex::new(State {
+                core,
+                router,
+                desk,
+                bells: Map::default(),
+                held_back: BTreeSet::new(),
+                alarm: None,
+            }),
             started: Instant::now(),
             last_conn: AtomicU64::new(0),
             sooner: Notify::new(),
             crowded: AtomicBool::new(false),
-            crowd: watch::Sender::new(false),
             dead: Notify::new(),
             traffic: Traffic::default(),
             settings,
@@ -86,12 +95,12 @@ impl Hub {
         }
         for conn in effects.wake.drain(..) {
             if conn != own
-                && let Some(waker) = state.wakers.get(&conn)
+                && let Some(bell) = state.bells.get(&conn)
             {
-                waker.notify_one();
+                bell.ring();
             }
         }
-        self.note_crowd(state.core.crowded());
+        self.note_crowd(state);
         let due = deadline(&state.core, || self.now());
         if due.is_some_and(|due| state.alarm.is_none_or(|alarm| due < alarm)) {
             state.alarm = due;
@@ -121,10 +130,17 @@ impl Hub {
         state.core.everything()
     }
 
-    fn note_crowd(&self, crowded: bool) {
-        if self.crowded.load(Ordering::Relaxed) != crowded {
-            self.crowded.store(crowded, Ordering::Relaxed);
-            self.crowd.send_replace(crowded);
+    fn note_crowd(&self, state: &mut State) {
+        let crowded = state.core.crowded();
+        if self.crowded.load(Ordering::Relaxed) == crowded {
+            return;
+        }
+        self.crowded.store(crowded, Ordering::Relaxed);
+        // Before there is a crowd nobody is held back.
+        for conn in std::mem::take(&mut state.held_back) {
+            if let Some(bell) = state.bells.get(&conn) {
+                bell.ring();
+            }
         }
     }
 
@@ -133,8 +149,14 @@ impl Hub {
         self.crowded.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn watch_crowd(&self) -> watch::Receiver<bool> {
-        self.crowd.subscribe()
+    /// Whether this one has to wait; if so, its bell rings when it need not any more.
+    pub(crate) fn must_wait(&self, conn: ConnId) -> bool {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let crowded = state.core.crowded();
+        if crowded {
+            state.held_back.insert(conn);
+        }
+        crowded
     }
 
     /// Does to the router what a topic without prefix would do.
@@ -145,17 +167,20 @@ impl Hub {
     }
 
     /// A number for a new connection and what wakes it.
-    pub(crate) fn register(&self) -> (ConnId, Arc<Notify>) {
+    pub(crate) fn register(&self) -> (ConnId, Arc<Bell>) {
         let conn = ConnId(self.last_conn.fetch_add(1, Ordering::Relaxed) + 1);
-        let waker = Arc::new(Notify::new());
+        let bell = Arc::<Bell>::default();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.wakers.insert(conn, waker.clone());
-        (conn, waker)
+        state.bells.insert(conn, bell.clone());
+        (conn, bell)
     }
 
+    /// A connection is over; if nobody has said how, then badly.
     pub(crate) fn unregister(&self, conn: ConnId) {
+        self.step(|core, now| core.closed(now, conn, Ended::Lost));
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.wakers.remove(&conn);
+        state.bells.remove(&conn);
+        state.held_back.remove(&conn);
     }
 
     /// Gives the core its ticks. Never returns.

@@ -33,13 +33,17 @@
 //! The router logs every step at error level spans; give your log filter `rumqttd=off`.
 
 mod access;
+mod bell;
 mod connection;
+mod converse;
 mod core;
 mod error;
 mod hub;
 mod listener;
+mod map;
 mod message;
 mod mutant;
+mod pipe;
 mod places;
 mod protocol;
 mod reload;

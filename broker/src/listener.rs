@@ -282,14 +282,12 @@ async fn serve(lobby: Arc<Lobby>, stream: TcpStream, peer: SocketAddr, kind: (bo
         tracing::debug!(%peer, %error, "could not set TCP_NODELAY");
     }
     if kind == (false, false) {
-        let (reader, writer) = stream.into_split();
-        return connection::serve(hub, reader, writer, Visitor::new(peer, None, door)).await;
+        return connection::serve(hub, stream, Visitor::new(peer, None, door)).await;
     }
     let origins = if door.is_guarded() { Origins::Any } else { Origins::Local };
     match lobby.reception.receive(stream, kind, origins).await {
         Ok(Arrived { bytes, certificate }) => {
-            let (reader, writer) = tokio::io::split(bytes);
-            connection::serve(hub, reader, writer, Visitor::new(peer, certificate, door)).await;
+            connection::serve(hub, bytes, Visitor::new(peer, certificate, door)).await;
         }
         Err(why) => tracing::info!(%peer, "{why}"),
     }

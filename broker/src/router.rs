@@ -10,8 +10,6 @@
 //!  edge --publish(number, topic)--> router thread --matches--> Feed --(filter, number)--> edge
 //! ```
 
-use std::collections::HashMap;
-
 use bytes::Bytes;
 use rumqttd::RouterConfig;
 use rumqttd::local::{LinkBuilder, LinkRx, LinkTx};
@@ -19,6 +17,8 @@ use rumqttd::protocol::{
     Filter, Packet, Publish, QoS, RetainForwardRule, Subscribe, SubscribeProperties,
 };
 use rumqttd::{Notification, Router as Engine};
+
+use crate::map::Map;
 
 /// A wildcard filter inside the router.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,7 +60,7 @@ pub(crate) enum Routed {
 pub(crate) struct Feed {
     link: LinkRx,
     /// Next log offset per filter; a jump means that the log rolled over.
-    expected: HashMap<u32, u64>,
+    expected: Map<u32, u64>,
 }
 
 /// Starts the router thread.
@@ -83,7 +83,7 @@ pub(crate) fn start(incarnation: u64) -> Result<(Router, Feed), String> {
     let mut router = Router { link: tx };
     let failed = |_| "the router thread ended at once".to_owned();
     router.subscribe_raw(FENCE, "fence".to_owned()).map_err(failed)?;
-    Ok((router, Feed { link: rx, expected: HashMap::new() }))
+    Ok((router, Feed { link: rx, expected: Map::default() }))
 }
 
 impl Router {

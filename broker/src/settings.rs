@@ -60,7 +60,7 @@ impl Default for Settings {
 /// Bounds. Every queue of the broker has one here.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Connections at a time. 10,000: a large home has a few hundred; one costs about 20 KiB.
+    /// Connections at a time. 10,000: a large home has a few hundred; one costs about 4 KiB.
     pub connections: usize,
     /// Connections at a time from one address. 2,000: a whole fleet behind one router, and not all there are.
     pub connections_per_address: usize,

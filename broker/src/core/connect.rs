@@ -181,7 +181,7 @@ impl Core {
         self.keep_awake(key);
         self.keep_will(key);
         self.links.insert(conn, Link { session: Some(key), ..Link::default() });
-        self.effects.wake.push(conn);
+        self.effects.wake(conn);
         // The will of the connection before may have been one message too many.
         if self.sessions.get(&key).is_some_and(|session| session.doomed) {
             self.end_connection(conn, Reason::Quota);

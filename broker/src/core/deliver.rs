@@ -13,11 +13,13 @@ impl Core {
     /// Sends a message to everyone but the zone's session.
     pub(super) fn route(&mut self, message: &Arc<Message>) {
         if let Some(audience) = self.exact.get(&message.topic) {
-            // Almost always one or two; a copy costs less than taking the map apart.
             let groups = audience.groups.clone();
-            for key in audience.sessions.clone() {
+            let mut receivers = std::mem::take(&mut self.receivers);
+            receivers.extend_from_slice(&audience.sessions);
+            for key in receivers.drain(..) {
                 self.deliver(key, message, Via::Exact);
             }
+            self.receivers = receivers;
             for id in groups {
                 self.share(id, message);
             }
@@ -145,7 +147,7 @@ impl Core {
             return;
         }
         match (session.outbox.offer(delivery, &self.settings.limits, free), session.conn) {
-            (Offer::Queued, Some(conn)) => self.effects.wake.push(conn),
+            (Offer::Queued, Some(conn)) => self.effects.wake(conn),
             (Offer::Queued, None) => self.keep_waiting(key),
             (Offer::Dropped, _) => self.counts.dropped += 1,
             (Offer::Overflow, _) => {
@@ -155,34 +157,43 @@ impl Core {
         }
     }
 
-    /// Adds to `out` what the connection should send now, stopping after about `room` bytes.
-    pub(crate) fn pull(&mut self, now: Moment, conn: ConnId, room: usize, out: &mut Vec<Action>) {
-        let Some(link) = self.links.get_mut(&conn) else { return };
+    /// Adds to `out` what the connection should send now, stopping after about `room` bytes. Tells whether it stopped
+    /// because of that.
+    pub(crate) fn pull(
+        &mut self,
+        now: Moment,
+        conn: ConnId,
+        room: usize,
+        out: &mut impl Extend<Action>,
+    ) -> bool {
+        let Some(link) = self.links.get_mut(&conn) else { return false };
+        self.counts.sent += link.answers.len() as u64;
         out.extend(link.answers.drain(..));
         let (close, key) = (link.close, link.session);
         if let Some(reason) = close {
-            out.push(Action::Close(reason));
-            return;
+            out.extend([Action::Close(reason)]);
+            return false;
         }
-        let Some(key) = key else { return };
+        let Some(key) = key else { return false };
         let mut left = room;
-        let before = out.len();
         while left > 0 {
-            let Some(session) = self.sessions.get_mut(&key) else { return };
+            let Some(session) = self.sessions.get_mut(&key) else { return false };
             let window = session.window;
-            match session.outbox.next(now, window) {
+            let action = match session.outbox.next(now, window) {
                 None => break,
-                Some(Next::Pubrel(pid)) => out.push(Action::Pubrel(pid)),
+                Some(Next::Pubrel(pid)) => Some(Action::Pubrel(pid)),
                 Some(Next::Publish { pid, dup, delivery }) => {
                     let outgoing = self.outgoing(now, key, (pid, dup), delivery);
                     let size = outgoing.as_ref().map_or(0, |o| o.message.weight() + 16);
                     left = left.saturating_sub(size);
-                    out.extend(outgoing.map(Action::Publish));
+                    outgoing.map(Action::Publish)
                 }
-            }
+            };
+            self.counts.sent += u64::from(action.is_some());
+            out.extend(action);
         }
-        self.counts.sent += (out.len() - before) as u64;
         self.keep_progress(key);
+        left == 0
     }
 
     fn outgoing(
@@ -274,7 +285,9 @@ impl Core {
             self.release_in(hold, &zone, weight);
         }
         self.keep_progress(key);
-        self.effects.wake.extend(session_conn(self.sessions.get(&key)));
+        if let Some(conn) = self.sessions.get(&key).and_then(|session| session.conn) {
+            self.effects.wake(conn);
+        }
     }
 
     fn release(&mut self, hold: Hold, topic: &str, weight: usize) {
@@ -282,10 +295,6 @@ impl Core {
             self.release_in(hold, &zone, weight);
         }
     }
-}
-
-fn session_conn(session: Option<&super::session::Session>) -> Option<ConnId> {
-    session.and_then(|session| session.conn)
 }
 
 /// The user property that carries a stamp.

@@ -5,11 +5,12 @@
 //! is matched here, in a tree that forgets. Nothing rests on which it is: a filter has one way from the first
 //! subscription on, and so has a topic, so that a filter's messages of one topic stay in order.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
 use super::RouterOp;
 use super::tree::{Full, Tree};
+use crate::map::Map;
 use crate::protocol::{Reason, topic};
 use crate::router::{FIRST_FILTER, FilterId};
 use crate::settings::Settings;
@@ -24,12 +25,12 @@ pub(super) struct Filters {
     /// `<site>/` and `hearth/<site>/`
     roots: [String; 2],
     /// Those that the router has, for ever.
-    routed: HashMap<Box<str>, FilterId>,
+    routed: Map<Box<str>, FilterId>,
     /// Those of them that somebody is subscribed to.
     live: BTreeMap<FilterId, Box<str>>,
     tree: Tree,
     /// Those in the tree.
-    paths: HashMap<FilterId, Box<str>>,
+    paths: Map<FilterId, Box<str>>,
     free: Vec<FilterId>,
     next: u32,
     /// Hashes of the topics that the router has; two with one hash only make one more.
@@ -43,10 +44,10 @@ impl Filters {
         let site = &settings.site;
         Self {
             roots: [format!("{site}/"), format!("hearth/{site}/")],
-            routed: HashMap::new(),
+            routed: Map::default(),
             live: BTreeMap::new(),
             tree: Tree::default(),
-            paths: HashMap::new(),
+            paths: Map::default(),
             free: Vec::new(),
             next: FIRST_FILTER,
             topics: HashSet::new(),

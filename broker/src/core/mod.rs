@@ -36,7 +36,7 @@ mod sim;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
@@ -50,6 +50,7 @@ pub(crate) use publish::Received;
 pub(crate) use room::Weighed;
 pub(crate) use shared::GroupId;
 
+use crate::map::Map;
 use crate::message::{ConnId, Message, Moment, SessionKey};
 use crate::protocol::{Action, Reason};
 use crate::router::FilterId;
@@ -67,18 +68,18 @@ use window::Window;
 #[derive(Debug)]
 pub(crate) struct Core {
     settings: Settings,
-    sessions: HashMap<SessionKey, Session>,
-    clients: HashMap<Arc<str>, SessionKey>,
-    links: HashMap<ConnId, Link>,
+    sessions: Map<SessionKey, Session>,
+    clients: Map<Arc<str>, SessionKey>,
+    links: Map<ConnId, Link>,
     /// Subscribers of topics without wildcards.
-    exact: HashMap<Box<str>, Audience>,
+    exact: Map<Box<str>, Audience>,
     /// Wildcard filters.
     filters: Filters,
     /// Who is subscribed to a wildcard filter now.
-    watchers: HashMap<FilterId, Audience>,
+    watchers: Map<FilterId, Audience>,
     /// Groups by their `$share/<name>/<filter>`.
-    group_ids: HashMap<Box<str>, GroupId>,
-    groups: HashMap<GroupId, Group>,
+    group_ids: Map<Box<str>, GroupId>,
+    groups: Map<GroupId, Group>,
     last_group: NonZeroU64,
     window: Window,
     retained: Retained,
@@ -94,6 +95,8 @@ pub(crate) struct Core {
     /// Connections whose last packet waits for room.
     paused: BTreeSet<ConnId>,
     effects: Effects,
+    /// Where the receivers of one message are noted; empty in between.
+    receivers: Vec<SessionKey>,
     stopping: bool,
 }
 
@@ -139,6 +142,15 @@ pub(crate) struct Effects {
     pub(crate) keep: Vec<Keep>,
 }
 
+impl Effects {
+    /// A connection has something to pull. Those that are told again and again are noted once.
+    fn wake(&mut self, conn: ConnId) {
+        if self.wake.last() != Some(&conn) {
+            self.wake.push(conn);
+        }
+    }
+}
+
 /// One step for the router.
 #[derive(Debug)]
 pub(crate) enum RouterOp {
@@ -154,14 +166,14 @@ impl Core {
         let keeping = Keeping::new(settings.data_dir.is_some(), &settings.site);
         Self {
             settings,
-            sessions: HashMap::new(),
-            clients: HashMap::new(),
-            links: HashMap::new(),
-            exact: HashMap::new(),
+            sessions: Map::default(),
+            clients: Map::default(),
+            links: Map::default(),
+            exact: Map::default(),
             filters,
-            watchers: HashMap::new(),
-            group_ids: HashMap::new(),
-            groups: HashMap::new(),
+            watchers: Map::default(),
+            group_ids: Map::default(),
+            groups: Map::default(),
             last_group: NonZeroU64::MIN,
             window: Window::default(),
             retained: Retained::default(),
@@ -175,6 +187,7 @@ impl Core {
             last_key: 0,
             paused: BTreeSet::new(),
             effects: Effects::default(),
+            receivers: Vec::new(),
             stopping: false,
         }
     }
@@ -236,7 +249,7 @@ impl Core {
         self.stopping = true;
         for (&conn, link) in &mut self.links {
             link.close.get_or_insert(Reason::ShuttingDown);
-            self.effects.wake.push(conn);
+            self.effects.wake(conn);
         }
     }
 
@@ -248,14 +261,14 @@ impl Core {
     fn answer(&mut self, conn: ConnId, action: Action) {
         if let Some(link) = self.links.get_mut(&conn) {
             link.answers.push_back(action);
-            self.effects.wake.push(conn);
+            self.effects.wake(conn);
         }
     }
 
     fn end_connection(&mut self, conn: ConnId, reason: Reason) {
         if let Some(link) = self.links.get_mut(&conn) {
             link.close.get_or_insert(reason);
-            self.effects.wake.push(conn);
+            self.effects.wake(conn);
         }
     }
 }

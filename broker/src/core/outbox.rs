@@ -32,6 +32,8 @@ pub(super) struct Outbox {
     inflight: VecDeque<Inflight>,
     /// How many of `inflight`, from the front, this connection has been sent.
     sent: usize,
+    /// Where in `inflight` the last PUBREC found its message; the next one's is almost always behind it.
+    received: usize,
     /// Packet ids that were used and are free again, oldest first.
     free: VecDeque<u16>,
     fresh: u16,
@@ -283,7 +285,14 @@ impl Outbox {
     }
 
     fn find(&self, pid: u16) -> Option<usize> {
-        self.inflight.iter().take(self.sent).position(|inflight| inflight.pid == pid)
+        self.find_from(0, pid)
+    }
+
+    /// Looks from there to the end, and then at what is before.
+    fn find_from(&self, start: usize, pid: u16) -> Option<usize> {
+        let start = start.min(self.sent);
+        let wanted = |&at: &usize| self.inflight.get(at).is_some_and(|found| found.pid == pid);
+        (start..self.sent).find(wanted).or_else(|| (0..start).find(wanted))
     }
 
     /// A PUBACK of a QoS 1 message, or a PUBREC that refuses one of QoS 2.
@@ -296,7 +305,8 @@ impl Outbox {
 
     /// A PUBREC: the client has the message, its id is still in use.
     pub(super) fn received(&mut self, pid: u16) -> Acked {
-        let Some(at) = self.find(pid) else { return Acked::Unknown };
+        let Some(at) = self.find_from(self.received, pid) else { return Acked::Unknown };
+        self.received = at;
         let inflight = &mut self.inflight[at];
         if inflight.delivery.qos != Qos::ExactlyOnce {
             return Acked::Unknown;
@@ -323,6 +333,7 @@ impl Outbox {
         let Some(inflight) = self.inflight.remove(at) else { return Acked::Unknown };
         self.sent -= 1;
         self.sent_bytes -= inflight.bytes;
+        self.received = self.received.saturating_sub(1);
         self.note(&inflight.delivery, News::Done);
         let earlier = self.kept.taken.as_mut();
         if !earlier.is_some_and(|earlier| earlier.under_way.remove(&inflight.pid)) {

@@ -214,7 +214,7 @@ impl Core {
         let reason = if known { Reason::Normal } else { Reason::PidUnknown };
         self.answer(conn, Action::Pubcomp(pid, reason));
         if self.paused.remove(&conn) {
-            self.effects.wake.push(conn);
+            self.effects.wake(conn);
         }
     }
 

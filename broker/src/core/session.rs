@@ -1,12 +1,13 @@
 //! One client's session: subscriptions, what it still has to get, what it sent [MQTT-4.1].
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::GroupId;
 use super::aliases::Aliases;
 use super::outbox::Outbox;
 use crate::access::{Reading, Rights};
+use crate::map::Map;
 use crate::message::{ConnId, Message, Moment};
 use crate::mutant::mutant;
 use crate::protocol::{Qos, Version, Will, topic};
@@ -46,7 +47,7 @@ pub(super) struct Session {
     /// QoS 1 publishes of an earlier connection that were settled since. The client cannot know and repeats them, and
     /// then hears of it: an acknowledgement more might be taken for that of another publish.
     pub(super) acked_away: BTreeSet<u16>,
-    pub(super) exact: HashMap<Box<str>, Sub>,
+    pub(super) exact: Map<Box<str>, Sub>,
     pub(super) wild: Vec<(Box<str>, Sub)>,
     /// Shared subscriptions, by `$share/<name>/<filter>`.
     pub(super) shared: BTreeMap<Box<str>, GroupId>,
@@ -130,7 +131,7 @@ impl Session {
             incoming: BTreeMap::new(),
             withheld: 0,
             acked_away: BTreeSet::new(),
-            exact: HashMap::new(),
+            exact: Map::default(),
             wild: Vec::new(),
             shared: BTreeMap::new(),
             refusal_logged: false,

@@ -75,7 +75,7 @@ impl Core {
                 self.send_retained(now, key, &filter, id);
             }
         }
-        self.effects.wake.push(conn);
+        self.effects.wake(conn);
         Ok(())
     }
 

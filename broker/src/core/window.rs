@@ -1,8 +1,9 @@
 //! The messages whose numbers are inside the router.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
+use crate::map::Map;
 use crate::message::Message;
 use crate::router::{FilterId, READ_AT_ONCE};
 
@@ -31,7 +32,7 @@ pub(super) struct Window {
     /// router may read both before a filter's turn comes.
     under_way: bool,
     last_returned: u64,
-    passed: HashMap<FilterId, u64>,
+    passed: Map<FilterId, u64>,
 }
 
 impl Window {

@@ -7,10 +7,6 @@ use mqtt_protocol_core::mqtt::result_code::MqttError;
 use super::decode_connect::connect;
 use super::{Filter, Packet, Properties, Publish, Qos, Reason, RetainHandling, Version, topic};
 
-/// Payloads up to this size are copied out of the read buffer. 4 KiB: copying costs less than keeping the
-/// whole 64 KiB buffer alive for one retained value.
-const COPY_BELOW: usize = 4096;
-
 /// Topic aliases a client may set [MQTT-3.3.2-8]. 16: enough for a device, and bounded.
 pub(crate) const ALIASES: u16 = 16;
 
@@ -63,7 +59,6 @@ impl Decoder {
             return Err(Reason::TooLarge);
         }
         if buffer.len() < total {
-            buffer.reserve(total - buffer.len());
             return Ok(None);
         }
         let first = buffer[0];
@@ -152,12 +147,8 @@ fn shortest(bytes: &[u8]) -> bool {
     bytes.len() == 1 || bytes.last() != Some(&0)
 }
 
+/// A copy: whoever keeps one payload shall not keep the whole buffer.
 fn take_payload(buffer: &mut BytesMut, from: usize, to: usize) -> Bytes {
-    if to - from > COPY_BELOW {
-        let mut packet = buffer.split_to(to);
-        packet.advance(from);
-        return packet.freeze();
-    }
     let payload = Bytes::copy_from_slice(&buffer[from..to]);
     buffer.advance(to);
     payload

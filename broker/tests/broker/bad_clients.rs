@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use broker::{BindError, Broker};
 
@@ -87,6 +87,25 @@ fn too_large_a_packet_and_a_missing_connect_end_the_connection() {
     let mut old = Client::raw(broker.addr, false);
     old.send(&packet(0x10, b"\0\x06MQIsdp\x03\x02\0\0\0\x01a"));
     assert_eq!(old.expect(0x20), [0, 1], "unacceptable protocol version");
+}
+
+#[test]
+fn a_write_stands_still_from_its_own_beginning_on() {
+    let mut settings = settings();
+    settings.limits.write_timeout = Duration::from_millis(1);
+    let broker = start_with(settings);
+    let mut reader = broker.v5("reader").connect();
+    reader.subscribe("t", 0);
+    let mut writer = broker.v5("writer").connect();
+    for _ in 0..50 {
+        // The reader is sent nothing for longer than a write may take.
+        let quiet = Instant::now();
+        while quiet.elapsed() < Duration::from_millis(2) {
+            writer.ping();
+        }
+        writer.publish("t", "m", 0);
+        assert_eq!(reader.got().payload, "m");
+    }
 }
 
 #[test]

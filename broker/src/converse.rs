@@ -1,0 +1,291 @@
+//! What is said on one connection: packets to the core, packets from the core.
+//!
+//! One task does both directions, as one state machine: it takes what has come, asks the core once for all of it, and
+//! writes once all that there is to say. It reads nothing more from a client that does not read what it is sent, and it
+//! notices a silent client and a stuck write by deadlines that traffic in the other direction does not move.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::bell::Bell;
+use crate::core::{Core, Ended, Received};
+use crate::hub::Hub;
+use crate::message::{ConnId, Moment};
+use crate::pipe::Pipe;
+use crate::protocol::{Action, Decoder, Encoder, Packet, Reason};
+
+/// Bytes encoded ahead of the socket. 64 KiB: one large write; the rest stays in the session's bounded queue.
+const WRITE_AHEAD: usize = 64 * 1024;
+/// Bytes waiting to be written above which nothing is read. 256 KiB: answers to what is read come on top of the
+/// messages, and a client that takes neither must not fill memory.
+const READ_BELOW: usize = 4 * WRITE_AHEAD;
+/// Packets taken in one step. 64: a hundred microseconds at most under the lock.
+const PACKETS_PER_STEP: usize = 64;
+/// Steps before others have their turn. 8: about one read's worth of everyday packets.
+const STEPS_PER_TURN: usize = 8;
+/// A deadline that never comes; a year.
+const NEVER: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// Why a connection is over.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// The client closed or reset it.
+    Gone,
+    /// The client said DISCONNECT.
+    Goodbye(Ended),
+    /// The client did something wrong, or nothing for too long.
+    Fault(Reason),
+    /// The core asked for it; the last words are already in the output.
+    Told(Reason),
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gone => f.write_str("went away without a word"),
+            Self::Goodbye(Ended::Goodbye) => f.write_str("said goodbye"),
+            Self::Goodbye(Ended::Lost) => f.write_str("said goodbye and wants its will published"),
+            Self::Told(reason) | Self::Fault(reason) => reason.fmt(f),
+        }
+    }
+}
+
+/// A connection between its CONNACK and its end.
+pub(crate) struct Conversation<'c, S> {
+    hub: &'c Hub,
+    id: ConnId,
+    bell: &'c Bell,
+    pipe: &'c mut Pipe<S>,
+    decoder: &'c mut Decoder,
+    encoder: Encoder,
+    /// How long the client may be silent.
+    patience: Duration,
+    /// When it was last heard, or could not be.
+    heard: Instant,
+    /// When a write last went on, or there was nothing to write.
+    wrote: Instant,
+    /// Packets for the core; those that it had no room for stay.
+    packets: VecDeque<Packet>,
+    /// The core may have more for this client than there was room for.
+    behind: bool,
+}
+
+impl<'c, S: AsyncRead + AsyncWrite + Unpin> Conversation<'c, S> {
+    pub(crate) fn new(
+        (hub, id, bell): (&'c Hub, ConnId, &'c Bell),
+        pipe: &'c mut Pipe<S>,
+        decoder: &'c mut Decoder,
+        encoder: Encoder,
+        keep_alive: u16,
+    ) -> Self {
+        // One and a half times, whatever the broker itself sends meanwhile [MQTT-3.1.2-22].
+        let patience = match keep_alive {
+            0 => NEVER,
+            seconds => Duration::from_millis(1500 * u64::from(seconds)),
+        };
+        let now = Instant::now();
+        let (packets, behind) = (VecDeque::new(), true);
+        Self {
+            hub,
+            id,
+            bell,
+            pipe,
+            decoder,
+            encoder,
+            patience,
+            heard: now,
+            wrote: now,
+            packets,
+            behind,
+        }
+    }
+
+    /// Holds the conversation until it ends.
+    pub(crate) async fn held(mut self) -> End {
+        let mut sleep = pin!(sleep_until(self.heard + self.patience));
+        poll_fn(|cx| {
+            self.bell.wakes(cx.waker());
+            self.pipe.work();
+            let end = self.poll(cx, sleep.as_mut());
+            self.pipe.pause();
+            end
+        })
+        .await
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>, sleep: Pin<&mut Sleep>) -> Poll<End> {
+        let now = Instant::now();
+        for _ in 0..STEPS_PER_TURN {
+            match self.step(cx, now) {
+                Ok(true) => {}
+                Ok(false) => return self.poll_deadlines(cx, sleep),
+                Err(end) => return Poll::Ready(end),
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// One step of everything; tells whether there is more to do at once.
+    fn step(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<bool, End> {
+        let open = self.reads();
+        let more = self.take(open, now)?;
+        if !more || self.pipe.output.len() >= WRITE_AHEAD {
+            self.write(cx, now)?;
+        }
+        if more {
+            return Ok(true);
+        }
+        if open && self.packets.is_empty() && self.pipe.output.len() < READ_BELOW {
+            match self.pipe.poll_read(cx) {
+                Poll::Ready(Ok(0) | Err(_)) => return Err(End::Gone),
+                Poll::Ready(Ok(count)) => {
+                    self.hub.traffic.received(count);
+                    return Ok(true);
+                }
+                Poll::Pending => {}
+            }
+        }
+        Ok(self.behind && self.pipe.output.len() < WRITE_AHEAD)
+    }
+
+    /// Whether packets of this client are taken now.
+    fn reads(&self) -> bool {
+        self.packets.is_empty()
+            && self.pipe.output.len() < READ_BELOW
+            && !(self.hub.crowded() && self.hub.must_wait(self.id))
+    }
+
+    /// Moves packets from the input to the core and from the core to the output, as far as there is room; tells whether
+    /// the input may have more.
+    fn take(&mut self, open: bool, now: Instant) -> Result<bool, End> {
+        let (mut fault, waited) = (None, !self.packets.is_empty());
+        while open && self.packets.len() < PACKETS_PER_STEP {
+            match self.decoder.next(&mut self.pipe.input) {
+                Ok(Some(packet)) => self.packets.push_back(packet),
+                Ok(None) => break,
+                Err(reason) => {
+                    fault = Some(reason);
+                    break;
+                }
+            }
+        }
+        let (rung, fresh) = (self.bell.answered(), open && !self.packets.is_empty());
+        let more = waited || self.packets.len() >= PACKETS_PER_STEP;
+        if fresh {
+            self.heard = now;
+        }
+        let room = WRITE_AHEAD.saturating_sub(self.pipe.output.len());
+        if rung || fresh || (self.behind && room > 0) {
+            self.ask(room, now)?;
+        }
+        fault.map_or(Ok(more && self.packets.is_empty()), |reason| Err(End::Fault(reason)))
+    }
+
+    /// Gives the core the packets, and takes what it has for this client.
+    fn ask(&mut self, room: usize, now: Instant) -> Result<(), End> {
+        if self.pipe.output.is_empty() {
+            self.wrote = now;
+        }
+        let packets = &mut self.packets;
+        let output = &mut self.pipe.output;
+        let mut letters = Letters { encoder: self.encoder, output, told: None };
+        let (given, behind) = self.hub.step_for(self.id, |core, now| {
+            let given = give(core, now, self.id, packets);
+            (given, core.pull(now, self.id, room, &mut letters))
+        });
+        self.behind = behind;
+        given?;
+        letters.told.map_or(Ok(()), |reason| Err(End::Told(reason)))
+    }
+
+    fn write(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<(), End> {
+        if self.pipe.output.is_empty() {
+            return Ok(());
+        }
+        let clogged = self.pipe.output.len() >= READ_BELOW;
+        let written = self.pipe.poll_write(cx).map_err(|_| End::Gone)?;
+        if written > 0 {
+            self.hub.traffic.sent(written);
+            self.wrote = now;
+        }
+        if written > 0 && clogged {
+            self.heard = now;
+        }
+        Ok(())
+    }
+
+    /// Looks at the deadlines, and sees to it that the task comes back in time.
+    fn poll_deadlines(&mut self, cx: &mut Context<'_>, mut sleep: Pin<&mut Sleep>) -> Poll<End> {
+        let write_timeout = self.hub.settings.limits.write_timeout.max(Duration::from_millis(1));
+        loop {
+            let now = Instant::now();
+            let clogged = self.pipe.output.len() >= READ_BELOW;
+            if !clogged && (!self.packets.is_empty() || self.hub.crowded()) {
+                // A client that is not read cannot be heard.
+                self.heard = now;
+            }
+            let silent = self.heard + self.patience;
+            let stuck = (!self.pipe.output.is_empty()).then(|| self.wrote + write_timeout);
+            let due = stuck.map_or(silent, |stuck| stuck.min(silent));
+            if due <= now {
+                return Poll::Ready(End::Fault(Reason::KeepAlive));
+            }
+            // A deadline that only moves away costs nothing: the clock rings when the old one is over.
+            if sleep.deadline() > due || sleep.is_elapsed() {
+                sleep.as_mut().reset(due);
+            }
+            if sleep.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+        }
+    }
+}
+
+/// Where the core's words for a client are written down.
+struct Letters<'o> {
+    encoder: Encoder,
+    output: &'o mut BytesMut,
+    /// The core ends the connection.
+    told: Option<Reason>,
+}
+
+impl Extend<Action> for Letters<'_> {
+    fn extend<I: IntoIterator<Item = Action>>(&mut self, actions: I) {
+        for action in actions {
+            self.encoder.put(self.output, &action);
+            if let Action::Close(reason) = action {
+                self.told = Some(reason);
+            }
+        }
+    }
+}
+
+/// Gives packets to the core until one ends the connection, or finds no room and stays.
+fn give(
+    core: &mut Core,
+    now: Moment,
+    id: ConnId,
+    packets: &mut VecDeque<Packet>,
+) -> Result<(), End> {
+    while let Some(packet) = packets.pop_front() {
+        match core.receive(now, id, packet) {
+            Ok(Received::Done) => {}
+            Ok(Received::Busy(publish)) => {
+                packets.push_front(Packet::Publish(publish));
+                break;
+            }
+            Ok(Received::Goodbye(how)) => return Err(End::Goodbye(how)),
+            Err(reason) => return Err(End::Fault(reason)),
+        }
+    }
+    Ok(())
+}
