@@ -28,16 +28,18 @@ mod user;
 mod voters;
 mod watch;
 
+use std::io;
 use std::process::ExitCode;
 
 use clap::Parser;
+use tokio::runtime::{Builder, Runtime};
 
 use cli::{Cli, Command, Globals};
 use failure::Outcome;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match runtime(&cli) {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("hearth: cannot start: {error}");
@@ -51,6 +53,18 @@ fn main() -> ExitCode {
             failure.exit_code()
         }
     }
+}
+
+/// Cores up to which a broker serves its clients with one thread. 2: a second thread would take the core from whoever
+/// talks to the broker, and most of what it could do it would wait for the lock of the first.
+const CORES_FOR_ONE_THREAD: usize = 2;
+
+fn runtime(cli: &Cli) -> io::Result<Runtime> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let alone = matches!(cli.command, Some(Command::Broker(_))) && cores <= CORES_FOR_ONE_THREAD;
+    let mut builder =
+        if alone { Builder::new_current_thread() } else { Builder::new_multi_thread() };
+    builder.enable_all().build()
 }
 
 async fn carry_out(cli: Cli) -> Outcome {
