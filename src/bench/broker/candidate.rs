@@ -43,6 +43,12 @@ pub(super) struct Candidate {
     program: PathBuf,
 }
 
+/// All clients come from one address here; Hearth's own bound is for strangers.
+const HEARTH: [(&str, &str); 2] = [
+    ("HEARTH_BROKER__LIMITS__CONNECTIONS", "20100"),
+    ("HEARTH_BROKER__LIMITS__CONNECTIONS_PER_ADDRESS", "20100"),
+];
+
 /// Mosquitto drops what goes beyond its bounds; here it shall not. Nagle's algorithm would add 40 ms to every
 /// QoS 1 round trip.
 const MOSQUITTO: &str = "\
@@ -75,6 +81,7 @@ impl Candidate {
         match self.make {
             Make::Hearth => {
                 command.args(["--stop-with-stdin", "broker", "--bind", &address.to_string()]);
+                command.envs(HEARTH);
             }
             Make::Mosquitto => {
                 let file = folder.path().join("mosquitto.conf");

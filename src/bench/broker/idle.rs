@@ -28,7 +28,7 @@ pub(super) struct Idle {
     pub(super) memory: f64,
 }
 
-/// Different wildcard filters. 1,000: Hearth takes 4,096, ever.
+/// Different wildcard filters. 1,000: each is shared by a few, as in a home.
 const WILDCARDS: usize = 1000;
 
 /// Opens `count` connections with one subscription each: to a topic of its own, or to a wildcard filter that it

@@ -48,11 +48,11 @@ pub(super) struct BrokerArgs {
     /// Measure only what has one of these words in its name
     #[arg(long, value_delimiter = ',', value_name = "WORD,…")]
     only: Vec<String>,
-    /// How often everything is measured
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    /// How often everything is measured, but for idle connections, which are measured once
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
     /// How long one measurement of throughput or round trips takes
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=600))]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
     /// Bytes of one payload, 8 at least
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(8..=16_384))]
@@ -80,7 +80,7 @@ pub(super) async fn broker(globals: &Globals, args: BrokerArgs) -> Outcome {
     }
     let measures = wanted(&args.only)?;
     let candidates = candidates(&args)?;
-    if measures.iter().any(|measure| matches!(measure, Measure::Idle { .. })) {
+    if measures.iter().any(|measure| measure.is_idle()) {
         idle::allow(args.connections as usize)?;
     }
     let conditions = Conditions {
@@ -88,17 +88,18 @@ pub(super) async fn broker(globals: &Globals, args: BrokerArgs) -> Outcome {
         payload: args.payload as usize,
         connections: args.connections as usize,
     };
-    let progress =
-        Progress::new(u64::from(args.rounds) * (measures.len() * candidates.len()) as u64);
+    let runs: Vec<(u32, Measure)> = (1..=args.rounds)
+        .flat_map(|round| measures.iter().map(move |&measure| (round, measure)))
+        .filter(|(round, measure)| *round == 1 || !measure.is_idle())
+        .collect();
+    let progress = Progress::new((runs.len() * candidates.len()) as u64);
     let mut report = Report::default();
-    for round in 1..=args.rounds {
-        for &measure in &measures {
-            for candidate in &candidates {
-                progress.next(round, measure, candidate.make);
-                match run(candidate, measure, conditions).await {
-                    Ok(figures) => report.add(measure, candidate.make, figures),
-                    Err(failure) => report.failed(measure, candidate.make, &failure.to_string()),
-                }
+    for (round, measure) in runs {
+        for candidate in &candidates {
+            progress.next(round, measure, candidate.make);
+            match run(candidate, measure, conditions).await {
+                Ok(figures) => report.add(measure, candidate.make, figures),
+                Err(failure) => report.failed(measure, candidate.make, &failure.to_string()),
             }
         }
     }

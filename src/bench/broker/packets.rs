@@ -64,10 +64,14 @@ fn packet(first: u8, body: &[u8]) -> Packet<'_> {
     }
 }
 
-/// A CONNECT with a clean session and no keepalive; `will` is a topic whose will is QoS 1.
+/// Seconds that a client may be silent. Longer than any measurement; stock rumqttd does not take 0, which is none.
+const KEEP_ALIVE: u16 = 3600;
+
+/// A CONNECT with a clean session; `will` is a topic whose will is QoS 1.
 pub(super) fn connect(client: &str, will: Option<&str>) -> Vec<u8> {
     let flags = if will.is_some() { 0b0000_1110 } else { 0b0000_0010 };
-    let mut body = vec![0, 4, b'M', b'Q', b'T', b'T', 4, flags, 0, 0];
+    let mut body = vec![0, 4, b'M', b'Q', b'T', b'T', 4, flags];
+    body.extend_from_slice(&KEEP_ALIVE.to_be_bytes());
     put_string(&mut body, client);
     if let Some(topic) = will {
         put_string(&mut body, topic);

@@ -1,6 +1,6 @@
 //! One blocking connection to a broker.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -68,9 +68,12 @@ impl Session {
                 return Ok(taken);
             }
             let mut bytes = [0; 4096];
-            match self.stream.read(&mut bytes)? {
-                0 => return Err(Failure::failed("the broker closed a connection")),
-                read => self.input.extend_from_slice(&bytes[..read]),
+            match self.stream.read(&mut bytes) {
+                Ok(0) => return Err(Failure::failed("the broker closed a connection")),
+                Ok(read) => self.input.extend_from_slice(&bytes[..read]),
+                // A child process has ended, which is a signal.
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error.into()),
             }
         }
     }
