@@ -1,19 +1,21 @@
 //! Round trips and throughput of a broker in this process over real sockets, with plain blocking clients:
 //! `cargo run --release -p broker --example measure`, and with a folder behind it, `-- /tmp/kept`, for a broker that
-//! keeps a file there.
+//! keeps a file there. With a file of users as well, in which there is `measure` with that password, everyone logs in.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use broker::{Broker, Settings};
+use broker::{Access, Broker, Settings};
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 fn main() -> Outcome<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let data_dir = std::env::args_os().nth(1).map(Into::into);
-    let settings = Settings { bind: "127.0.0.1:0".to_owned(), data_dir, ..Settings::default() };
+    let given = |at| std::env::args_os().nth(at).filter(|path| !path.is_empty()).map(Into::into);
+    let access = Access { users: given(2), ..Access::default() };
+    let bind = "127.0.0.1:0".to_owned();
+    let settings = Settings { bind, data_dir: given(1), access, ..Settings::default() };
     let broker = runtime.block_on(Broker::bind(settings.clone()))?;
     let addr = broker.local_addr();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -152,9 +154,11 @@ fn read_all(reader: &mut TcpStream, count: usize, qos: u8) -> Outcome<usize> {
 fn client(addr: SocketAddr, id: &str) -> Outcome<TcpStream> {
     let mut stream = TcpStream::connect(addr)?;
     stream.set_nodelay(true)?;
-    let mut connect = b"\x10\0\0\x04MQTT\x04\x02\0\0\0".to_vec();
-    connect.push(id.len() as u8);
-    connect.extend(id.as_bytes());
+    let mut connect = b"\x10\0\0\x04MQTT\x04\xC2\0\0".to_vec();
+    for text in [id, "measure", "measure"] {
+        connect.extend([0, text.len() as u8]);
+        connect.extend(text.as_bytes());
+    }
     connect[1] = connect.len() as u8 - 2;
     stream.write_all(&connect)?;
     packet(&mut stream)?;
