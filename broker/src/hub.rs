@@ -93,6 +93,8 @@ impl Hub {
         {
             desk.put(self.now(), &mut effects.keep);
         }
+        // Those that are told again and again have one bell to ring.
+        effects.wake.dedup();
         for conn in effects.wake.drain(..) {
             if conn != own
                 && let Some(bell) = state.bells.get(&conn)

@@ -143,11 +143,9 @@ pub(crate) struct Effects {
 }
 
 impl Effects {
-    /// A connection has something to pull. Those that are told again and again are noted once.
+    /// A connection has something to pull.
     fn wake(&mut self, conn: ConnId) {
-        if self.wake.last() != Some(&conn) {
-            self.wake.push(conn);
-        }
+        self.wake.push(conn);
     }
 }
 
