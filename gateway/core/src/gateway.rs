@@ -157,18 +157,23 @@ impl Gateway {
         self.applied
     }
 
-    /// How many things wait here for something: questions, reads, answers, proposals, entries.
+    /// How many things wait here for something: questions, reads, answers, proposals.
     #[must_use]
     pub fn waiting(&self) -> usize {
         let flights: usize = self.zones.values().map(|zone| zone.flights.len()).sum();
-        let unsettled = self.unsettled.len() + self.rows.len();
         self.tickets.len()
             + self.asked.len()
             + self.waiters.len()
             + self.queries.waiting()
             + flights
             + self.duties.waiting()
-            + unsettled
+    }
+
+    /// How many entries and rows are applied and wait for the store. It takes no more than some steps at once, and a
+    /// gateway that catches up asks for more only when it has applied what it has.
+    #[must_use]
+    pub fn unwritten(&self) -> usize {
+        self.unsettled.len() + self.rows.len()
     }
 
     /// Takes one input.

@@ -121,7 +121,7 @@ mod list {
         }
     }
 
-    std::thread_local! {
+    thread_local! {
         static CLOCK: Cell<u64> = const { Cell::new(0) };
     }
 

@@ -79,7 +79,7 @@ impl Watch {
 pub(crate) fn after_a_step(world: &mut World, id: GatewayId) {
     let node = &world.nodes[&id];
     let Some(core) = &node.core else { return };
-    memory_is_bounded(id, core.waiting());
+    memory_is_bounded(id, core.waiting(), core.unwritten());
     for (zone, told) in &world.watch.told {
         whoever_answers_for_a_zone_knows_what_was_told(world, id, zone, *told);
     }
@@ -123,9 +123,15 @@ pub(crate) fn after_a_write(world: &mut World, id: GatewayId, news: News) {
     }
 }
 
-fn memory_is_bounded(id: GatewayId, waiting: usize) {
+fn memory_is_bounded(id: GatewayId, waiting: usize, unwritten: usize) {
     // People here ask a few hundred things in all.
     claim!(waiting < 2000, "memory is bounded", "gateway {id} has {waiting} things waiting");
+    // Who is far behind learns at once what others proposed again and again, as long as its disk takes.
+    claim!(
+        unwritten < 20_000,
+        "memory is bounded",
+        "gateway {id} has {unwritten} entries and rows to write"
+    );
 }
 
 fn a_slot_has_one_value(watch: &mut Watch, id: GatewayId, entry: &paxos::Entry) {

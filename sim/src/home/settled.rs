@@ -125,7 +125,7 @@ impl World {
 
     fn nothing_waits(&self) {
         for (id, node) in &self.nodes {
-            let waiting = node.core.as_ref().map_or(0, gateway_core::Gateway::waiting);
+            let waiting = node.core.as_ref().map_or(0, |core| core.waiting() + core.unwritten());
             claim!(waiting < 200, "a calm gateway waits for little", "{waiting} at gateway {id}");
         }
         let seq = self.watch.history.len() as u64;
