@@ -10,6 +10,10 @@ use super::{Filter, Packet, Properties, Publish, Qos, Reason, RetainHandling, Ve
 /// Topic aliases a client may set [MQTT-3.3.2-8]. 16: enough for a device, and bounded.
 pub(crate) const ALIASES: u16 = 16;
 
+/// Largest CONNECT, in bytes. 128 KiB: a will with the longest payload that there is, 64 KiB, and all else beside it.
+/// Whoever sends it is not known yet, and thousands may send theirs slowly at the same time.
+const LARGEST_CONNECT: usize = 128 * 1024;
+
 /// What a client's topic aliases stand for, within one connection.
 #[derive(Debug, Default)]
 pub(crate) struct Aliases(HashMap<u16, Box<str>>);
@@ -55,7 +59,8 @@ impl Decoder {
         if self.version == Some(Version::V5) && !shortest(&buffer[1..header]) {
             return Err(Reason::Malformed);
         }
-        if total > self.largest {
+        let stranger = self.version.is_none();
+        if total > if stranger { self.largest.min(LARGEST_CONNECT) } else { self.largest } {
             return Err(Reason::TooLarge);
         }
         if buffer.len() < total {

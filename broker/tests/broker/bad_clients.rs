@@ -46,6 +46,21 @@ fn broken_packets_end_only_their_own_connection() {
 }
 
 #[test]
+fn a_stranger_may_send_no_more_than_a_connect_needs() {
+    let broker = start();
+    let mut will = vec![0, 4, b'M', b'Q', b'T', b'T', 4, 0x06, 0, 60, 0, 1, b'w', 0, 1, b't'];
+    will.extend(u16::MAX.to_be_bytes());
+    will.extend([b'x'; u16::MAX as usize]);
+    let mut client = Client::raw(broker.addr, false);
+    client.send(&packet(0x10, &will));
+    client.expect(0x20);
+    // 200,000 bytes are announced, and it is told at once that they are too many.
+    let mut greedy = Client::raw(broker.addr, false);
+    greedy.send(&[0x10, 0xC0, 0x9A, 0x0C]);
+    assert!(greedy.try_packet().is_none());
+}
+
+#[test]
 fn random_bytes_do_no_harm() {
     let broker = start();
     let mut witness = broker.v4("witness").connect();

@@ -6,10 +6,6 @@ mod ownership;
 mod queries;
 mod snapshots;
 
-use gateway_core::Input;
-use gateway_core::event::Session;
-use wire::GatewayId;
-
 use super::world::{MS, World};
 
 impl World {
