@@ -76,6 +76,18 @@ pub(crate) struct Conversation<'c, S> {
     packets: VecDeque<Packet>,
     /// The core may have more for this client than there was room for.
     behind: bool,
+    /// The output answers what this client said.
+    answers: bool,
+}
+
+/// What there is to do after a step.
+enum Next {
+    /// Another step, at once.
+    More,
+    /// Let those be served who get what this client said: a message is awaited more than its acknowledgement.
+    Others,
+    /// Nothing, until something comes.
+    Nothing,
 }
 
 impl<'c, S: AsyncRead + AsyncWrite + Unpin> Conversation<'c, S> {
@@ -105,6 +117,7 @@ impl<'c, S: AsyncRead + AsyncWrite + Unpin> Conversation<'c, S> {
             wrote: now,
             packets,
             behind,
+            answers: false,
         }
     }
 
@@ -125,8 +138,9 @@ impl<'c, S: AsyncRead + AsyncWrite + Unpin> Conversation<'c, S> {
         let now = Instant::now();
         for _ in 0..STEPS_PER_TURN {
             match self.step(cx, now) {
-                Ok(true) => {}
-                Ok(false) => return self.poll_deadlines(cx, sleep),
+                Ok(Next::More) => {}
+                Ok(Next::Others) => break,
+                Ok(Next::Nothing) => return self.poll_deadlines(cx, sleep),
                 Err(end) => return Poll::Ready(end),
             }
         }
@@ -134,27 +148,31 @@ impl<'c, S: AsyncRead + AsyncWrite + Unpin> Conversation<'c, S> {
         Poll::Pending
     }
 
-    /// One step of everything; tells whether there is more to do at once.
-    fn step(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<bool, End> {
+    /// One step of everything; tells what there is to do next.
+    fn step(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<Next, End> {
         let open = self.reads();
         let more = self.take(open, now)?;
+        if !more && std::mem::take(&mut self.answers) && self.pipe.output.len() < WRITE_AHEAD {
+            return Ok(Next::Others);
+        }
         if !more || self.pipe.output.len() >= WRITE_AHEAD {
             self.write(cx, now)?;
         }
         if more {
-            return Ok(true);
+            return Ok(Next::More);
         }
         if open && self.packets.is_empty() && self.pipe.output.len() < READ_BELOW {
             match self.pipe.poll_read(cx) {
                 Poll::Ready(Ok(0) | Err(_)) => return Err(End::Gone),
                 Poll::Ready(Ok(count)) => {
                     self.hub.traffic.received(count);
-                    return Ok(true);
+                    return Ok(Next::More);
                 }
                 Poll::Pending => {}
             }
         }
-        Ok(self.behind && self.pipe.output.len() < WRITE_AHEAD)
+        let more = self.behind && self.pipe.output.len() < WRITE_AHEAD;
+        Ok(if more { Next::More } else { Next::Nothing })
     }
 
     /// Whether packets of this client are taken now.
@@ -187,6 +205,7 @@ impl<'c, S: AsyncRead + AsyncWrite + Unpin> Conversation<'c, S> {
         if rung || fresh || (self.behind && room > 0) {
             self.ask(room, now)?;
         }
+        self.answers |= fresh && !self.pipe.output.is_empty();
         fault.map_or(Ok(more && self.packets.is_empty()), |reason| Err(End::Fault(reason)))
     }
 
