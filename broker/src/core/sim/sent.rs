@@ -71,10 +71,12 @@ impl Sent {
         window: u16,
         out: &Outgoing,
     ) -> Result<(), Broken> {
+        // What is only to be released comes again whatever the window, which may be smaller than last time; then
+        // nothing but QoS 0 is added.
         if out.qos > Qos::AtMostOnce {
             self.open.insert(out.pid);
+            the_window_is_kept(&self.open, window)?;
         }
-        the_window_is_kept(&self.open, window)?;
         no_packet_is_larger_than_the_client_takes(persona, out)?;
         self.an_alias_says_the_topic_that_it_stands_for(persona, out)
     }
