@@ -64,6 +64,9 @@ pub fn run_group(seed: u64, options: Options) -> Result<Summary, Violation> {
 /// The claim that was broken, or a gateway's own assertion that failed.
 pub fn run_home(seed: u64, options: Options) -> Result<Summary, Violation> {
     #[cfg(feature = "mutants")]
-    gateway_core::mutant::set_active(options.home_mutant);
+    {
+        paxos::mutant::set_active(options.mutant);
+        gateway_core::mutant::set_active(options.home_mutant);
+    }
     verdict::judge(seed, || home::run(seed, options))
 }
