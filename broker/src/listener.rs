@@ -30,7 +30,7 @@ const FAREWELL: Duration = Duration::from_millis(500);
 /// Clients at a time that are told why they are turned away. 64: more of them at once are an attack.
 const FAREWELLS: usize = 64;
 /// Pause after a failed accept, so that a process out of file descriptors does not spin. 50 ms.
-const BREATHER: Duration = Duration::from_millis(50);
+pub(crate) const BREATHER: Duration = Duration::from_millis(50);
 
 /// A broker that listens and does not serve yet: [`Broker::run`] does.
 pub struct Broker {

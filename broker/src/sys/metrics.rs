@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use super::{Snapshot, figures};
 use crate::hub::Hub;
+use crate::listener::BREATHER;
 
 /// Requests at a time. 8: one or two scrapers ask every few seconds; the rest waits to be accepted.
 const AT_ONCE: usize = 8;
@@ -45,7 +46,7 @@ impl Metrics {
                     }
                     Err(error) => {
                         tracing::warn!(%error, "could not accept a request for metrics");
-                        tokio::time::sleep(Duration::from_millis(50)).await;
+                        tokio::time::sleep(BREATHER).await;
                     }
                 },
                 Some(_) = requests.join_next() => {}
