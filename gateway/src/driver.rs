@@ -155,6 +155,9 @@ impl Driver {
             }
             Effect::Snapshot(task) => self.snapshots.submit(task),
             Effect::Say(words) => self.voice.say(&words),
+            Effect::Outlived(by) => {
+                return Err(Error::Outlived { gateway: self.id, incarnation: by });
+            }
             Effect::Stop(why) => return Err(Error::Invariant(why)),
         }
         Ok(())

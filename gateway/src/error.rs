@@ -20,6 +20,13 @@ pub enum Error {
         /// The other one's incarnation.
         incarnation: u64,
     },
+    /// A later life of this gateway has joined.
+    Outlived {
+        /// The id.
+        gateway: GatewayId,
+        /// The later life's incarnation.
+        incarnation: u64,
+    },
     /// Something that can never be is: the replica must not go on.
     Invariant(String),
 }
@@ -34,6 +41,13 @@ impl fmt::Display for Error {
                 "a gateway {gateway} is running already (incarnation {incarnation}); \
                  stop it, or start this one with another --id"
             ),
+            Self::Outlived { gateway, incarnation } => write!(
+                f,
+                "gateway {gateway} has joined this site in a life that began later (incarnation \
+                 {incarnation}): its clock was set back and its file is another one since, or a second \
+                 gateway {gateway} runs. If none does, start this one again: it begins a life after that \
+                 one. Otherwise stop one of them"
+            ),
             Self::Invariant(why) => write!(f, "this replica stops, because {why}"),
         }
     }
@@ -44,7 +58,7 @@ impl std::error::Error for Error {
         match self {
             Self::Voters(error) => Some(error),
             Self::Store(error) => Some(error),
-            Self::Twin { .. } | Self::Invariant(_) => None,
+            Self::Twin { .. } | Self::Outlived { .. } | Self::Invariant(_) => None,
         }
     }
 }

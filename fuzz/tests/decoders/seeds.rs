@@ -140,8 +140,8 @@ fn others() -> Vec<PeerMessage> {
     vec![
         PeerMessage::Ping(7),
         PeerMessage::Pong(7),
-        PeerMessage::LeaseRequest { sent: 1_000_000 },
-        PeerMessage::LeaseGrant { sent: 1_000_000 },
+        PeerMessage::LeaseRequest { sent: 1_000_000, life: 1_700_000_000_000 },
+        PeerMessage::LeaseGrant { sent: 1_000_000, life: 1_700_000_000_000, epoch: Epoch(3) },
         PeerMessage::EpochQuery { zone: zone.clone(), epoch, question: 7 },
         PeerMessage::EpochAnswer { zone, epoch, question: 7, holds: true },
         PeerMessage::SnapshotRequest { above: Slot(3), part: Some((id, 65_536)) },

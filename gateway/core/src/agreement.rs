@@ -17,8 +17,8 @@ use crate::step::Step;
 /// For what Paxos was asked whether this gateway leads still.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Ticket {
-    /// A gateway wants a lease.
-    Lease { to: GatewayId, sent: u64 },
+    /// A life of a gateway wants a lease.
+    Lease { to: (GatewayId, u64), sent: u64 },
     /// An owner asks whether it still is one.
     Epoch { to: GatewayId, zone: Zone, epoch: Epoch, question: u64 },
     /// This gateway wants to open the site session.
@@ -56,6 +56,7 @@ impl Gateway {
                 }
             }
             out.paxos.absorb(step);
+            self.lease_after_a_move(out);
             for (ticket, holds) in confirmed {
                 self.confirmed(ticket, holds, out);
             }

@@ -107,6 +107,10 @@ impl Gateway {
         let joined =
             self.has_joined() || mutant!(NotJoinedAgain) && self.house.gateways().contains_key(&me);
         if !joined && ready && self.is_due(Duty::Join) {
+            let known = self.house.gateways().get(&me).map_or(0, |member| member.incarnation);
+            if known > self.settings.incarnation {
+                return out.effects.push(Effect::Outlived(known));
+            }
             let (incarnation, serves) = (self.settings.incarnation, self.settings.serves);
             let caches = self.cache.is_on();
             self.propose(

@@ -151,6 +151,9 @@ pub enum Effect {
     Snapshot(Task),
     /// Tell people.
     Say(String),
+    /// A later life of this gateway has joined, with this incarnation: stop this one. The next one
+    /// begins after both.
+    Outlived(u64),
     /// A broken invariant: stop this replica, with the reason.
     Stop(String),
 }

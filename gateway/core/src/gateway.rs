@@ -41,7 +41,7 @@ use crate::zones::{Owned, SiteSession};
 ///    ahead of the disk.
 /// 4. Open sessions when asked to, report what becomes of them under the number with which they
 ///    were opened, and deliver only what came in under that number.
-/// 5. [`Effect::Stop`] is final.
+/// 5. [`Effect::Stop`] and [`Effect::Outlived`] are final.
 pub struct Gateway {
     pub(crate) settings: Settings,
     pub(crate) topics: Topics,
@@ -232,8 +232,14 @@ impl Gateway {
             }
             PeerMessage::Ping(number) => self.send(from, PeerMessage::Pong(number), out),
             PeerMessage::Pong(number) => self.peers.answered(from, number),
-            PeerMessage::LeaseRequest { sent } => self.lease_requested(from, sent, out),
-            PeerMessage::LeaseGrant { sent } => self.lease_granted(sent, out),
+            PeerMessage::LeaseRequest { sent, life } => {
+                self.lease_requested((from, life), sent, out);
+            }
+            PeerMessage::LeaseGrant { sent, life, epoch } => {
+                if life == self.settings.incarnation || mutant!(GrantToAnotherLife) {
+                    self.lease_granted(sent, epoch, out);
+                }
+            }
             PeerMessage::EpochQuery { zone, epoch, question } => {
                 self.epoch_asked(from, (zone, epoch, question), out);
             }
@@ -314,6 +320,12 @@ impl Gateway {
     pub fn answers_for(&self, zone: &Zone, now: Moment) -> Option<Epoch> {
         let owned = self.zones.get(zone)?;
         self.may_answer(&Session::Query(zone.clone()), now).then_some(owned.epoch)
+    }
+
+    /// Until when this gateway has, or had, a lease, by its own clock.
+    #[must_use]
+    pub const fn lease(&self) -> Option<Moment> {
+        self.leases.until()
     }
 
     /// The gateways that this one watches, and whether it suspects them.

@@ -13,7 +13,8 @@
 //! zone, and waits out the last one ([`Timing::lease_wait`](crate::Timing::lease_wait)) before it
 //! proposes the move. Such a proposal is good in its own leadership only: the next leader may grant
 //! leases again. So nobody takes one from somebody else, and as long as one of an earlier
-//! leadership may still come through, whoever would lose by it gets no lease.
+//! leadership may still come through, whoever would lose by it gets no lease. After a move its loser
+//! may have another lease, but takes it only when it has applied the move.
 
 use std::collections::BTreeMap;
 
@@ -31,6 +32,8 @@ use crate::step::Step;
 #[derive(Debug, Default)]
 pub(crate) struct Leases {
     until: Option<Moment>,
+    /// The newest grant that tells of a move that is not applied here yet: when it was asked for.
+    ahead: Option<(Epoch, u64)>,
     granted: BTreeMap<GatewayId, Moment>,
     leading_since: Option<Moment>,
     /// What this gateway proposed and may still be applied, by its number. Bounded by what there is
@@ -52,6 +55,10 @@ impl Leases {
         self.until.is_some_and(|until| now < until)
     }
 
+    pub(crate) const fn until(&self) -> Option<Moment> {
+        self.until
+    }
+
     /// A new leader knows nothing of the grants of the one before.
     pub(crate) fn began_to_lead(&mut self, now: Moment) {
         self.granted.clear();
@@ -70,14 +77,15 @@ impl Gateway {
     pub(crate) fn request_lease(&mut self, out: &mut Step) {
         let sent = self.now.moment.0;
         if let Some(leader) = self.leader() {
-            self.send(leader, PeerMessage::LeaseRequest { sent }, out);
+            let life = self.settings.incarnation;
+            self.send(leader, PeerMessage::LeaseRequest { sent, life }, out);
         }
     }
 
-    pub(crate) fn lease_requested(&mut self, from: GatewayId, sent: u64, out: &mut Step) {
-        let alive = self.house.gateways().get(&from).is_some_and(|member| member.alive);
+    pub(crate) fn lease_requested(&mut self, from: (GatewayId, u64), sent: u64, out: &mut Step) {
+        let alive = self.house.gateways().get(&from.0).is_some_and(|member| member.alive);
         // One that is about to be declared dead gets no lease that would have to be waited out.
-        if !self.leads() || !alive || self.peers.is_suspected(from) {
+        if !self.leads() || !alive || self.peers.is_suspected(from.0) {
         } else if mutant!(LeaseWithoutARound) {
             self.grant(from, sent, out);
         } else {
@@ -85,17 +93,21 @@ impl Gateway {
         }
     }
 
-    pub(crate) fn grant(&mut self, to: GatewayId, sent: u64, out: &mut Step) {
+    pub(crate) fn grant(&mut self, (to, life): (GatewayId, u64), sent: u64, out: &mut Step) {
         if !self.settings.own_broker && self.is_to_lose(to) {
             return;
         }
         self.leases.granted.insert(to, self.now.moment);
-        self.send(to, PeerMessage::LeaseGrant { sent }, out);
+        let epoch = self.house.counters().epoch;
+        self.send(to, PeerMessage::LeaseGrant { sent, life, epoch }, out);
     }
 
-    pub(crate) fn lease_granted(&mut self, sent: u64, out: &mut Step) {
-        // A grant of an earlier life carries a moment that this life has not reached, or one so
-        // old that it gives nothing.
+    pub(crate) fn lease_granted(&mut self, sent: u64, epoch: Epoch, out: &mut Step) {
+        if epoch > self.house.counters().epoch && !mutant!(LeaseBeforeTheMove) {
+            self.leases.ahead = Some((epoch, sent));
+            return;
+        }
+        // Only a forger's grant comes from the future.
         if sent > self.now.moment.0 {
             return;
         }
@@ -103,6 +115,14 @@ impl Gateway {
         let until = Moment(sent) + self.settings.timing.lease;
         self.leases.until = self.leases.until.max(Some(until));
         self.unpark(out);
+    }
+
+    /// Takes the lease that waited for a move, if that is applied now.
+    pub(crate) fn lease_after_a_move(&mut self, out: &mut Step) {
+        let known = self.house.counters().epoch;
+        if let Some((epoch, sent)) = self.leases.ahead.take_if(|(epoch, _)| *epoch <= known) {
+            self.lease_granted(sent, epoch, out);
+        }
     }
 
     /// Whether every lease that a gateway may hold has run out by now.

@@ -58,6 +58,12 @@ mod list {
             AnsweredWithoutALease = 10,
             /// an owner answers before the leader has said "still yours"
             AnsweredUnconfirmed = 10,
+            /// an owner answers until a move that it has applied is in its tables
+            AnsweredAfterTheMove = 10,
+            /// a lease is taken by an owner that has not applied the move before it
+            LeaseBeforeTheMove = 10,
+            /// a lease that was granted to an earlier life is taken
+            GrantToAnotherLife = 11,
             /// an owner that lost a session opens it again without asking
             OpenedUnasked = 21,
             /// an owner is told that it still is one without a round
@@ -66,6 +72,8 @@ mod list {
             OldAnswerCounts = 21,
             /// a gateway opens zones before it has joined in this life
             OpenedBeforeJoined = 21,
+            /// a life that ended takes the place of the one after it
+            OutlivedJoins = 21,
             /// a zone's session is opened before its query session
             ZoneBeforeQuery = 21,
             /// apply takes a past epoch

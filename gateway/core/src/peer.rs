@@ -1,7 +1,7 @@
 //! What gateways say to each other on the Paxos topics, as compact binary.
 //!
 //! ```text
-//! byte  0     version, 2
+//! byte  0     version, 3
 //! bytes 1–8   sender: its gateway number, then seven bytes that tell its disk from others
 //! rest        the message (postcard)
 //! ```
@@ -14,7 +14,7 @@ use wire::{Epoch, PaxosLeg, Zone};
 
 use crate::snapshots::{SnapshotAnswer, SnapshotId};
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// One message between gateways.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,11 +29,17 @@ pub enum PeerMessage {
     LeaseRequest {
         /// When the sender sent it, by its own clock.
         sent: u64,
+        /// Its incarnation: the clock begins anew in each life.
+        life: u64,
     },
     /// You may: a majority followed me after your request had arrived.
     LeaseGrant {
         /// Copied from the request.
         sent: u64,
+        /// Copied from the request.
+        life: u64,
+        /// The last epoch that I know: whoever does not know it may own what has moved since.
+        epoch: Epoch,
     },
     /// My session of this zone broke, or is up again: do I still own it?
     EpochQuery {

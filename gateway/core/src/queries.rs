@@ -91,13 +91,17 @@ impl Gateway {
         self.acknowledge(delivery, out);
     }
 
-    /// With a lease, and on a query session only if the zone was ours after the session was up.
+    /// With a lease, and on a query session only if the zone was ours after the session was up, and
+    /// is so still by all that was applied: the lease may be newer than a move.
     pub(crate) fn may_answer(&self, session: &Session, now: Moment) -> bool {
         let ours = match session {
-            Session::Query(zone) => self.zones.get(zone).is_some_and(|owned| owned.confirmed),
+            Session::Query(zone) => {
+                let confirmed = self.zones.get(zone).is_some_and(|owned| owned.confirmed);
+                (confirmed || mutant!(AnsweredUnconfirmed))
+                    && (self.is_ours(zone) || mutant!(AnsweredAfterTheMove))
+            }
             Session::Zone(_) | Session::Site | Session::Own => true,
         };
-        let ours = ours || mutant!(AnsweredUnconfirmed);
         ours && (self.leases.holds(now) || mutant!(AnsweredWithoutALease))
     }
 

@@ -307,7 +307,7 @@ impl Gateway {
     /// is in the tables, and only then is the zone dropped: until then nothing may be opened, or
     /// the new owner would be thrown out. A gateway that was declared dead when nobody else was left
     /// keeps its zones, and gets new epochs for them when it joins.
-    fn is_ours(&self, zone: &Zone) -> bool {
+    pub(crate) fn is_ours(&self, zone: &Zone) -> bool {
         let row = self.house.zones().get(zone);
         (self.has_joined() || mutant!(OpenedBeforeJoined))
             && self.zones.get(zone).zip(row).is_some_and(|(owned, row)| owned.epoch == row.epoch)

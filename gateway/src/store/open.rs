@@ -185,19 +185,21 @@ fn own(
     Err(StoreError::OtherReplica { path: path.to_owned(), found, wanted })
 }
 
-/// Every life has a higher number than the one before, also when the clock was set back.
+/// Every life has a higher number than the one before, also when the clock was set back, and than any that has
+/// joined, as far as the tables know.
 ///
-/// A file that was put back does not know of the lives that came after it. Where the clock does not tell them apart
-/// either, a part of the file's new number does: it leaves some minutes of room for them.
+/// A file that was put back does not know of the lives that came after it, and one that took the place of another not
+/// of those before. Where the clock does not tell them apart either, a part of the file's number does: it leaves some
+/// minutes of room for them.
 fn begin_life(connection: &mut Connection, now: UnixMillis, disk: Disk) -> rusqlite::Result<u64> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let last =
-        transaction.query_row("SELECT incarnation FROM replica", [], |row| unsigned(row, 0))?;
-    let unknown = match disk.found {
-        Found::Copied { .. } => 0x1000 | disk.number & 0xf_ffff,
-        Found::New | Found::Known | Found::Moved => 0,
-    };
-    let incarnation = now.0.max(last.saturating_add(1 + unknown));
+    let lives = "SELECT replica.incarnation, ifnull(gateways.incarnation, 0)
+        FROM replica LEFT JOIN gateways USING (gateway)";
+    let lives = transaction.query_row(lives, [], |row| Ok((unsigned(row, 0)?, unsigned(row, 1)?)));
+    let (last, joined) = lives?;
+    let copied = matches!(disk.found, Found::Copied { .. });
+    let unknown = if copied || joined > last { 0x1000 | disk.number & 0xf_ffff } else { 0 };
+    let incarnation = now.0.max(last.max(joined).saturating_add(1 + unknown));
     let sql = "UPDATE replica SET incarnation = ?1,
         sum = hearth_sum(id, site, gateway, ?1, applied, disk, inode, born)";
     transaction.execute(sql, [incarnation.cast_signed()])?;

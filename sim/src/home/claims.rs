@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gateway_core::event::{HistoryRow, Session};
+use gateway_core::event::HistoryRow;
 use gateway_core::peer::PeerMessage;
 use paxos::{Ballot, Message, ReplicaId, Slot, Value};
 use wire::{Answer, Epoch, GatewayId, NodeId, Seq, Zone};
@@ -13,6 +13,14 @@ use super::hearing::Hearing;
 use super::network::Parcel;
 use super::world::World;
 use crate::verdict::claim;
+
+mod owners;
+
+pub(crate) use self::owners::{
+    a_lease_is_one_that_this_life_asked_for, nobody_opens_a_zone_that_its_house_does_not_give_it,
+    nobody_reopens_a_zone_that_was_gone_before_it_asked, note_thrown_out,
+    whoever_answers_for_a_zone_knows_what_was_told,
+};
 
 /// What the claims remember.
 pub(crate) struct Watch {
@@ -38,8 +46,14 @@ pub(crate) struct Watch {
     applied: BTreeMap<GatewayId, (Life, Slot)>,
     /// Last value and order number per device and register.
     last: BTreeMap<(NodeId, bool), (f64, u64)>,
-    /// When an epoch of a zone was first applied anywhere.
-    epochs: BTreeMap<(Zone, Epoch), u64>,
+    /// When an epoch of a zone was first applied anywhere, and whose it is.
+    epochs: BTreeMap<(Zone, Epoch), (u64, GatewayId)>,
+    /// When each life asked for a lease, by its own clock.
+    pub(crate) asked: BTreeSet<(Life, u64)>,
+    /// The last life of each gateway that joined, as each life of a gateway knows it.
+    joined: BTreeMap<(Life, GatewayId), u64>,
+    /// Who lost a zone with an epoch that was first applied just now.
+    pub(crate) losers: Vec<GatewayId>,
     /// When a gateway was thrown out, and under which epoch it had been the owner.
     thrown_out: BTreeMap<(GatewayId, Zone), (Epoch, u64)>,
     /// Who leads, or believes so.
@@ -67,6 +81,9 @@ impl Watch {
             applied: BTreeMap::new(),
             last: BTreeMap::new(),
             epochs: BTreeMap::new(),
+            asked: BTreeSet::new(),
+            joined: BTreeMap::new(),
+            losers: Vec::new(),
             thrown_out: BTreeMap::new(),
             voters: BTreeSet::new(),
             majority: founders / 2 + 1,
@@ -83,6 +100,9 @@ pub(crate) fn after_a_step(world: &mut World, id: GatewayId) {
     for (zone, told) in &world.watch.told {
         whoever_answers_for_a_zone_knows_what_was_told(world, id, zone, *told);
     }
+    if world.plan.foreign {
+        owners::nobody_answers_for_a_zone_that_moved(world, id);
+    }
     if !core.is_leading() {
         world.watch.leading.remove(&id);
     } else if world.watch.leading.insert(id) {
@@ -92,7 +112,8 @@ pub(crate) fn after_a_step(world: &mut World, id: GatewayId) {
     if world.watch.applied.insert(id, seen) == Some(seen) {
         return;
     }
-    note_epochs(world, id);
+    owners::note_epochs(world, id);
+    owners::no_life_takes_the_place_of_one_after_it(world, id);
 }
 
 pub(crate) fn after_a_write(world: &mut World, id: GatewayId, news: News) {
@@ -366,116 +387,6 @@ fn a_list_is_as_fresh_as_what_was_acknowledged(known: &BTreeMap<String, u64>, an
             "{place}: change {known:?} was known when it was asked for, told is {told:?}"
         );
     }
-}
-
-pub(crate) fn nobody_opens_a_zone_that_its_house_does_not_give_it(
-    world: &World,
-    id: GatewayId,
-    session: &Session,
-) {
-    let (Session::Zone(zone) | Session::Query(zone)) = session else { return };
-    let node = &world.nodes[&id];
-    let Some(core) = &node.core else { return };
-    let member = core.house().gateways().get(&id);
-    claim!(
-        member.is_some_and(|m| m.alive && m.incarnation == node.life().1),
-        "nobody opens a zone before it has joined",
-        "gateway {id} opens {zone}"
-    );
-    let owner = core.house().zones().get(zone).map(|row| row.owner);
-    claim!(
-        owner == Some(id),
-        "nobody opens a zone that its house does not give it",
-        "gateway {id} opens {zone}, which belongs to {owner:?}"
-    );
-}
-
-/// A session ended, by a takeover or otherwise.
-pub(crate) fn note_thrown_out(world: &mut World, id: GatewayId, session: &Session) {
-    let (Session::Zone(zone) | Session::Query(zone)) = session else { return };
-    let Some(epoch) = epoch(world, id, zone) else { return };
-    let key = (id, zone.clone());
-    world.watch.thrown_out.insert(key, (epoch, world.now));
-}
-
-/// A gateway that was thrown out asks the leader afterwards; one whose zone had moved by then
-/// cannot be told that it still owns it.
-pub(crate) fn nobody_reopens_a_zone_that_was_gone_before_it_asked(
-    world: &World,
-    id: GatewayId,
-    session: &Session,
-) {
-    let (Session::Zone(zone) | Session::Query(zone)) = session else { return };
-    let Some(current) = epoch(world, id, zone) else { return };
-    let Some((held, since)) = world.watch.thrown_out.get(&(id, zone.clone())) else { return };
-    let newer = (zone.clone(), current.next())..=(zone.clone(), Epoch(u64::MAX));
-    let gone = world.watch.epochs.range(newer).any(|(_, applied)| applied < since);
-    claim!(
-        *held != current || !gone,
-        "nobody reopens a zone that was gone before it asked",
-        "gateway {id} reopens {zone}"
-    );
-}
-
-fn epoch(world: &World, id: GatewayId, zone: &Zone) -> Option<Epoch> {
-    let core = world.nodes[&id].core.as_ref()?;
-    core.house().zones().get(zone).filter(|row| row.owner == id).map(|row| row.epoch)
-}
-
-fn note_epochs(world: &mut World, id: GatewayId) {
-    let Some(core) = &world.nodes[&id].core else { return };
-    for (zone, row) in core.house().zones() {
-        let now = world.now;
-        let key = (zone.clone(), row.epoch);
-        if world.watch.epochs.contains_key(&key) {
-            continue;
-        }
-        if world.plan.foreign {
-            no_lease_on_a_zone_is_left_when_it_moves(world, zone, row.owner, row.epoch);
-        }
-        world.watch.epochs.insert(key, now);
-    }
-}
-
-/// Where no takeover fences an old owner off, it must not answer any more when another one begins.
-fn no_lease_on_a_zone_is_left_when_it_moves(
-    world: &World,
-    zone: &Zone,
-    owner: GatewayId,
-    epoch: Epoch,
-) {
-    for (id, node) in world.nodes.iter().filter(|(id, _)| **id != owner) {
-        let Some(core) = &node.core else { continue };
-        let holds = core.answers_for(zone, node.clock(world.now).moment);
-        claim!(
-            holds.is_none_or(|held| held >= epoch),
-            "no lease on a zone is left when it moves",
-            "gateway {id} holds one on {zone}, which gateway {owner} owns now"
-        );
-    }
-}
-
-/// Rule 3: an owner that can still answer knows all that was agreed for its zone.
-pub(crate) fn whoever_answers_for_a_zone_knows_what_was_told(
-    world: &World,
-    id: GatewayId,
-    zone: &Zone,
-    told: u64,
-) {
-    let node = &world.nodes[&id];
-    let Some(core) = &node.core else { return };
-    let knows = node.disk.tables.seq.0 >= told;
-    if knows || node.cut.is_some() {
-        return;
-    }
-    let heard = world.broker.hears(&Session::Query(zone.clone()), node.life());
-    let answers = heard && core.answers_for(zone, node.clock(world.now).moment).is_some();
-    claim!(
-        !answers,
-        "whoever answers for a zone knows what was told",
-        "gateway {id} answers for {zone} at change {}, and change {told} was told",
-        node.disk.tables.seq
-    );
 }
 
 /// What each client saw of each register could have happened one after another.

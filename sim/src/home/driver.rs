@@ -2,6 +2,8 @@
 
 use gateway_core::Input;
 use gateway_core::event::{Effect, Session, Stored};
+use gateway_core::peer::PeerMessage;
+use paxos::Moment;
 use wire::GatewayId;
 
 use super::broker::{Life, Request};
@@ -33,11 +35,15 @@ impl World {
         hearing::before(self, life, &input);
         let kind = Kind::of(&input);
         let up = matches!(input, Input::Links { up: true });
+        let granted = self.granted(life, &input);
         let node = self.node(life.0);
         let Some(mut step) = node.step(now, input) else { return };
         let effects = step.take_effects();
         node.waiting.absorb(step);
         hearing::after(self, life, kind);
+        if let Some((sent, before)) = granted {
+            claims::a_lease_is_one_that_this_life_asked_for(self, life.0, sent, before);
+        }
         self.summary.inputs += 1;
         for effect in effects {
             self.carry_out(life, effect);
@@ -48,6 +54,15 @@ impl World {
             self.tell_what_was_kept(life);
         }
         claims::after_a_step(self, life.0);
+        self.perhaps_a_loser_does_not_hear_of_it();
+    }
+
+    /// When the lease was asked for that an input grants, and the lease before it.
+    fn granted(&self, life: Life, input: &Input) -> Option<(u64, Option<Moment>)> {
+        let Input::Peer { message: PeerMessage::LeaseGrant { sent, .. }, .. } = input else {
+            return None;
+        };
+        Some((*sent, self.nodes[&life.0].core.as_ref()?.lease()))
     }
 
     /// Whoever subscribes hears what the broker has kept of the others.
@@ -199,6 +214,8 @@ impl World {
                 self.on(life, session, generation, Request::Acknowledge(token));
                 self.perhaps_the_last_act(life);
             }
+            // Whatever looks after the process starts it again.
+            Effect::Outlived(_) => self.after(0, Event::Die(life)),
             Effect::Stop(why) => crate::verdict::broken("no gateway stops by itself", why),
             Effect::Snapshot(task) => self.work_on_snapshots(life, task),
             Effect::Say(words) => self.note_of(id, "says", || words),

@@ -402,6 +402,7 @@ impl World {
         self.calm = true;
         (self.plan.network.delay, self.plan.storage.write) = (2 * MS, 4 * MS);
         self.parted.clear();
+        self.deaf.clear();
         self.deliver_what_is_late();
         self.at(self.now, Event::GiveVotes);
         for id in self.everybody() {

@@ -30,6 +30,9 @@ impl World {
         let parcel = Parcel { from: life.0, replica: node.replica(), to, message };
         claims::nothing_rests_on_unsynced_state(&node.disk, &parcel);
         hearing::on_sending(self, life, &parcel);
+        if let PeerMessage::LeaseRequest { sent, .. } = parcel.message {
+            self.watch.asked.insert((life, sent));
+        }
         let fateful = matches!(
             parcel.message,
             PeerMessage::Paxos(Message::Promise { .. } | Message::Accepted { .. })
@@ -47,6 +50,19 @@ impl World {
         }
         if moves && !self.calm && self.dice.chance(self.plan.last_move) {
             self.nobody_hears_of_it(life);
+        }
+    }
+
+    /// A follower that has just lost a zone by what was chosen hears of the agreement only later, and goes on
+    /// hearing all else; one at a time, for the others are to go on.
+    pub(crate) fn perhaps_a_loser_does_not_hear_of_it(&mut self) {
+        for loser in core::mem::take(&mut self.watch.losers) {
+            let leads = self.leader() == Some(loser.0);
+            let another = self.deaf.values().any(|until| self.now < *until);
+            if !self.calm && !leads && !another && self.dice.chance(self.plan.deaf_losers) {
+                let until = self.now + self.dice.between(50, 500) * MS;
+                self.deaf.insert(loser, until);
+            }
         }
     }
 
@@ -105,7 +121,9 @@ impl World {
         let cut = |id: GatewayId| {
             self.nodes.get(&id).is_none_or(|node| node.cut.is_some()) || self.muted.contains(&id)
         };
-        !cut(from) && !cut(to) && !self.parted.contains(&(from, to))
+        let deaf = matches!(parcel.message, PeerMessage::Paxos(_))
+            && self.deaf.get(&to).is_some_and(|until| self.now < *until);
+        !cut(from) && !cut(to) && !deaf && !self.parted.contains(&(from, to))
     }
 
     fn remember(&mut self, parcel: &Parcel) {

@@ -84,11 +84,14 @@ impl Node {
     /// Starts from the disk, as another life.
     pub(crate) fn start(&mut self, now: u64) {
         self.born = now;
+        let (house, recovered) = self.disk.recover();
         // As the store numbers lives.
-        let incarnation = self.wall(now).0.max(self.disk.incarnation + 1);
+        let joined = house.gateways().get(&self.id()).map_or(0, |member| member.incarnation);
+        let (last, number) = (self.disk.incarnation, self.disk.number);
+        let unknown = if joined > last { 0x1000 | number & 0xf_ffff } else { 0 };
+        let incarnation = self.wall(now).0.max(last.max(joined) + 1 + unknown);
         self.disk.incarnation = incarnation;
         (self.settings.incarnation, self.settings.disk) = (incarnation, self.disk.number);
-        let (house, recovered) = self.disk.recover();
         let core = Gateway::new(self.settings.clone(), house, recovered, self.clock(now));
         self.core = Some(core.expect("the settings make a group"));
     }

@@ -21,6 +21,8 @@ pub(crate) struct Plan {
     pub(crate) last_act: u64,
     /// The same of proposals that take a zone from somebody.
     pub(crate) last_move: u64,
+    /// Percent of moves of a zone whose old owner hears no more of the agreement for a while.
+    pub(crate) deaf_losers: u64,
     /// Whether clocks run at different speeds, up to what `Timing::drift_percent` allows.
     pub(crate) drift: bool,
     /// Devices that a gateway caches.
@@ -104,6 +106,7 @@ impl Plan {
             talk_every: u64::MAX >> 1,
             last_act: 0,
             last_move: 0,
+            deaf_losers: 0,
             drift: false,
             cache: 2,
             door_closes_after: None,
@@ -126,7 +129,8 @@ impl Plan {
         Self {
             serving,
             standbys,
-            trouble: dice.between(500, 2500) * 1000,
+            // Leases are to run out in it.
+            trouble: dice.between(500, if foreign { 5000 } else { 2500 }) * 1000,
             network: Network::draw(dice),
             storage: Storage::draw(dice),
             fault_every: dice.pick(&[60_000, 150_000, 400_000, 800_000]),
@@ -134,6 +138,7 @@ impl Plan {
             talk_every: dice.between(4, 40) * 1000,
             last_act: dice.pick(&[0, 0, 0, 1, 3]),
             last_move: dice.pick(&[0, 0, 10, 40]),
+            deaf_losers: dice.pick(&[0, 0, 30, 90]),
             drift: dice.chance(50),
             cache: dice.pick(&[0, 1, 2, 8]),
             door_closes_after: dice.pick(&[None, Some(0), Some(100)]),

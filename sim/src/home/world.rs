@@ -39,6 +39,8 @@ pub(crate) struct World {
     pub(crate) parted: BTreeSet<(GatewayId, GatewayId)>,
     /// Gateways whose own connection is dead while the sessions of their zones live.
     pub(crate) muted: BTreeSet<GatewayId>,
+    /// Until when a gateway hears nothing of the agreement, and all else: a subscription is gone.
+    pub(crate) deaf: BTreeMap<GatewayId, u64>,
     /// Messages of long ago, to be delivered again.
     pub(crate) attic: Vec<Parcel>,
     /// The faults have ended.
@@ -139,6 +141,7 @@ impl World {
             library: BTreeMap::new(),
             parted: BTreeSet::new(),
             muted: BTreeSet::new(),
+            deaf: BTreeMap::new(),
             attic: Vec::new(),
             calm: false,
             queue: BTreeMap::new(),

@@ -39,7 +39,8 @@ impl House {
     }
 
     /// Takes note of a gateway that is here, and moves to it what belongs to it: what others own who
-    /// live only if it may take that `at_once`.
+    /// live only if it may take that `at_once`. What an earlier life proposed may come late, and says
+    /// nothing of the present one.
     pub(super) fn join(
         &mut self,
         gateway: GatewayId,
@@ -48,7 +49,8 @@ impl House {
         outcome: &mut Outcome,
     ) {
         let before = self.gateways.get(&gateway).copied();
-        if before == Some(member) {
+        let outlived = before.is_some_and(|known| known.incarnation > member.incarnation);
+        if before == Some(member) || outlived && !mutant!(OutlivedJoins) {
             return;
         }
         self.gateways.insert(gateway, member);

@@ -1,7 +1,7 @@
 //! Who owns which zone.
 
 use gateway_core::house::Verdict;
-use wire::Kind;
+use wire::{GatewayId, Kind};
 
 use crate::home::{Home, SEED, moves, off, on, seqs, zone};
 
@@ -138,6 +138,19 @@ fn a_new_life_gets_new_epochs_and_a_repeated_join_changes_nothing() {
     let before = home.house.clone();
     assert_eq!(moves(&home.join(1, 2)), []);
     assert_eq!(home.house, before);
+}
+
+#[test]
+fn what_a_life_that_ended_had_proposed_comes_too_late() {
+    let mut home = Home::with(1);
+    home.place("attic");
+    home.join(1, 2);
+    let before = home.house.clone();
+    assert_eq!(moves(&home.join(1, 1)), []);
+    assert_eq!(home.house, before);
+    home.dead(1, 2);
+    assert_eq!(home.join(1, 1).notes.len(), 0, "nor does it come back to life");
+    assert!(!home.house.gateways()[&GatewayId(1)].alive);
 }
 
 #[test]

@@ -105,6 +105,21 @@ fn every_life_has_a_higher_number_also_when_the_clock_goes_back() {
 }
 
 #[test]
+fn a_life_in_another_file_begins_after_those_that_joined() {
+    let folder = TempDir::new().unwrap();
+    let mut replica = Replica::new(&folder);
+    let joined = 7_000_000;
+    let join = Op::Join { gateway: GatewayId(1), incarnation: joined, serves: true, caches: true };
+    replica.apply(&entry(1, join)).unwrap();
+    drop(replica);
+    // There may have been lives after that one which did not join.
+    let life = || open(&folder).1.incarnation;
+    let (first, second) = (life(), life());
+    assert!(first > joined + 0x1000, "{first}");
+    assert_eq!(second, first + 1);
+}
+
+#[test]
 fn changes_give_the_rows_that_they_left_in_their_order() {
     let folder = TempDir::new().unwrap();
     let mut replica = tell(&folder);

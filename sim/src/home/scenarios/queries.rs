@@ -138,6 +138,30 @@ fn a_zone_comes_home_only_when_the_lease_of_whoever_has_it_is_over() {
 }
 
 #[test]
+fn an_owner_that_has_not_heard_that_its_zone_moved_gets_no_lease() {
+    for seed in 0..10 {
+        let mut world = World::new(seed, 3, 0, |settings| settings.own_broker = false);
+        world.furnish(&["a/x", "b/x", "c/x", "d/x"]);
+        (world.broker.lingers, world.plan.foreign) = (true, true);
+        world.plan.deaf_losers = 100;
+        let (owner, place) = if world.leader() == Some(1) { (2, "d/x") } else { (1, "a/x") };
+        world.kill(owner);
+        let zone = &place[..1];
+        world.until("its zone moved", 3000, |world| {
+            world.server(zone).is_some_and(|server| server != owner)
+        });
+        world.start(owner);
+        for _ in 0..300 {
+            world.get(place);
+            world.report(place);
+            world.run(10);
+        }
+        assert_eq!(world.server(zone), Some(owner), "it is at home");
+        assert!(!world.deaf.is_empty(), "whoever had zones did not hear of their way home");
+    }
+}
+
+#[test]
 fn a_leader_that_was_deposed_lists_nothing_outdated() {
     for seed in 0..10 {
         let mut world = World::new(seed, 3, 0, |settings| settings.own_broker = false);
