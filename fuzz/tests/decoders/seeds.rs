@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use gateway_core::command::{Agreed, Entry, Op, Origin, Said, TimerName};
+use gateway_core::command::{Agreed, Entry, Leadership, Move, Op, Origin, Said, TimerName};
 use gateway_core::peer::PeerMessage;
 use gateway_core::snapshots::{Chunk, SnapshotAnswer, SnapshotId};
 use paxos::{Ballot, Message as M, Opinion, ReplicaId, Request, SessionId, Slot, Value, Voters};
@@ -55,6 +55,9 @@ pub(crate) fn entries() -> Vec<Entry> {
     let ops = [
         Op::Join { gateway, incarnation, serves: true, caches: true },
         Op::Dead { gateway, incarnation },
+        Op::Lead,
+        Op::Move { leadership: Leadership(3), why: Move::Dead { gateway, incarnation } },
+        Op::Move { leadership: Leadership(3), why: Move::Return { zone: zone(), epoch: Epoch(4) } },
         Op::Settings(Agreed { threshold: 3, door_closes_after: Some(30_000) }),
         Op::Place { zone: zone() },
         Op::Register { zone: zone(), device: device(), kind: Kind::Door, tag: 5 },

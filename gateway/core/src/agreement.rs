@@ -125,6 +125,9 @@ impl Gateway {
             };
             self.clock = self.clock.max(entry.clock);
             let mut outcome = self.house.apply(&entry);
+            if entry.op == Op::Lead {
+                self.note_leadership(request);
+            }
             #[cfg(feature = "mutants")]
             self.tell_too_early(&entry, &outcome, out);
             // Only the last of the slot's rows of counters has to be written.
@@ -160,9 +163,9 @@ impl Gateway {
         let me = self.settings.id;
         match event {
             Event::Leading { .. } => {
-                self.leases.began_to_lead(self.now.moment);
+                self.leases.began_to_lead(self.now.moment, self.own_number);
                 self.give_up_wish(out);
-                self.forget_vain_moves();
+                self.lead_in_the_log(out);
                 // Phase 1 told it what it had missed; a leader has nobody to catch up with, and is
                 // not told when it has.
                 self.caught_up = true;

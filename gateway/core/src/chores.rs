@@ -8,7 +8,7 @@ use paxos::Moment;
 use wire::{Epoch, GatewayId, Heartbeat, Liveness, Register, Zone};
 
 use crate::agreement::Ticket;
-use crate::command::{Op, TimerName};
+use crate::command::{Move, Op, TimerName};
 use crate::event::{Effect, Session};
 use crate::gateway::Gateway;
 use crate::mutant::mutant;
@@ -33,6 +33,7 @@ pub(crate) struct Duties {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Duty {
     Join,
+    Lead,
     Dead(GatewayId),
     Settings,
     Place(Zone),
@@ -125,8 +126,28 @@ impl Gateway {
     }
 
     pub(crate) fn propose_dead(&mut self, gateway: GatewayId, incarnation: u64, out: &mut Step) {
-        if self.is_due(Duty::Dead(gateway)) {
+        if !self.settings.own_broker {
+            let why = Move::Dead { gateway, incarnation };
+            self.propose_move(Duty::Dead(gateway), why, out);
+        } else if self.is_due(Duty::Dead(gateway)) {
             self.propose(Op::Dead { gateway, incarnation }, out);
+        }
+    }
+
+    /// Whoever loses by it holds no lease: that was waited for in this leadership.
+    fn propose_move(&mut self, duty: Duty, why: Move, out: &mut Step) {
+        if let Some(leadership) = self.leadership()
+            && self.is_due(duty)
+        {
+            self.propose(Op::Move { leadership, why }, out);
+        }
+    }
+
+    /// A leadership in which moves wait for leases begins in the log.
+    pub(crate) fn lead_in_the_log(&mut self, out: &mut Step) {
+        if !self.settings.own_broker {
+            self.duties.proposed.insert(Duty::Lead, self.now.moment);
+            self.propose(Op::Lead, out);
         }
     }
 
@@ -175,6 +196,10 @@ impl Gateway {
             }
         }
         if !self.settings.own_broker {
+            // It was refused, or one of an earlier leadership came after it.
+            if self.leadership().is_none() && self.is_due(Duty::Lead) {
+                self.propose(Op::Lead, out);
+            }
             self.bring_zones_home(out);
         }
     }
@@ -188,9 +213,8 @@ impl Gateway {
         });
         let lost: Vec<_> = lost.map(|(zone, row)| (zone.clone(), row.epoch)).collect();
         for (zone, epoch) in lost {
-            if self.is_due(Duty::Return(zone.clone(), epoch)) {
-                self.propose(Op::Return { zone, epoch }, out);
-            }
+            let duty = Duty::Return(zone.clone(), epoch);
+            self.propose_move(duty, Move::Return { zone, epoch }, out);
         }
     }
 

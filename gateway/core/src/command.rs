@@ -107,7 +107,28 @@ pub enum Op {
         /// Whether it has a cache.
         caches: bool,
     },
-    /// No lease on a zone is left: it goes where it belongs.
+    /// Where no takeover ends an old owner's answers: no lease on what moves is left.
+    Move {
+        /// The leadership in which the leases were waited out; in another one there may be new ones.
+        leadership: Leadership,
+        /// Why zones move.
+        why: Move,
+    },
+    /// A leader begins, where moves wait for leases.
+    Lead,
+}
+
+/// Why zones move that have an owner.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Move {
+    /// The leader found a gateway dead.
+    Dead {
+        /// Who.
+        gateway: GatewayId,
+        /// Which life of it; a later life is not meant.
+        incarnation: u64,
+    },
+    /// A zone goes where it belongs.
     Return {
         /// The zone.
         zone: Zone,
@@ -115,6 +136,12 @@ pub enum Op {
         epoch: Epoch,
     },
 }
+
+/// Number of a leadership among those that the log tells of, from 1.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct Leadership(pub u64);
 
 /// The part of a report that is agreed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -169,15 +196,6 @@ pub enum DecodeError {
     Version(Option<u8>),
     /// They are damaged.
     Damaged,
-}
-
-impl Op {
-    /// Whether it takes a zone from an owner that may live: an entry that only the leader may propose, and only
-    /// in the leadership in which it waited for the owner's lease.
-    #[must_use]
-    pub fn moves_zones(&self) -> bool {
-        matches!(self, Self::Dead { .. } | Self::Return { .. })
-    }
 }
 
 impl Entry {

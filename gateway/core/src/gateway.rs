@@ -227,7 +227,6 @@ impl Gateway {
                     return self.tell(out, words);
                 }
                 self.watch_round(&message);
-                let message = self.without_moves(from, message, out);
                 self.agree(paxos::Input::Message { from: replica, message }, out);
             }
             PeerMessage::Ping(number) => self.send(from, PeerMessage::Pong(number), out),

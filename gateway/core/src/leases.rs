@@ -11,18 +11,18 @@
 //! On a single broker of Hearth's own, the takeover of the query session ends an old owner's
 //! answers when its zone moves. Elsewhere the leader stops granting leases to whoever is to lose a
 //! zone, and waits out the last one ([`Timing::lease_wait`](crate::Timing::lease_wait)) before it
-//! proposes the move. Such a proposal is good in its own leadership only: the next leader may grant
-//! leases again. So nobody takes one from somebody else, and as long as one of an earlier
-//! leadership may still come through, whoever would lose by it gets no lease. After a move its loser
-//! may have another lease, but takes it only when it has applied the move.
+//! proposes the move. Such a proposal is good in its own leadership only: the next leader grants
+//! leases again. So there a leadership begins in the log ([`Op::Lead`]), before it grants any lease; a
+//! move names the leadership that waited for it, and is not applied in another one. After a move its
+//! loser may have another lease, but takes it only when it has applied the move.
 
 use std::collections::BTreeMap;
 
-use paxos::{Message, Moment, Request, RequestId, SessionId, Voters};
+use paxos::{Moment, Request, SessionId, Voters};
 use wire::{Epoch, GatewayId, Zone};
 
 use crate::agreement::Ticket;
-use crate::command::{Entry, Op};
+use crate::command::{Leadership, Move, Op};
 use crate::gateway::Gateway;
 use crate::mutant::mutant;
 use crate::peer::PeerMessage;
@@ -36,18 +36,14 @@ pub(crate) struct Leases {
     ahead: Option<(Epoch, u64)>,
     granted: BTreeMap<GatewayId, Moment>,
     leading_since: Option<Moment>,
-    /// What this gateway proposed and may still be applied, by its number. Bounded by what there is
-    /// to move, each until it is refused or has shown its effect.
+    /// Numbers of the moves that this leader proposed and that may still be applied. Bounded by what
+    /// there is to move, each until it is refused or has shown its effect.
     moves: BTreeMap<u64, Move>,
+    /// The leadership, when the log tells of it, and the number of the last proposal before it.
+    leadership: Option<Leadership>,
+    before: u64,
     /// The voters that this leader has proposed, until they are agreed or refused: it may take long.
     pub(crate) voters: Option<Voters>,
-}
-
-/// What takes zones from an owner that may live.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Move {
-    Dead(GatewayId, u64),
-    Return(Zone, Epoch),
 }
 
 impl Leases {
@@ -59,10 +55,11 @@ impl Leases {
         self.until
     }
 
-    /// A new leader knows nothing of the grants of the one before.
-    pub(crate) fn began_to_lead(&mut self, now: Moment) {
+    /// A new leader knows nothing of the grants of the one before; `number` is that of its last own proposal.
+    pub(crate) fn began_to_lead(&mut self, now: Moment, number: u64) {
         self.granted.clear();
-        self.voters = None;
+        self.moves.clear();
+        (self.voters, self.leadership, self.before) = (None, None, number);
         self.leading_since = Some(now);
     }
 
@@ -94,7 +91,8 @@ impl Gateway {
     }
 
     pub(crate) fn grant(&mut self, (to, life): (GatewayId, u64), sent: u64, out: &mut Step) {
-        if !self.settings.own_broker && self.is_to_lose(to) {
+        let early = self.leadership().is_none() && !mutant!(GrantedBeforeLeading);
+        if !self.settings.own_broker && (early || self.is_to_lose(to)) {
             return;
         }
         self.leases.granted.insert(to, self.now.moment);
@@ -136,9 +134,9 @@ impl Gateway {
     /// Whether a zone is about to be taken from a gateway: then its leases shall run out.
     fn is_to_lose(&self, gateway: GatewayId) -> bool {
         let owned = |zone: &Zone| self.house.zones().get(zone).is_some_and(|z| z.owner == gateway);
-        let moved = self.leases.moves.values().any(|what| match what {
-            Move::Dead(id, _) => *id == gateway,
-            Move::Return(zone, _) => owned(zone),
+        let moved = self.leases.moves.values().any(|why| match why {
+            Move::Dead { gateway: dead, .. } => *dead == gateway,
+            Move::Return { zone, .. } => owned(zone),
         });
         let better = || {
             let mut zones = self.house.zones().keys().filter(|zone| owned(zone));
@@ -147,15 +145,23 @@ impl Gateway {
         moved || self.is_to_lose_its_vote(gateway) || better()
     }
 
+    /// The leadership of this gateway, when the log tells of it and of no later one.
+    pub(crate) fn leadership(&self) -> Option<Leadership> {
+        self.leases.leadership.filter(|it| self.leads() && *it == self.house.counters().leadership)
+    }
+
+    /// A leadership began in the log; it is this gateway's own if it proposed that since it leads.
+    pub(crate) fn note_leadership(&mut self, request: &Request) {
+        let own = request.session == self.own_session() && request.number > self.leases.before;
+        if own && self.leads() {
+            self.leases.leadership = Some(self.house.counters().leadership);
+        }
+    }
+
     /// Remembers a proposal that moves zones.
     pub(crate) fn note_move(&mut self, number: u64, op: &Op) {
-        let what = match op {
-            Op::Dead { gateway, incarnation } => Move::Dead(*gateway, *incarnation),
-            Op::Return { zone, epoch } => Move::Return(zone.clone(), *epoch),
-            _ => return,
-        };
-        if !self.settings.own_broker {
-            self.leases.moves.insert(number, what);
+        if let Op::Move { why, .. } = op {
+            self.leases.moves.insert(number, why.clone());
         }
     }
 
@@ -165,39 +171,5 @@ impl Gateway {
         for (_, number) in over.filter(|(session, _)| *session == own) {
             self.leases.moves.remove(number);
         }
-    }
-
-    /// Forgets moves that would do nothing any more, for a snapshot does not tell them one by one.
-    pub(crate) fn forget_vain_moves(&mut self) {
-        let house = &self.house;
-        self.leases.moves.retain(|_, what| match what {
-            Move::Dead(id, life) => {
-                house.gateways().get(id).is_some_and(|m| m.alive && m.incarnation == *life)
-            }
-            Move::Return(zone, epoch) => {
-                house.zones().get(zone).is_some_and(|row| row.epoch == *epoch)
-            }
-        });
-    }
-
-    /// What another gateway wants proposed, without what only this leader may want; that is refused.
-    pub(crate) fn without_moves(
-        &self,
-        from: GatewayId,
-        message: Message,
-        out: &mut Step,
-    ) -> Message {
-        let Message::Propose { requests } = message else { return message };
-        let moves = |request: &Request| {
-            Entry::decode(&request.payload).is_ok_and(|entry| entry.op.moves_zones())
-        };
-        let foreign = !self.settings.own_broker && !mutant!(OldMoveTaken);
-        let (old, requests) = requests.into_iter().partition::<Vec<_>, _>(|r| foreign && moves(r));
-        if !old.is_empty() {
-            let refused: Vec<RequestId> = old.iter().map(Request::id).collect();
-            let refuse = crate::peer::PeerMessage::Paxos(Message::Refuse { requests: refused });
-            out.effects.push(crate::event::Effect::Send { to: from, message: refuse });
-        }
-        Message::Propose { requests }
     }
 }

@@ -50,8 +50,10 @@ mod list {
             OldGrantsForgotten = 11,
             /// whoever loses its vote loses its zones before its lease is over
             RemovalNotWaitedFor = 11,
-            /// what a deposed leader wanted is proposed by the next one
-            OldMoveTaken = 11,
+            /// a move is applied in another leadership than the one that waited for it
+            OldMoveApplied = 11,
+            /// a leader grants leases before the log tells that it leads
+            GrantedBeforeLeading = 11,
             /// the API is answered without a round
             ApiWithoutARound = 10,
             /// an owner answers queries without a lease

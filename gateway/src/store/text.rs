@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::str::FromStr;
 
-use gateway_core::command::{Agreed, TimerName};
+use gateway_core::command::{Agreed, Leadership, TimerName};
 use gateway_core::house::{Change, Counters, Presence, SeenKey};
 use paxos::{ReplicaId, Voters};
 use wire::{Clock, Device, Epoch, NodeId, RequestId, Seq, State, UnixMillis, Zone, ZoneVerb};
@@ -15,7 +15,7 @@ pub(super) type HouseValues = BTreeMap<&'static str, String>;
 /// Counters, agreed settings and presence as rows of table `house`.
 pub(super) fn house(counters: Counters, agreed: Agreed, presence: Presence) -> HouseValues {
     // Taken apart, so that a field that is added cannot be forgotten here.
-    let Counters { seq, time, clock, epoch, generation, digest } = counters;
+    let Counters { seq, time, clock, epoch, generation, leadership, digest } = counters;
     let Agreed { threshold, door_closes_after } = agreed;
     let Presence { inside, door_opened, quiet } = presence;
     BTreeMap::from([
@@ -24,6 +24,7 @@ pub(super) fn house(counters: Counters, agreed: Agreed, presence: Presence) -> H
         ("clock", clock.to_string()),
         ("epoch", epoch.to_string()),
         ("generation", generation.to_string()),
+        ("leadership", leadership.0.to_string()),
         ("digest", digest.to_string()),
         ("threshold", threshold.to_string()),
         ("door-closes-after", door_closes_after.map_or_else(|| NEVER.into(), |ms| ms.to_string())),
@@ -48,8 +49,9 @@ pub(super) fn parse_house(values: &BTreeMap<String, String>) -> Result<Change, S
             clock: Clock(value(values, "clock")?),
             epoch: Epoch(value(values, "epoch")?),
             generation: value(values, "generation")?,
-            // A home that was begun before there were digests has none.
-            digest: if values.contains_key("digest") { value(values, "digest")? } else { 0 },
+            // A home that was begun before there were these has none.
+            leadership: Leadership(value_or_0(values, "leadership")?),
+            digest: value_or_0(values, "digest")?,
         },
         Agreed { threshold: value(values, "threshold")?, door_closes_after },
         Presence {
@@ -58,6 +60,10 @@ pub(super) fn parse_house(values: &BTreeMap<String, String>) -> Result<Change, S
             quiet: value(values, "quiet")?,
         },
     ))
+}
+
+fn value_or_0(values: &BTreeMap<String, String>, name: &str) -> Result<u64, String> {
+    if values.contains_key(name) { value(values, name) } else { Ok(0) }
 }
 
 fn value<T: FromStr>(values: &BTreeMap<String, String>, name: &str) -> Result<T, String> {
@@ -151,6 +157,7 @@ mod tests {
             clock: Clock(3),
             epoch: Epoch(4),
             generation: u64::MAX,
+            leadership: Leadership(9),
             digest: 1 << 63,
         };
         let presence = Presence { inside: true, door_opened: false, quiet: true };

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use gateway_core::Input;
-use gateway_core::command::{Entry, Op};
+use gateway_core::command::{Entry, Move, Op};
 use gateway_core::peer::PeerMessage;
 use paxos::{Message, Moment};
 use wire::{GatewayId, Heartbeat, Liveness};
@@ -123,7 +123,8 @@ pub(crate) fn on_sending(world: &mut World, life: Life, parcel: &Parcel) {
     for request in
         own.filter(|request| hearing.proposed.insert((request.session.0, request.number)))
     {
-        let Ok(Entry { by, op: Op::Dead { gateway, .. }, .. }) = Entry::decode(&request.payload)
+        let Ok(Entry { by, op, .. }) = Entry::decode(&request.payload) else { continue };
+        let (Op::Dead { gateway, .. } | Op::Move { why: Move::Dead { gateway, .. }, .. }) = op
         else {
             continue;
         };

@@ -167,6 +167,6 @@ fn takes_a_zone(message: &PeerMessage) -> bool {
     let PeerMessage::Paxos(Message::Accept { value, .. }) = message else { return false };
     value.requests().iter().any(|request| {
         let entry = Entry::decode(&request.payload);
-        entry.is_ok_and(|entry| matches!(entry.op, Op::Dead { .. } | Op::Return { .. }))
+        entry.is_ok_and(|entry| matches!(entry.op, Op::Dead { .. } | Op::Move { .. }))
     })
 }

@@ -4,7 +4,7 @@ use paxos::Voters;
 use wire::{GatewayId, Zone};
 
 use super::{Change, House, Member, Note, Outcome, Timer, Verdict, ZoneRow, digest};
-use crate::command::{Entry, Op, Origin, TimerName};
+use crate::command::{Entry, Leadership, Move, Op, Origin, TimerName};
 use crate::mutant::mutant;
 
 impl House {
@@ -30,7 +30,8 @@ impl House {
                 let member = Member::living(*incarnation, *serves, *caches);
                 self.join(*gateway, member, false, &mut outcome);
             }
-            Op::Return { zone, epoch } => self.bring_home(zone, *epoch, &mut outcome),
+            Op::Move { leadership, why } => self.move_zones(*leadership, why, &mut outcome),
+            Op::Lead => self.counters.leadership.0 += 1,
             Op::Dead { gateway, incarnation } => self.dead(*gateway, *incarnation, &mut outcome),
             Op::Settings(agreed) => self.agreed = *agreed,
             Op::Place { zone } => self.place(zone, &mut outcome),
@@ -123,6 +124,17 @@ impl House {
         let timer = Timer { generation: self.counters.generation, due };
         self.timers.insert(name, timer);
         out.changes.push(Change::Timer(name, Some(timer)));
+    }
+
+    /// A leader that came later may have granted leases that nobody waited for.
+    fn move_zones(&mut self, leadership: Leadership, why: &Move, outcome: &mut Outcome) {
+        if leadership != self.counters.leadership && !mutant!(OldMoveApplied) {
+            return;
+        }
+        match why {
+            Move::Dead { gateway, incarnation } => self.dead(*gateway, *incarnation, outcome),
+            Move::Return { zone, epoch } => self.bring_home(zone, *epoch, outcome),
+        }
     }
 
     fn dead(&mut self, gateway: GatewayId, incarnation: u64, outcome: &mut Outcome) {

@@ -28,7 +28,7 @@ pub use outcome::{Moved, Note, Outcome, Verdict, Written};
 pub use rules::Presence;
 pub use seen::{Receipt, Seen, SeenKey};
 
-use crate::command::{Agreed, TimerName};
+use crate::command::{Agreed, Leadership, TimerName};
 
 /// The replicated state of the home.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +60,8 @@ pub struct Counters {
     pub epoch: Epoch,
     /// The last generation of a timer given out.
     pub generation: u64,
+    /// The last leadership that began where moves wait for leases.
+    pub leadership: Leadership,
     /// Of every change so far; 0 in a home that was begun before there were digests.
     pub digest: u64,
 }

@@ -2,7 +2,7 @@
 //!
 //! `SEEDS=n` tries more logs than a plain run; a failure names its seed.
 
-use gateway_core::command::{Agreed, Entry, Op, Origin, Said, TimerName};
+use gateway_core::command::{Agreed, Entry, Leadership, Move, Op, Origin, Said, TimerName};
 use gateway_core::house::{Change, House};
 use wire::{Clock, Epoch, GatewayId, Kind, NodeId, OrderNumber, Stamp, State, UnixMillis};
 
@@ -54,12 +54,18 @@ fn random_entry(dice: &mut Dice, house: &House) -> Entry {
 fn random_op(dice: &mut Dice, house: &House) -> Op {
     let (zone_of, device) = split(PLACES[dice.below(6) as usize]);
     let (gateway, incarnation) = (GatewayId(1 + dice.below(3) as u8), 1 + dice.below(3));
-    match dice.below(20) {
+    match dice.below(22) {
         0 => {
             let (serves, caches) = (gateway.0 < 3, gateway.0 != 2);
             Op::Join { gateway, incarnation, serves, caches }
         }
         1 => Op::Dead { gateway, incarnation },
+        20 => Op::Lead,
+        21 => {
+            let leadership =
+                Leadership(house.counters().leadership.0.saturating_sub(dice.below(2)));
+            Op::Move { leadership, why: Move::Dead { gateway, incarnation } }
+        }
         2 => {
             let door_closes_after = [None, Some(0), Some(50)][dice.below(3) as usize];
             Op::Settings(Agreed { threshold: 1 + dice.below(3) as u32, door_closes_after })

@@ -162,6 +162,44 @@ fn an_owner_that_has_not_heard_that_its_zone_moved_gets_no_lease() {
 }
 
 #[test]
+fn what_a_leader_wanted_to_move_does_not_move_when_it_leads_again() {
+    let mut again = 0;
+    for seed in 0..20 {
+        let mut world = World::new(seed, 3, 0, |settings| {
+            settings.own_broker = false;
+            settings.leaders = vec![GatewayId(1)];
+        });
+        world.furnish(&["a/x", "b/x", "c/x", "d/x"]);
+        world.until("gateway 1 leads", 5000, |world| world.leader() == Some(1));
+        (world.broker.lingers, world.plan.foreign) = (true, true);
+        // It waits for a lease, and is cut off as it proposes to take the zone.
+        world.plan.last_move = 100;
+        world.mute(2);
+        world.until("it is cut off or dead", 3000, |world| {
+            !world.parted.is_empty() || world.nodes[&GatewayId(1)].core.is_none()
+        });
+        world.plan.last_move = 0;
+        world.unmute((GatewayId(2), world.nodes[&GatewayId(2)].life().1));
+        if world.nodes[&GatewayId(1)].core.is_none() {
+            continue;
+        }
+        // Another one grants leases meanwhile.
+        world.until("gateway 3 leads", 3000, |world| world.leader() == Some(3));
+        world.until("gateway 2 has a lease again", 3000, |world| {
+            let node = &world.nodes[&GatewayId(2)];
+            let lease = node.core.as_ref().and_then(gateway_core::Gateway::lease);
+            lease.is_some_and(|until| until > node.clock(world.now).moment)
+        });
+        world.parted.clear();
+        world.until("gateway 1 leads again", 5000, |world| world.leader() == Some(1));
+        world.run(1000);
+        assert_eq!(world.server("d"), Some(2), "seed {seed}");
+        again += 1;
+    }
+    assert!(again > 5, "it was cut off {again} times");
+}
+
+#[test]
 fn a_leader_that_was_deposed_lists_nothing_outdated() {
     for seed in 0..10 {
         let mut world = World::new(seed, 3, 0, |settings| settings.own_broker = false);
