@@ -18,7 +18,7 @@
 
 use std::collections::BTreeMap;
 
-use paxos::{Moment, Request, SessionId, Voters};
+use paxos::{Moment, Request, SessionId};
 use wire::{Epoch, GatewayId, Zone};
 
 use crate::agreement::Ticket;
@@ -42,8 +42,6 @@ pub(crate) struct Leases {
     /// The leadership, when the log tells of it, and the number of the last proposal before it.
     leadership: Option<Leadership>,
     before: u64,
-    /// The voters that this leader has proposed, until they are agreed or refused: it may take long.
-    pub(crate) voters: Option<Voters>,
 }
 
 impl Leases {
@@ -59,7 +57,7 @@ impl Leases {
     pub(crate) fn began_to_lead(&mut self, now: Moment, number: u64) {
         self.granted.clear();
         self.moves.clear();
-        (self.voters, self.leadership, self.before) = (None, None, number);
+        (self.leadership, self.before) = (None, number);
         self.leading_since = Some(now);
     }
 
@@ -142,7 +140,7 @@ impl Gateway {
             let mut zones = self.house.zones().keys().filter(|zone| owned(zone));
             zones.any(|zone| self.house.better_owner(zone).is_some())
         };
-        moved || self.is_to_lose_its_vote(gateway) || better()
+        moved || self.paxos.voters().numbered(gateway.0).is_none() || better()
     }
 
     /// The leadership of this gateway, when the log tells of it and of no later one.

@@ -189,17 +189,20 @@ impl Gateway {
         self.probe(out);
     }
 
-    /// The leader proposes to declare those dead that it has lost.
+    /// The leader proposes to declare those dead that it has lost, or that lost their votes.
     fn bury(&mut self, out: &mut Step) {
         if !self.leads() {
             return;
         }
         let now = self.now.moment;
         let lost = self.house.gateways().iter().filter(|(_, member)| member.alive);
-        let lost = lost.filter(|(id, _)| self.peers.is_lost(**id, now, &self.settings.timing));
-        let lost: Vec<_> = lost.map(|(id, member)| (*id, member.incarnation)).collect();
-        for (gateway, incarnation) in lost {
-            if self.lease_is_over(gateway) || mutant!(LeaseNotWaitedFor) {
+        let votes = |id: GatewayId| self.paxos.voters().numbered(id.0).is_some();
+        let lost = lost
+            .filter(|(id, _)| !votes(**id) || self.peers.is_lost(**id, now, &self.settings.timing));
+        let lost = lost.map(|(id, member)| (*id, member.incarnation, votes(*id)));
+        for (gateway, incarnation, votes) in lost.collect::<Vec<_>>() {
+            let waits = !mutant!(LeaseNotWaitedFor) && (votes || !mutant!(RemovalNotWaitedFor));
+            if !waits || self.lease_is_over(gateway) {
                 self.propose_dead(gateway, incarnation, out);
             }
         }

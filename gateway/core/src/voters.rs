@@ -9,7 +9,6 @@ use serde_json::{Value as Json, json};
 use wire::{Answer, GatewayId, PayloadError, VotersRequest};
 
 use crate::gateway::{Gateway, gateway};
-use crate::mutant::mutant;
 use crate::reply::Reply;
 use crate::step::Step;
 
@@ -19,8 +18,6 @@ pub(crate) struct Wish {
     voters: Voters,
     reply: Reply,
     until: Moment,
-    /// Whoever is to lose its vote may still hold a lease: Paxos is not asked before that is over.
-    waits: bool,
 }
 
 /// A change is agreed within some milliseconds, or its leader has lost its majority.
@@ -44,34 +41,11 @@ impl Gateway {
             }
             Ok(voters) => {
                 let until = self.now.moment + PATIENCE;
-                self.wish = Some(Wish { voters, reply, until, waits: true });
-                self.grant_wish(out);
+                self.wish = Some(Wish { voters: voters.clone(), reply, until });
+                self.agree(paxos::Input::ChangeVoters(voters), out);
             }
         }
         Ok(())
-    }
-
-    /// Proposes the change of voters once nobody who loses its vote, and its zones with it, holds a lease.
-    fn grant_wish(&mut self, out: &mut Step) {
-        let Some(voters) = self.wish.as_ref().filter(|w| w.waits).map(|w| w.voters.clone()) else {
-            return;
-        };
-        let voters_now = self.paxos.voters().iter().map(gateway);
-        let losers: Vec<_> = voters_now.filter(|id| self.is_to_lose_its_vote(*id)).collect();
-        let over = |id: &GatewayId| self.lease_is_over(*id) || mutant!(RemovalNotWaitedFor);
-        if !losers.iter().all(over) {
-            return;
-        }
-        self.wish.iter_mut().for_each(|wish| wish.waits = false);
-        self.leases.voters = Some(voters.clone());
-        self.agree(paxos::Input::ChangeVoters(voters), out);
-    }
-
-    /// Whether a change of voters that is wished for, or on its way, takes this one's vote.
-    pub(crate) fn is_to_lose_its_vote(&self, id: GatewayId) -> bool {
-        let wished = self.wish.as_ref().map(|wish| &wish.voters);
-        let coming = [wished, self.leases.voters.as_ref()];
-        coming.into_iter().flatten().any(|voters| voters.numbered(id.0).is_none())
     }
 
     fn wanted_voters(&self, request: &VotersRequest) -> Result<Voters, String> {
@@ -113,7 +87,6 @@ impl Gateway {
 
     /// From here on others vote.
     pub(crate) fn voters_changed(&mut self, voters: &Voters, out: &mut Step) {
-        self.leases.voters = None;
         self.regroup(voters);
         self.tell(out, format!("Gateways {voters} vote now."));
         if let Some(wish) = self.wish.take() {
@@ -127,21 +100,15 @@ impl Gateway {
     }
 
     pub(crate) fn voters_refused(&mut self, voters: &Voters, why: NoChange, out: &mut Step) {
-        // Busy with the very same change, perhaps.
-        self.leases.voters.take_if(|coming| coming == voters && why != NoChange::Busy);
         if let Some(wish) = self.wish.take_if(|wish| wish.voters == *voters) {
             self.answer(&wish.reply, Answer::error(refusal(why)), out);
         }
     }
 
-    /// The leadership that was asked is over. Its wish must not keep leases from anybody in another one.
+    /// The leadership that was asked is over.
     pub(crate) fn give_up_wish(&mut self, out: &mut Step) {
         let Some(wish) = self.wish.take() else { return };
-        let why = if wish.waits {
-            refusal(NoChange::NotLeading)
-        } else {
-            "leadership has changed meanwhile; the change may be agreed yet: ask who votes"
-        };
+        let why = "leadership has changed meanwhile; the change may be agreed yet: ask who votes";
         self.answer(&wish.reply, Answer::error(why), out);
     }
 
@@ -151,7 +118,6 @@ impl Gateway {
             let why = "the change was not agreed in time, and may be yet: ask who votes";
             self.answer(&wish.reply, Answer::error(why), out);
         }
-        self.grant_wish(out);
     }
 
     fn tell_voters(&self) -> Json {

@@ -206,7 +206,8 @@ fn replicas_have_the_same_history(watch: &mut Watch, id: GatewayId, row: History
     }
     // A door's state and a rule's orders are 0 and 1.
     if value >= 10.0 && repeatable {
-        watch.seqs.insert((order, value as u64), row.seq.0);
+        // Its owner may acknowledge it while others have the repetition already.
+        watch.seqs.entry((order, value as u64)).or_insert(row.seq.0);
     } else if value >= 10.0 {
         a_request_is_applied_once(watch, &row, (order, value as u64));
     }

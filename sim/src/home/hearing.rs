@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gateway_core::Input;
 use gateway_core::command::{Entry, Move, Op};
 use gateway_core::peer::PeerMessage;
-use paxos::{Message, Moment};
+use gateway_core::{Gateway, Input};
+use paxos::{Message, Moment, Voters};
 use wire::{GatewayId, Heartbeat, Liveness};
 
 use super::broker::Life;
@@ -25,6 +25,8 @@ pub(crate) struct Hearing {
     probes: BTreeMap<(Life, GatewayId), u32>,
     /// Whom it suspected until every probe was sent.
     probed: BTreeSet<(Life, GatewayId)>,
+    /// Who, as far as it knew once, did not vote.
+    voteless: BTreeSet<(Life, GatewayId)>,
     /// Proposals that were seen.
     proposed: BTreeSet<(u64, u64)>,
 }
@@ -110,6 +112,11 @@ pub(crate) fn on_sending(world: &mut World, life: Life, parcel: &Parcel) {
     let probes = world.nodes[&life.0].settings.timing.probes;
     let key = (life, parcel.to);
     let hearing = &mut world.watch.hearing;
+    if let Some(house) = world.nodes[&life.0].core.as_ref().map(Gateway::house) {
+        let (voters, known) = (house.voters(), house.gateways().keys());
+        let gone = known.filter(|id| *voters != Voters::none() && voters.numbered(id.0).is_none());
+        hearing.voteless.extend(gone.map(|id| (life, *id)));
+    }
     if let PeerMessage::Ping(_) = parcel.message {
         let sent = hearing.probes.entry(key).or_default();
         *sent += 1;
@@ -129,8 +136,10 @@ pub(crate) fn on_sending(world: &mut World, life: Life, parcel: &Parcel) {
             continue;
         };
         claim!(
-            by != life.0 || hearing.probed.contains(&(life, gateway)),
-            "nobody is declared dead before every probe was sent",
+            by != life.0
+                || hearing.probed.contains(&(life, gateway))
+                || hearing.voteless.contains(&(life, gateway)),
+            "nobody that votes is declared dead before every probe was sent",
             "gateway {by} declares gateway {gateway} dead"
         );
     }

@@ -65,13 +65,15 @@ impl House {
         outcome
     }
 
-    /// From the next slot on, these vote. A gateway that loses its vote serves no zone any more.
+    /// From the next slot on, these vote. A gateway that loses its vote serves no zone any more; where moves
+    /// wait for leases, not after its own.
     pub fn elect(&mut self, voters: &Voters) -> Outcome {
         let mut outcome = Outcome::default();
         self.voters = voters.clone();
         outcome.changes.push(Change::Voters(voters.clone()));
         let alive = self.gateways.iter().filter(|(_, member)| member.alive);
-        let gone = alive.filter(|(id, _)| voters.numbered(id.0).is_none());
+        let at_once = self.counters.leadership == Leadership(0);
+        let gone = alive.filter(|(id, _)| at_once && voters.numbered(id.0).is_none());
         let gone: Vec<_> = gone.map(|(id, member)| (*id, member.incarnation)).collect();
         for (gateway, incarnation) in gone {
             self.dead(gateway, incarnation, &mut outcome);
