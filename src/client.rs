@@ -32,7 +32,8 @@ impl Client {
     pub(crate) async fn connect(settings: &Settings) -> Outcome<Self> {
         let topics = names::topics(settings)?;
         let address = names::address(&settings.client)?;
-        let requester = Requester::connect(address, "hearth-client").await.map_err(no_answer)?;
+        let requester = Requester::connect_naming(address, "hearth-client", name_of).await;
+        let requester = requester.map_err(no_answer)?;
         Ok(Self { requester, topics, asked: AtomicU64::new(0), timeout: settings.client.timeout })
     }
 
@@ -82,12 +83,16 @@ impl Client {
         // With an id a repeated request is carried out once.
         let unique = self.requester.reply_topic().rsplit('/').next().unwrap_or_default();
         let number = self.asked.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{unique}-{number}");
         if let Some(members) = payload.as_object_mut() {
-            members.insert("id".into(), json!(format!("{unique}-{number}")));
+            members.insert("id".into(), json!(name));
+            // Where gateways speak 3.1.1 they are not told the Response Topic.
+            members.insert("reply_to".into(), json!(self.requester.reply_topic()));
         }
         let give_up = Instant::now() + patience.within;
         loop {
-            let answer = self.requester.request(topic, payload.to_string(), patience).await;
+            let payload = payload.to_string();
+            let answer = self.requester.request_by_name(&name, topic, payload, patience).await;
             let answer = Answer::parse(&answer.map_err(no_answer)?.payload)?;
             match answer.failure() {
                 None => return Ok(answer),
@@ -98,6 +103,12 @@ impl Client {
             }
         }
     }
+}
+
+/// Answers repeat the `id` of the question.
+fn name_of(payload: &[u8]) -> Option<String> {
+    let answer = Answer::parse(payload).ok()?;
+    answer.get("id").as_str().map(str::to_owned)
 }
 
 fn no_answer(error: RequestError) -> Failure {

@@ -1,5 +1,6 @@
 //! A home for one test, and the mosquitto programs that talk to it.
 
+mod foreign;
 mod users;
 
 use std::collections::BTreeMap;
@@ -41,6 +42,8 @@ pub(crate) struct Home {
     broker: Option<Process>,
     /// Whether there are users.
     guarded: bool,
+    /// Whether the broker is mosquitto.
+    foreign: bool,
 }
 
 /// A process that is killed when it is dropped.
@@ -116,11 +119,21 @@ impl Home {
             folder: TempDir::new().unwrap(),
             broker: None,
             guarded,
+            foreign: false,
         }
     }
 
+    /// Three gateways on mosquitto.
+    pub(crate) fn on_mosquitto() -> Self {
+        let mut home = Self::empty(&[], false);
+        home.foreign = true;
+        home.begin();
+        home
+    }
+
     fn begin(&mut self) {
-        let (broker, port) = broker(self.data(), 0);
+        let (broker, port) =
+            if self.foreign { foreign::mosquitto(self.data()) } else { broker(self.data(), 0) };
         (self.broker, self.port) = (Some(broker), port);
         for id in 1..=3 {
             self.start_gateway(id);
@@ -146,6 +159,9 @@ impl Home {
             .args(["gateway", "--id", &id.to_string(), "--broker", &self.url(), "--data-dir"])
             .arg(self.data())
             .args(&self.options);
+        if self.foreign {
+            command.env("HEARTH_GATEWAY__OWN_BROKER", "false");
+        }
         command
     }
 
@@ -222,7 +238,9 @@ impl Home {
     }
 
     pub(crate) fn ask_with(&self, topic: &str, message: &str, more: &[&str]) -> Json {
-        let reply = format!("reply/{}", unique());
+        // On a foreign broker gateways speak 3.1.1, which has no Response Topic.
+        let own = || format!("reply/{}", unique());
+        let reply = if self.foreign { format!("{topic}/response") } else { own() };
         let mut command = self.mosquitto("rr");
         command.args(["-t", topic, "-e", &reply, "-m", message, "-W", "2", "-q", "1"]).args(more);
         let output = command.output().unwrap();

@@ -37,4 +37,4 @@ pub use address::{Address, AddressError};
 pub use handle::{Closed, Events, Link, TryPublish};
 pub use message::{Ack, Delivery, DownReason, Event, Granted, Publish};
 pub use options::{Options, Qos, Version, Will};
-pub use request::{RequestError, Requester, Retry};
+pub use request::{NameOf, RequestError, Requester, Retry};

@@ -20,6 +20,10 @@ pub struct Requester {
     waiting: Waiting,
 }
 
+/// Finds the name of the request in the payload of its answer: an answer from a session that speaks 3.1.1 has no
+/// Correlation Data.
+pub type NameOf = fn(&[u8]) -> Option<String>;
+
 /// How long to wait for an answer, and when to ask again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retry {
@@ -95,6 +99,19 @@ impl Requester {
     /// # Errors
     /// When the broker cannot be reached, or refuses the connection or the reply topic.
     pub async fn connect(address: Address, name_prefix: &str) -> Result<Self, RequestError> {
+        Self::connect_naming(address, name_prefix, |_| None).await
+    }
+
+    /// The same, where answers may come without Correlation Data: those to [`Self::request_by_name`] are found by
+    /// what they carry.
+    ///
+    /// # Errors
+    /// As [`Self::connect`].
+    pub async fn connect_naming(
+        address: Address,
+        name_prefix: &str,
+        name_of: NameOf,
+    ) -> Result<Self, RequestError> {
         let unique = format!("{:016x}", random());
         let client_id = format!("{name_prefix}-{unique}");
         // Called by the client id, so that a broker can see that nobody else listens or answers there.
@@ -120,7 +137,7 @@ impl Requester {
             }
         }
         let waiting = Waiting::default();
-        tokio::spawn(hand_out(events, waiting.clone()));
+        tokio::spawn(hand_out(events, waiting.clone(), name_of));
         Ok(Self { link, reply_topic: reply_topic.into(), waiting })
     }
 
@@ -137,7 +154,21 @@ impl Requester {
         payload: impl Into<Bytes>,
         retry: Retry,
     ) -> Result<Delivery, RequestError> {
-        let (ticket, mut answer) = self.waiting.enter();
+        self.request_by_name(&format!("{:016x}", random()), topic, payload, retry).await
+    }
+
+    /// The same under a name that no other request under way has; whoever answers may repeat it in the payload.
+    ///
+    /// # Errors
+    /// As [`Self::request`].
+    pub async fn request_by_name(
+        &self,
+        name: &str,
+        topic: &str,
+        payload: impl Into<Bytes>,
+        retry: Retry,
+    ) -> Result<Delivery, RequestError> {
+        let (ticket, mut answer) = self.waiting.enter(Bytes::copy_from_slice(name.as_bytes()));
         let message = Publish::new(topic, payload)
             .response_topic(&*self.reply_topic)
             .correlation(ticket.key.clone());
@@ -173,11 +204,13 @@ impl Requester {
 }
 
 /// Gives each answer to the request that it belongs to. Ends with the connection.
-async fn hand_out(mut events: Events, waiting: Waiting) {
+async fn hand_out(mut events: Events, waiting: Waiting, name_of: NameOf) {
     while let Some(event) = events.next().await {
         match event {
             Event::Message(delivery) => {
-                let request = delivery.correlation.as_ref().and_then(|key| waiting.leave(key));
+                let named = || name_of(&delivery.payload).map(Bytes::from);
+                let key = delivery.correlation.clone().or_else(named);
+                let request = key.and_then(|key| waiting.leave(&key));
                 match request {
                     // The request may have been given up in the meantime.
                     Some(request) => drop(request.send(delivery)),
@@ -203,9 +236,8 @@ struct Ticket {
 }
 
 impl Waiting {
-    fn enter(&self) -> (Ticket, oneshot::Receiver<Delivery>) {
+    fn enter(&self, key: Bytes) -> (Ticket, oneshot::Receiver<Delivery>) {
         let (sender, receiver) = oneshot::channel();
-        let key = Bytes::copy_from_slice(format!("{:016x}", random()).as_bytes());
         self.table().insert(key.clone(), sender);
         (Ticket { key, waiting: self.clone() }, receiver)
     }
