@@ -201,8 +201,9 @@ impl Gateway {
             .filter(|(id, _)| !votes(**id) || self.peers.is_lost(**id, now, &self.settings.timing));
         let lost = lost.map(|(id, member)| (*id, member.incarnation, votes(*id)));
         for (gateway, incarnation, votes) in lost.collect::<Vec<_>>() {
-            let waits = !mutant!(LeaseNotWaitedFor) && (votes || !mutant!(RemovalNotWaitedFor));
-            if !waits || self.lease_is_over(gateway) {
+            let hasty =
+                if votes { mutant!(LeaseNotWaitedFor) } else { mutant!(RemovalNotWaitedFor) };
+            if hasty || self.lease_is_over(gateway) {
                 self.propose_dead(gateway, incarnation, out);
             }
         }

@@ -97,8 +97,9 @@ impl Gateway {
         let ours = match session {
             Session::Query(zone) => {
                 let confirmed = self.zones.get(zone).is_some_and(|owned| owned.confirmed);
-                (confirmed || mutant!(AnsweredUnconfirmed))
-                    && (self.is_ours(zone) || mutant!(AnsweredAfterTheMove))
+                let told = confirmed || mutant!(AnsweredUnconfirmed);
+                let ours = self.is_ours(zone) || mutant!(AnsweredAfterTheMove);
+                told && ours
             }
             Session::Zone(_) | Session::Site | Session::Own => true,
         };
