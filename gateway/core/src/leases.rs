@@ -140,7 +140,7 @@ impl Gateway {
             let mut zones = self.house.zones().keys().filter(|zone| owned(zone));
             zones.any(|zone| self.house.better_owner(zone).is_some())
         };
-        moved || self.paxos.voters().numbered(gateway.0).is_none() || better()
+        moved || !self.has_vote(gateway) || better()
     }
 
     /// The leadership of this gateway, when the log tells of it and of no later one.

@@ -196,16 +196,19 @@ impl Gateway {
         }
         let now = self.now.moment;
         let lost = self.house.gateways().iter().filter(|(_, member)| member.alive);
-        let votes = |id: GatewayId| self.paxos.voters().numbered(id.0).is_some();
-        let lost = lost
-            .filter(|(id, _)| !votes(**id) || self.peers.is_lost(**id, now, &self.settings.timing));
-        let lost = lost.map(|(id, member)| (*id, member.incarnation, votes(*id)));
-        for (gateway, incarnation, votes) in lost.collect::<Vec<_>>() {
-            let hasty =
-                if votes { mutant!(LeaseNotWaitedFor) } else { mutant!(RemovalNotWaitedFor) };
-            if hasty || self.lease_is_over(gateway) {
+        let lost = lost.filter(|(id, _)| {
+            !self.has_vote(**id) || self.peers.is_lost(**id, now, &self.settings.timing)
+        });
+        let lost: Vec<_> = lost.map(|(id, member)| (*id, member.incarnation)).collect();
+        for (gateway, incarnation) in lost {
+            let hasty = || mutant!(RemovalNotWaitedFor) && !self.has_vote(gateway);
+            if self.lease_is_over(gateway) || mutant!(LeaseNotWaitedFor) || hasty() {
                 self.propose_dead(gateway, incarnation, out);
             }
         }
+    }
+
+    pub(crate) fn has_vote(&self, id: GatewayId) -> bool {
+        self.paxos.voters().numbered(id.0).is_some()
     }
 }
