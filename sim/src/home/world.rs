@@ -192,9 +192,21 @@ impl World {
     /// What gateways have sent on a session arrives only then.
     #[cfg(test)]
     pub(crate) fn postpone_requests(&mut self, session: &Session, time: u64) {
-        let sent = |event: &Event| matches!(event, Event::Request(_, _, of, ..) if of == session);
-        let late: Vec<_> = self.queue.extract_if(.., |_, event| sent(event)).collect();
-        for (_, event) in late {
+        self.postpone(time, |event| matches!(event, Event::Request(_, _, of, ..) if of == session));
+    }
+
+    /// What the broker has told a gateway on a session arrives only then.
+    #[cfg(test)]
+    pub(crate) fn postpone_news(&mut self, to: Life, session: &Session, time: u64) {
+        let told = |event: &Event| matches!(event, Event::Tell(_, life, of, _) if (*life, of) == (to, session));
+        self.postpone(time, told);
+    }
+
+    #[cfg(test)]
+    fn postpone(&mut self, time: u64, which: impl Fn(&Event) -> bool) {
+        let now = self.now;
+        let late = self.queue.extract_if(.., |at, event| at.0 < time.max(now) && which(event));
+        for (_, event) in late.collect::<Vec<_>>() {
             self.at(time, event);
         }
     }

@@ -244,6 +244,37 @@ fn an_owner_that_opens_late_what_is_not_its_own_any_more_tells_nothing_outdated(
 }
 
 #[test]
+fn a_new_owner_takes_reports_only_when_the_old_one_cannot_answer_any_more() {
+    for seed in 0..20 {
+        let mut world = World::new(seed, 3, 0, |_| {});
+        world.furnish(&["a/x", "b/x", "c/x", "d/x"]);
+        let (owner, place) = if world.leader() == Some(1) { (2, "d/x") } else { (1, "a/x") };
+        let name: wire::Zone = place[..1].parse().expect("a name");
+        let (query, zone) = (Session::Query(name.clone()), Session::Zone(name));
+        // It has a lease, and does not hear that its zone moves.
+        let life = world.nodes[&GatewayId(owner)].life();
+        world.mute(owner);
+        world.until("another one opens the session for queries", 1000, |world| {
+            let mut others = world.nodes.values().filter(|node| node.id().0 != owner);
+            others.any(|node| node.sessions.contains_key(&query))
+        });
+        // The packet that takes its session for queries over is late, and so is what it hears of its other one.
+        let late = world.now + 250 * MS;
+        world.postpone_requests(&query, late);
+        for _ in 0..100 {
+            world.report(place);
+            world.get(place);
+            let end = world.now + 5 * MS;
+            while world.step(end) {
+                world.postpone_news(life, &zone, late);
+            }
+        }
+        let server = world.server(&place[..1]);
+        assert!(server.is_some_and(|server| server != owner), "its zone has moved");
+    }
+}
+
+#[test]
 fn an_owner_whose_disk_is_behind_answers_when_it_has_caught_up() {
     for seed in 0..20 {
         let mut world = World::new(seed, 3, 0, |_| {});
