@@ -34,7 +34,7 @@ pub(crate) struct Duties {
 enum Duty {
     Join,
     Lead,
-    Dead(GatewayId),
+    Dead(GatewayId, u64),
     Settings,
     Place(Zone),
     Return(Zone, Epoch),
@@ -128,8 +128,8 @@ impl Gateway {
     pub(crate) fn propose_dead(&mut self, gateway: GatewayId, incarnation: u64, out: &mut Step) {
         if !self.settings.own_broker {
             let why = Move::Dead { gateway, incarnation };
-            self.propose_move(Duty::Dead(gateway), why, out);
-        } else if self.is_due(Duty::Dead(gateway)) {
+            self.propose_move(Duty::Dead(gateway, incarnation), why, out);
+        } else if self.is_due(Duty::Dead(gateway, incarnation)) {
             self.propose(Op::Dead { gateway, incarnation }, out);
         }
     }

@@ -6,6 +6,7 @@
 //!    └──── answer to a probe, heartbeat ◀──┘
 //! ```
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use paxos::Moment;
@@ -93,7 +94,13 @@ impl Peers {
         if mutant!(NotProbed) {
             return suspicion.is_some();
         }
-        self.up.is_some() && suspicion.is_some_and(|s| s.probes >= timing.probes && now >= s.due)
+        let lost = |s: &Suspicion| match s.probes.cmp(&timing.probes) {
+            Ordering::Less => false,
+            Ordering::Equal => now >= s.due,
+            // The occasional probe after these asks whether it is back, and says nothing until it is answered.
+            Ordering::Greater => true,
+        };
+        self.up.is_some() && suspicion.is_some_and(lost)
     }
 
     fn suspect(&mut self, id: GatewayId, now: Moment) -> bool {

@@ -50,6 +50,24 @@ fn when_an_owner_dies_its_zones_move_and_what_it_did_not_acknowledge_is_applied_
 }
 
 #[test]
+fn an_owner_that_dies_again_at_once_is_missed_as_soon_as_the_first_time() {
+    for seed in 0..20 {
+        let mut world = home(seed);
+        let owner = other_than(world.leader().expect("someone leads"));
+        let zone = zone_of(owner);
+        for _ in 0..2 {
+            world.kill(owner);
+            let took = world.until("its zone has moved", 1500, |world| {
+                world.server(zone).is_some_and(|server| server != owner)
+            });
+            assert!(took < 300, "seed {seed}: it took {took} ms");
+            world.start(owner);
+            world.until("it is at home", 1500, |world| world.server(zone) == Some(owner));
+        }
+    }
+}
+
+#[test]
 fn when_a_leader_that_is_an_owner_dies_its_zones_are_served_within_a_second_and_a_half() {
     let mut worst = 0;
     for seed in 0..20 {
