@@ -204,8 +204,7 @@ impl World {
 
     #[cfg(test)]
     fn postpone(&mut self, time: u64, which: impl Fn(&Event) -> bool) {
-        let now = self.now;
-        let late = self.queue.extract_if(.., |at, event| at.0 < time.max(now) && which(event));
+        let late = self.queue.extract_if(.., |at, event| at.0 < time && which(event));
         for (_, event) in late.collect::<Vec<_>>() {
             self.at(time, event);
         }

@@ -6,6 +6,14 @@ use wire::GatewayId;
 
 use crate::home::world::{MS, World};
 
+/// Four zones, and a broker that throws an old owner out late.
+fn on_a_foreign_broker(seed: u64) -> World {
+    let mut world = World::new(seed, 3, 0, |settings| settings.own_broker = false);
+    world.furnish(&["a/x", "b/x", "c/x", "d/x"]);
+    (world.broker.lingers, world.plan.foreign) = (true, true);
+    world
+}
+
 fn ask(world: &mut World, place: &str) -> String {
     let question = world.get(place);
     world.until("the query is answered", 1000, |world| world.answer(&question).is_some());
@@ -110,9 +118,7 @@ fn where_no_takeover_fences_it_off_an_old_owners_lease_is_waited_out() {
 #[test]
 fn a_zone_comes_home_only_when_the_lease_of_whoever_has_it_is_over() {
     for seed in 0..10 {
-        let mut world = World::new(seed, 3, 0, |settings| settings.own_broker = false);
-        world.furnish(&["a/x", "b/x", "c/x", "d/x"]);
-        (world.broker.lingers, world.plan.foreign) = (true, true);
+        let mut world = on_a_foreign_broker(seed);
         let (owner, place) = if world.leader() == Some(1) { (2, "d/x") } else { (1, "a/x") };
         world.kill(owner);
         let zone = &place[..1];
@@ -140,9 +146,7 @@ fn a_zone_comes_home_only_when_the_lease_of_whoever_has_it_is_over() {
 #[test]
 fn an_owner_that_has_not_heard_that_its_zone_moved_gets_no_lease() {
     for seed in 0..10 {
-        let mut world = World::new(seed, 3, 0, |settings| settings.own_broker = false);
-        world.furnish(&["a/x", "b/x", "c/x", "d/x"]);
-        (world.broker.lingers, world.plan.foreign) = (true, true);
+        let mut world = on_a_foreign_broker(seed);
         world.plan.deaf_losers = 100;
         let (owner, place) = if world.leader() == Some(1) { (2, "d/x") } else { (1, "a/x") };
         world.kill(owner);
@@ -202,9 +206,7 @@ fn what_a_leader_wanted_to_move_does_not_move_when_it_leads_again() {
 #[test]
 fn a_leader_that_was_deposed_lists_nothing_outdated() {
     for seed in 0..10 {
-        let mut world = World::new(seed, 3, 0, |settings| settings.own_broker = false);
-        world.furnish(&["a/x", "b/x", "c/x", "d/x"]);
-        (world.broker.lingers, world.plan.foreign) = (true, true);
+        let mut world = on_a_foreign_broker(seed);
         let leader = world.leader().expect("someone leads");
         let place = if leader == 1 { "d/x" } else { "a/x" };
         world.mute(leader);
