@@ -7,8 +7,8 @@ use hearth_config::{Flag, Settings, Sources};
 
 use crate::failure::{Failure, Outcome};
 use crate::{
-    bench, broker, device, dump, gateway, get, health, history, log, run, set, sim, up, user,
-    voters, watch,
+    bench, broker, device, dump, gateway, get, health, history, log, run, set, up, user, voters,
+    watch,
 };
 
 const EXIT_CODES: &str = "\
@@ -30,12 +30,12 @@ Examples:
   hearth up --devices                 keep a home running, with five simulated devices
   hearth status                       the home at a glance
   hearth set bedroom/smartBulb ON     switch a device
-  hearth run scenarios/seed.events 2 3
+  hearth run config/scenarios/seed.events 2 3
 ";
 
 /// A fault-tolerant MQTT home: broker, replicated gateways, devices, and the tools to use them.
 ///
-/// Without a subcommand it plays scenarios/crash.events: two gateways serve five devices, one of the
+/// Without a subcommand it plays config/scenarios/crash.events: two gateways serve five devices, one of the
 /// gateways is killed, and the report shows that nothing was lost.
 #[derive(Debug, Parser)]
 #[command(name = "hearth", version, after_help = EXIT_CODES, before_help = EXAMPLES)]
@@ -103,8 +103,6 @@ pub(crate) enum Command {
     Device(device::DeviceArgs),
     /// Act as the user of the simulated devices
     User(user::UserArgs),
-    /// Play many seeds of a simulated group, in which everything goes wrong, and check every claim
-    Sim(sim::SimArgs),
     /// Measure failover and throughput
     Bench(bench::BenchArgs),
 }

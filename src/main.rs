@@ -19,7 +19,6 @@ mod names;
 mod output;
 mod run;
 mod set;
-mod sim;
 mod status;
 mod stop;
 mod table;
@@ -88,7 +87,6 @@ async fn carry_out(cli: Cli) -> Outcome {
         Some(Command::Gateway(args)) => gateway::gateway(globals, args).await,
         Some(Command::Device(args)) => device::device(globals, args).await,
         Some(Command::User(args)) => user::user(globals, args).await,
-        Some(Command::Sim(args)) => sim::sim(globals, args).await,
         Some(Command::Bench(args)) => bench::bench(globals, args).await,
     }
 }

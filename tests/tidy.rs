@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// Crate, its folder, and which of ours it may depend on.
 const IMPORTS: &[(&str, &[&str])] = &[
-    ("mistakes", &[]),
+    ("tests/mistakes", &[]),
     // Lists of deliberate mistakes, with the feature `mutants` only.
     ("paxos", &["mistakes"]),
     ("paxos/bench", &[]),
@@ -17,11 +17,11 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("devices/wire", &[]),
     ("devices/link", &[]),
     ("devices", &["link", "wire"]),
-    ("fuzz", &[]),
+    ("tests/fuzz", &[]),
     ("gateway/core", &["mistakes", "paxos", "wire"]),
     ("gateway", &["gateway-core", "link", "paxos", "wire"]),
-    ("linear", &[]),
-    ("sim", &["gateway-core", "linear", "paxos", "wire"]),
+    ("tests/linear", &[]),
+    ("tests/sim", &["gateway-core", "linear", "paxos", "wire"]),
 ];
 
 /// What is ours, by package name.
@@ -60,7 +60,7 @@ fn crates_import_only_what_the_design_allows() {
 #[test]
 fn pure_crates_read_no_clock_and_open_nothing() {
     for folder in
-        ["paxos/src", "gateway/core/src", "devices/wire/src", "broker/src/core", "linear/src"]
+        ["paxos/src", "gateway/core/src", "devices/wire/src", "broker/src/core", "tests/linear/src"]
     {
         // A simulator inside a core is a test: it plays seeds on all processors.
         let simulator = root().join("broker/src/core/sim");

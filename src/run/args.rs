@@ -17,12 +17,12 @@ use crate::names;
 
 const EXAMPLES: &str = "\
 Examples:
-  hearth run scenarios/seed.events 2 3                        two gateways with caches of 2 and 3
-  hearth run scenarios/seed.events 0 0                        without caches
-  hearth run scenarios/crash.events 1 1 --crash 1@event:3     kill gateway 1 after event 3
-  hearth run scenarios/seed.events 2 2 --crash 1@3s --pace 500ms
-  hearth run scenarios/large.events --gateways 3 --report report.json
-  hearth run scenarios/six.events --config config/six-gateways.toml
+  hearth run config/scenarios/seed.events 2 3                        two gateways with caches of 2 and 3
+  hearth run config/scenarios/seed.events 0 0                        without caches
+  hearth run config/scenarios/crash.events 1 1 --crash 1@event:3     kill gateway 1 after event 3
+  hearth run config/scenarios/seed.events 2 2 --crash 1@3s --pace 500ms
+  hearth run config/scenarios/large.events --gateways 3 --report report.json
+  hearth run config/scenarios/six.events --config config/six-gateways.toml
 
 With k sizes there are k serving gateways. With one or two, standby gateways are added, so that
 three vote and one may fail.
@@ -38,7 +38,7 @@ const MOST_VOTERS: usize = 7;
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct RunArgs {
-    /// The events; scenarios/seed.events explains itself
+    /// The events; config/scenarios/seed.events explains itself
     pub(crate) file: PathBuf,
     /// Size of the cache of gateway 1, of gateway 2, and so on; 0 for no cache
     #[arg(value_name = "CACHE")]
@@ -79,7 +79,7 @@ impl RunArgs {
     /// Two gateways with a cache of one device each, and a crash.
     pub(crate) fn demonstration(crash: Crash) -> Self {
         Self {
-            file: "scenarios/crash.events".into(),
+            file: "config/scenarios/crash.events".into(),
             sizes: vec![1, 1],
             gateways: None,
             crash: vec![crash],

@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn the_shipped_scenarios_are_valid() {
-        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("config/scenarios");
         let files = std::fs::read_dir(folder).expect("the folder of scenarios");
         let mut found = 0;
         for path in files.map(|file| file.expect("a file").path()) {

@@ -43,7 +43,7 @@ pub(crate) async fn run(globals: &Globals, args: RunArgs) -> Outcome {
 
 /// What `hearth` does when nothing is asked for.
 pub(crate) async fn default_scenario(globals: &Globals) -> Outcome {
-    let text = include_str!("../../scenarios/crash.events");
+    let text = include_str!("../../config/scenarios/crash.events");
     let crash = Crash { gateway: 1, when: When::Event(3) };
     perform(globals, RunArgs::demonstration(crash).performance(globals, text)?).await
 }

@@ -122,9 +122,9 @@ fn settings_that_make_no_sense_are_named() {
         (&["gateway", "--id", "1", "--threshold", "0"], "threshold"),
         (&["status", "--site", "a/b"], "site"),
         (&["status", "--broker", "http://x"], "broker"),
-        (&["run", "scenarios/seed.events", "--gateways", "2", "1"], "USAGE"),
-        (&["run", "scenarios/seed.events", "1", "1", "--gateways", "3"], "3"),
-        (&["run", "scenarios/none.events", "1", "1"], "none.events"),
+        (&["run", "config/scenarios/seed.events", "--gateways", "2", "1"], "USAGE"),
+        (&["run", "config/scenarios/seed.events", "1", "1", "--gateways", "3"], "3"),
+        (&["run", "config/scenarios/none.events", "1", "1"], "none.events"),
     ] {
         let output = hearth().args(arguments).output().unwrap();
         let said = text(&output.stderr) + &text(&output.stdout);

@@ -19,7 +19,7 @@ fn run(arguments: &[&str]) -> (Json, String) {
 
 #[test]
 fn the_cache_counts_of_every_size_follow_from_plain_lru() {
-    for file in ["scenarios/seed.events", "scenarios/large.events"] {
+    for file in ["config/scenarios/seed.events", "config/scenarios/large.events"] {
         for sizes in [[0, 0], [1, 1], [2, 3], [6, 6]] {
             let (report, story) = run(&[file, &sizes[0].to_string(), &sizes[1].to_string()]);
             assert_eq!(report["identical"], true);
@@ -42,7 +42,7 @@ fn the_cache_counts_of_every_size_follow_from_plain_lru() {
 
 #[test]
 fn the_story_tells_what_the_seed_told() {
-    let (_, story) = run(&["scenarios/seed.events", "0", "0"]);
+    let (_, story) = run(&["config/scenarios/seed.events", "0", "0"]);
     for words in [
         "{'smartBulb': 5, 'motionSensor': 6}",
         "This is an Gateway-2 event: QUERY BULB STATE",
@@ -61,7 +61,7 @@ fn the_story_tells_what_the_seed_told() {
 
 #[test]
 fn a_run_survives_the_crash_of_gateway_1() {
-    let (report, story) = run(&["scenarios/crash.events", "1", "1", "--crash", "1@event:3"]);
+    let (report, story) = run(&["config/scenarios/crash.events", "1", "1", "--crash", "1@event:3"]);
     assert_eq!((&report["identical"], &report["failed"]), (&true.into(), &0.into()));
     let gateways = report["gateways"].as_array().unwrap();
     assert_eq!(gateways[0]["alive"], false);
@@ -77,8 +77,9 @@ fn a_run_survives_the_crash_of_gateway_1() {
 
 #[test]
 fn a_crash_that_never_comes_fails_the_run() {
-    let output =
-        hearth().args(["run", "scenarios/seed.events", "1", "1", "--crash", "1@event:99"]).output();
+    let output = hearth()
+        .args(["run", "config/scenarios/seed.events", "1", "1", "--crash", "1@event:99"])
+        .output();
     assert!(!output.unwrap().status.success());
 }
 

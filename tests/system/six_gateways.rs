@@ -13,7 +13,7 @@ fn six_gateways_agree_and_a_failed_round_is_tried_again() {
     let folder = TempDir::new().unwrap();
     let (data, report) = (folder.path().join("data"), folder.path().join("report.json"));
     let output = hearth()
-        .args(["run", "scenarios/six.events", "--config", "config/six-gateways.toml"])
+        .args(["run", "config/scenarios/six.events", "--config", "config/six-gateways.toml"])
         .arg("--data-dir")
         .arg(&data)
         .arg("--report")

@@ -1,29 +1,28 @@
-//! `hearth sim`
+//! Plays seeds until one breaks a claim: `cargo run --release -p hearth-sim -- --help`.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "it talks to whoever started it")]
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use clap::{Args, ValueEnum};
+use clap::{Parser, ValueEnum};
 use hearth_sim::fleet::{self, Order, Report, What};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value as Json, json};
 
-use crate::cli::Globals;
-use crate::failure::{Failure, Outcome};
-use crate::output::out;
-
 const EXAMPLES: &str = "\
-Examples:
-  hearth sim                                            10,000 seeds of everything
-  hearth sim --seeds 1000000 --from 5000000             others, for longer
-  hearth sim --what group --from 42 --seeds 1 --trace run.jsonl
-                                                        one seed, event by event";
+Examples, after `cargo run --release -p hearth-sim --`:
+                                                        10,000 seeds of everything
+  --seeds 1000000 --from 5000000                        others, for longer
+  --what group --from 42 --seeds 1 --trace run.jsonl    one seed, event by event";
 
-#[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
-pub(crate) struct SimArgs {
+/// Hearth's simulator: each seed is a world of its own, and every claim is checked after every event
+#[derive(Debug, Parser)]
+#[command(name = "hearth-sim", after_help = EXAMPLES)]
+struct Args {
     /// How many seeds
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     seeds: u64,
@@ -36,6 +35,9 @@ pub(crate) struct SimArgs {
     /// Write the events of a violation, or of a single seed, to this file as JSON lines
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
+    /// One line of JSON for each kind instead of words
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -58,25 +60,26 @@ impl Choice {
     }
 }
 
-/// Plays seeds until one breaks a claim. Nothing of a home is needed, and none is touched.
-pub(crate) async fn sim(globals: &Globals, args: SimArgs) -> Outcome {
-    let json = globals.json;
-    let played = tokio::task::spawn_blocking(move || play(&args, json));
-    played.await?
-}
-
-fn play(args: &SimArgs, json: bool) -> Outcome {
+fn main() -> ExitCode {
+    let args = Args::parse();
     for what in args.what.all() {
         let order = Order { trace: args.trace.clone(), ..Order::new(what, args.from, args.seeds) };
         let progress = Progress::new(&order);
-        let report = fleet::run(&order, &|| progress.advance())?;
+        let report = match fleet::run(&order, &|| progress.advance()) {
+            Ok(report) => report,
+            Err(error) => {
+                eprintln!("the trace cannot be written: {error}");
+                return ExitCode::FAILURE;
+            }
+        };
         progress.end();
-        tell(&order, &report, json);
+        tell(&order, &report, args.json);
         if let Some(failure) = report.violation {
-            return Err(Failure::failed(failure));
+            eprintln!("{failure}");
+            return ExitCode::FAILURE;
         }
     }
-    Ok(())
+    ExitCode::SUCCESS
 }
 
 fn tell(order: &Order, report: &Report, json: bool) {
@@ -93,10 +96,10 @@ fn tell(order: &Order, report: &Report, json: bool) {
         line.insert("longest_commit_ms".to_owned(), json!(summary.longest_commit / 1000));
         line.insert("longest_recovery_ms".to_owned(), json!(summary.longest_recovery / 1000));
         line.insert("violation".to_owned(), json!(report.violation.is_some()));
-        return out!("{}", Json::Object(line));
+        return println!("{}", Json::Object(line));
     }
     let rate = summary.seeds as f64 / spent.max(0.001);
-    out!("{what}: {summary}; {rate:.0} seeds a second");
+    println!("{what}: {summary}; {rate:.0} seeds a second");
 }
 
 /// How far it is: a bar on a terminal, else a line now and then.

@@ -92,11 +92,17 @@ impl fmt::Display for Failure {
             Ok(trace) => {
                 writeln!(f, "its events: {}", trace.display())?;
                 let trace = trace.display();
-                write!(f, "again: hearth sim --what {what} --from {seed} --seeds 1 --trace {trace}")
+                write!(
+                    f,
+                    "again: cargo run --release -p hearth-sim -- --what {what} --from {seed} --seeds 1 --trace {trace}"
+                )
             }
             Err(error) => {
                 writeln!(f, "its events could not be written: {error}")?;
-                write!(f, "again: hearth sim --what {what} --from {seed} --seeds 1")
+                write!(
+                    f,
+                    "again: cargo run --release -p hearth-sim -- --what {what} --from {seed} --seeds 1"
+                )
             }
         }
     }

@@ -11,15 +11,11 @@
 
 pub mod fleet;
 
-/// Whether this mistake is to be made; never, without the feature `mutants`.
+/// Whether this mistake is to be made.
 macro_rules! mutant {
-    ($name:ident) => {{
-        #[cfg(feature = "mutants")]
-        let active = paxos::mutant::is_active(paxos::mutant::Mutant::$name);
-        #[cfg(not(feature = "mutants"))]
-        let active = false;
-        active
-    }};
+    ($name:ident) => {
+        paxos::mutant::is_active(paxos::mutant::Mutant::$name)
+    };
 }
 
 mod dice;
@@ -41,10 +37,8 @@ pub struct Options {
     /// Who wants to read what happens.
     pub trace: Trace,
     /// A mistake to make on purpose.
-    #[cfg(feature = "mutants")]
     pub mutant: Option<paxos::mutant::Mutant>,
     /// A mistake of a gateway to make on purpose.
-    #[cfg(feature = "mutants")]
     pub home_mutant: Option<gateway_core::mutant::Mutant>,
 }
 
@@ -53,7 +47,6 @@ pub struct Options {
 /// # Errors
 /// The claim that was broken, or the replica's own assertion that failed.
 pub fn run_group(seed: u64, options: Options) -> Result<Summary, Violation> {
-    #[cfg(feature = "mutants")]
     paxos::mutant::set_active(options.mutant);
     verdict::judge(seed, || group::run(seed, options))
 }
@@ -63,10 +56,7 @@ pub fn run_group(seed: u64, options: Options) -> Result<Summary, Violation> {
 /// # Errors
 /// The claim that was broken, or a gateway's own assertion that failed.
 pub fn run_home(seed: u64, options: Options) -> Result<Summary, Violation> {
-    #[cfg(feature = "mutants")]
-    {
-        paxos::mutant::set_active(options.mutant);
-        gateway_core::mutant::set_active(options.home_mutant);
-    }
+    paxos::mutant::set_active(options.mutant);
+    gateway_core::mutant::set_active(options.home_mutant);
     verdict::judge(seed, || home::run(seed, options))
 }

@@ -108,7 +108,10 @@ mod tests {
     fn an_assertion_is_told_by_its_place() {
         let two = std::hint::black_box(2);
         let violation = judge(7, || assert!(two == 3, "not three")).unwrap_err();
-        assert!(violation.claim.starts_with("assertion at sim/src/verdict.rs:"), "{violation}");
+        assert!(
+            violation.claim.starts_with("assertion at tests/sim/src/verdict.rs:"),
+            "{violation}"
+        );
         assert_eq!(violation.text, "not three");
         assert_eq!(judge(8, || 5), Ok(5));
     }

@@ -9,7 +9,7 @@
 //! A run is a number of inputs, never a time, and the same seed gives the same inputs. An input that a target panics
 //! on is printed as hex and kept beside the corpus, so that the next run begins with it.
 //!
-//! Variables of the environment, for longer runs (`fuzz/long` sets them):
+//! Variables of the environment, for longer runs (`tests/fuzz/long` sets them):
 //! - `HEARTH_FUZZ_TIMES`: so many times as many inputs as usual;
 //! - `HEARTH_FUZZ_SEED`: another number gives other inputs;
 //! - `HEARTH_FUZZ_COUNT`: a file that gets a line for every target, with how many inputs it was given.

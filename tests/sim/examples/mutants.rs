@@ -1,6 +1,6 @@
 //! Makes each deliberate mistake and prints which claim finds it, and after how many seeds.
 //!
-//! `cargo run -p hearth-sim --features mutants --release --example mutants [group | home | NAME ...]`
+//! `cargo run -p hearth-sim --release --example mutants [group | home | NAME ...]`
 
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
