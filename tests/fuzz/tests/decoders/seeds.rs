@@ -156,16 +156,16 @@ fn others() -> Vec<PeerMessage> {
 }
 
 fn texts() -> BTreeMap<&'static str, Vec<&'static str>> {
-    let heartbeat = include_str!("../../../devices/wire/golden/heartbeat.json");
-    let report = include_str!("../../../devices/wire/golden/report.json");
-    let set = include_str!("../../../devices/wire/golden/set.json");
-    let get = include_str!("../../../devices/wire/golden/get.json");
-    let register = include_str!("../../../devices/wire/golden/register.json");
-    let command = include_str!("../../../devices/wire/golden/command.json");
-    let ok = include_str!("../../../devices/wire/golden/answer-ok.json");
-    let error = include_str!("../../../devices/wire/golden/answer-error.json");
-    let default = include_str!("../../../config/default.toml");
-    let six = include_str!("../../../config/six-gateways.toml");
+    let heartbeat = include_str!("../../../../devices/wire/golden/heartbeat.json");
+    let report = include_str!("../../../../devices/wire/golden/report.json");
+    let set = include_str!("../../../../devices/wire/golden/set.json");
+    let get = include_str!("../../../../devices/wire/golden/get.json");
+    let register = include_str!("../../../../devices/wire/golden/register.json");
+    let command = include_str!("../../../../devices/wire/golden/command.json");
+    let ok = include_str!("../../../../devices/wire/golden/answer-ok.json");
+    let error = include_str!("../../../../devices/wire/golden/answer-error.json");
+    let default = include_str!("../../../../config/default.toml");
+    let six = include_str!("../../../../config/six-gateways.toml");
     BTreeMap::from([
         ("report", vec![report, "ON", "21.5", "\"half open\"", "{\"state\":1,\"id\":7}"]),
         ("set", vec![set, "off", "-3e7", "{\"state\":\"ON\",\"expires\":0.5,\"clock\":9}"]),
