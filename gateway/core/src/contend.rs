@@ -13,7 +13,7 @@ use wire::{Answer, GatewayId};
 
 use crate::gateway::{Gateway, gateway};
 use crate::peer::PeerMessage;
-use crate::reply::Reply;
+use crate::requests::reply::Reply;
 use crate::step::Step;
 
 /// The part of this gateway in a contention that was asked for.

@@ -5,29 +5,29 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use paxos::{Moment, ReplicaId, SessionId};
 use wire::{Clock, Epoch, GatewayId, Topic, Topics, Zone};
 
-use crate::agreement::Ticket;
-use crate::answers::Waiter;
-use crate::api::Asked;
-use crate::cache::Cache;
-use crate::chores::Duties;
+use crate::after_commit::cache::Cache;
+use crate::after_commit::settle::Unsettled;
 use crate::command::{DecodeError, Entry};
+use crate::consensus::agreement::Ticket;
+use crate::consensus::digests::Digests;
+use crate::consensus::lone::Lone;
+use crate::consensus::voters::Wish;
 use crate::contend::Contention;
-use crate::digests::Digests;
 use crate::event::{Delivery, Effect, Input, Now, Session, Stored};
 use crate::house::{House, StatusRow};
-use crate::leases::Leases;
-use crate::lone::Lone;
 use crate::mutant::mutant;
+use crate::ownership::duties::Duties;
+use crate::ownership::leases::Leases;
+use crate::ownership::peers::Peers;
+use crate::ownership::zones::{Owned, SiteSession};
 use crate::peer::PeerMessage;
-use crate::peers::Peers;
-use crate::queries::Queries;
+use crate::requests::answers::Waiter;
+use crate::requests::api::Asked;
+use crate::requests::queries::Queries;
 use crate::settings::Settings;
-use crate::settle::Unsettled;
 use crate::snapshots::Snapshots;
 use crate::step::Step;
 use crate::story::Rounds;
-use crate::voters::Wish;
-use crate::zones::{Owned, SiteSession};
 
 /// A gateway's decisions.
 ///

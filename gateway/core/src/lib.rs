@@ -14,7 +14,6 @@
 
 #![forbid(unsafe_code)]
 
-pub mod cache;
 pub mod command;
 pub mod event;
 pub mod house;
@@ -24,23 +23,13 @@ pub mod settings;
 pub mod snapshots;
 pub mod step;
 
-mod agreement;
-mod answers;
-mod api;
-mod chores;
+mod after_commit;
+mod consensus;
 mod contend;
-mod deliveries;
-mod digests;
 mod gateway;
-mod leases;
-mod lone;
-mod peers;
-mod queries;
-mod reply;
-mod settle;
+mod ownership;
+mod requests;
 mod story;
-mod voters;
-mod zones;
 
 pub use event::{Effect, Input, Now, Stored};
 pub use gateway::Gateway;

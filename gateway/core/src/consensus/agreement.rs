@@ -6,12 +6,12 @@ use std::sync::Arc;
 use paxos::{Chosen, Event, Moment, Request, SessionId, Voters};
 use wire::{ApiVerb, Epoch, GatewayId, Zone};
 
+use crate::after_commit::settle::Unsettled;
 use crate::command::{Entry, Op};
 use crate::event::{Delivery, Effect, Read};
 use crate::gateway::{Gateway, gateway};
 use crate::house::Change;
 use crate::peer::PeerMessage;
-use crate::settle::Unsettled;
 use crate::step::Step;
 
 /// For what Paxos was asked whether this gateway leads still.

@@ -5,9 +5,9 @@ use wire::{Answer, NodeId, OrderNumber};
 
 use crate::gateway::Gateway;
 use crate::house::Verdict;
-use crate::reply::Reply;
+use crate::ownership::zones::Flight;
+use crate::requests::reply::Reply;
 use crate::step::Step;
-use crate::zones::Flight;
 
 /// Someone who wants to hear of an order only when it is fulfilled.
 #[derive(Debug)]

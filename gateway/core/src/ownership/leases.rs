@@ -21,8 +21,8 @@ use std::collections::BTreeMap;
 use paxos::{Moment, Request, SessionId};
 use wire::{Epoch, GatewayId, Zone};
 
-use crate::agreement::Ticket;
 use crate::command::{Leadership, Move, Op};
+use crate::consensus::agreement::Ticket;
 use crate::gateway::Gateway;
 use crate::mutant::mutant;
 use crate::peer::PeerMessage;

@@ -6,13 +6,13 @@ use std::collections::{BTreeMap, VecDeque};
 use paxos::Moment;
 use wire::{Answer, CacheUse, Device, GetRequest, NodeId, Zone, ZoneVerb};
 
-use crate::api::Asked;
-use crate::cache::Put;
+use crate::after_commit::cache::Put;
 use crate::event::{Delivery, Effect, Read, Session};
 use crate::gateway::Gateway;
 use crate::house::StatusRow;
 use crate::mutant::mutant;
-use crate::reply::Reply;
+use crate::requests::api::Asked;
+use crate::requests::reply::Reply;
 use crate::step::Step;
 
 /// Queries that wait for something.

@@ -10,7 +10,7 @@ use crate::house::StatusRow;
 
 /// Cache of the devices that this gateway owns.
 #[derive(Debug)]
-pub struct Cache {
+pub(crate) struct Cache {
     rows: Option<LruCache<NodeId, StatusRow>>,
     /// Every device that was ever in it. The log knows of writes alone; a query fills it too.
     cached: BTreeSet<NodeId>,
@@ -19,7 +19,7 @@ pub struct Cache {
 
 /// What putting a row into the cache did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Put {
+pub(crate) enum Put {
     /// The cache has size 0.
     Off,
     /// There was room.
@@ -33,25 +33,25 @@ pub enum Put {
 impl Cache {
     /// A cache for `size` devices; none for 0.
     #[must_use]
-    pub fn new(size: usize) -> Self {
+    pub(crate) fn new(size: usize) -> Self {
         let rows = NonZeroUsize::new(size).map(LruCache::new);
         Self { rows, cached: BTreeSet::new(), counts: CacheCounts::default() }
     }
 
     /// Whether there is a cache at all.
     #[must_use]
-    pub fn is_on(&self) -> bool {
+    pub(crate) fn is_on(&self) -> bool {
         self.rows.is_some()
     }
 
     /// How often it helped.
     #[must_use]
-    pub fn counts(&self) -> CacheCounts {
+    pub(crate) fn counts(&self) -> CacheCounts {
         self.counts
     }
 
     /// Write-through: the row has just been written to the table.
-    pub fn put(&mut self, row: StatusRow) -> Put {
+    pub(crate) fn put(&mut self, row: StatusRow) -> Put {
         let Some(rows) = &mut self.rows else { return Put::Off };
         self.cached.insert(row.node);
         let full = rows.len() == rows.cap().get();
@@ -64,7 +64,7 @@ impl Cache {
 
     /// A query: counted, and answered from the cache if it can be. `known` says whether the log
     /// knows of a gateway that has cached the device before.
-    pub fn query(&mut self, node: NodeId, known: bool) -> (CacheUse, Option<StatusRow>) {
+    pub(crate) fn query(&mut self, node: NodeId, known: bool) -> (CacheUse, Option<StatusRow>) {
         let Some(rows) = &mut self.rows else { return (CacheUse::Off, None) };
         if let Some(row) = rows.get(&node) {
             self.counts.hits += 1;
@@ -80,7 +80,7 @@ impl Cache {
     }
 
     /// Forgets a device that this gateway does not own any more.
-    pub fn forget(&mut self, node: NodeId) {
+    pub(crate) fn forget(&mut self, node: NodeId) {
         if let Some(rows) = &mut self.rows {
             rows.pop(&node);
         }

@@ -18,12 +18,12 @@ use std::sync::Arc;
 use paxos::{Moment, Request, SessionId};
 use wire::{Device, Epoch, GatewayId, Zone};
 
-use crate::agreement::Ticket;
+use crate::consensus::agreement::Ticket;
 use crate::event::{Effect, Read, Session};
 use crate::gateway::Gateway;
 use crate::mutant::mutant;
 use crate::peer::PeerMessage;
-use crate::reply::Reply;
+use crate::requests::reply::Reply;
 use crate::step::Step;
 
 /// A zone that this gateway owns.

@@ -7,14 +7,14 @@ use std::time::Duration;
 use paxos::Moment;
 use wire::{Epoch, GatewayId, Heartbeat, Liveness, Register, Zone};
 
-use crate::agreement::Ticket;
 use crate::command::{Move, Op, TimerName};
+use crate::consensus::agreement::Ticket;
 use crate::event::{Effect, Session};
 use crate::gateway::Gateway;
 use crate::mutant::mutant;
-use crate::reply::Reply;
+use crate::ownership::zones::SiteSession;
+use crate::requests::reply::Reply;
 use crate::step::Step;
-use crate::zones::SiteSession;
 
 /// What is due when.
 #[derive(Debug, Default)]

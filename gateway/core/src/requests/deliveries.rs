@@ -8,9 +8,9 @@ use crate::command::{Op, Origin, Said};
 use crate::event::Delivery;
 use crate::gateway::Gateway;
 use crate::mutant::mutant;
-use crate::reply::Reply;
+use crate::ownership::zones::Flight;
+use crate::requests::reply::Reply;
 use crate::step::Step;
-use crate::zones::Flight;
 
 /// Proposals of one zone that are not applied yet. Our own broker never has more than 64 of QoS 1
 /// and 2 on the way; a foreign one, or a flood at QoS 0, may.

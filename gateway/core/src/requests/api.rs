@@ -6,12 +6,12 @@ use wire::{
     Register, Seq, State,
 };
 
-use crate::agreement::Ticket;
+use crate::consensus::agreement::Ticket;
 use crate::event::{Delivery, HistoryRow, Read};
 use crate::gateway::Gateway;
 use crate::house::StatusRow;
 use crate::mutant::mutant;
-use crate::reply::Reply;
+use crate::requests::reply::Reply;
 use crate::step::Step;
 
 /// Someone who waits for the store.

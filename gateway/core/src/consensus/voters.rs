@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 use wire::{Answer, GatewayId, PayloadError, VotersRequest};
 
 use crate::gateway::{Gateway, gateway};
-use crate::reply::Reply;
+use crate::requests::reply::Reply;
 use crate::step::Step;
 
 /// Someone who waits for a change of voters; the leader makes one at a time.

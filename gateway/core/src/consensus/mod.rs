@@ -1,0 +1,6 @@
+//! What the gateways agree on, and with whom.
+
+pub(crate) mod agreement;
+pub(crate) mod digests;
+pub(crate) mod lone;
+pub(crate) mod voters;
