@@ -18,9 +18,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Row};
 
-/// The newest version of the file (`PRAGMA user_version`) that this module understands. What it
-/// reads of an older one is the same.
-const VERSION: i64 = 4;
+use crate::store::FORMAT;
 
 /// Tables that belong to one replica; every other table is replicated, also one that a later
 /// version adds, so that nothing is left out of a comparison by oversight.
@@ -209,7 +207,8 @@ fn read_tables(path: &Path) -> Result<Replica, Cause> {
     connection.busy_timeout(Duration::from_secs(5))?;
     let connection = connection.transaction()?;
     let version = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if !(1..=VERSION).contains(&version) {
+    // What is read here is the same in every version.
+    if !(1..=i64::from(FORMAT.version().0)).contains(&version) {
         return Err(Cause::Version(version));
     }
     let (site, gateway, incarnation, applied) = connection.query_row(

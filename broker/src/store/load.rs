@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use hearth_storage::malformed;
 use rusqlite::{Connection, Row};
 
 use super::StoreError;
 use super::apply::{NO_LOCAL, RELEASED, RETAIN, RETAIN_AS_PUBLISHED, STORED};
-use super::error::malformed;
-use super::file::File;
+use super::file::{FORMAT, File};
 use crate::core::{Memory, Sent, StoredMessage, StoredSession, StoredWaiting, StoredWill};
 use crate::protocol::{Filter, Properties, Publish, Qos, RetainHandling, Will};
 
@@ -24,7 +24,7 @@ pub(super) fn memory(file: &File, now: i64) -> Result<Memory, StoreError> {
             wills: wills(connection, now)?,
         })
     };
-    read().map_err(|cause| StoreError::of(path, cause))
+    Ok(read().map_err(|cause| FORMAT.error(path, cause))?)
 }
 
 fn gateways(connection: &Connection) -> rusqlite::Result<String> {

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use hearth_storage::Fault;
 use tempfile::TempDir;
 
 use super::desk::Work;
@@ -260,24 +261,33 @@ fn gateways_of_another_site_are_none_of_ours() {
     assert!(!super::open(folder.path(), 1, "cottage", 1).unwrap().memory.gateways);
 }
 
+fn fault(opened: Result<Opened, StoreError>) -> Fault {
+    match opened.map(drop).unwrap_err() {
+        StoreError::File(error) => error.into_fault(),
+        other => panic!("{other}"),
+    }
+}
+
 #[test]
 fn a_file_is_for_one_broker_and_must_be_sound() {
     let folder = TempDir::new().unwrap();
     let first = open(&folder);
-    let refused = || super::open(folder.path(), 1, SITE, 1).map(drop).unwrap_err();
-    assert!(matches!(refused(), StoreError::Locked { holder, .. } if holder.contains("process")));
+    let refused = || fault(super::open(folder.path(), 1, SITE, 1));
+    assert!(
+        matches!(refused(), Fault::Locked { holder: Some(holder), .. } if holder.contains("process"))
+    );
     assert!(super::open(folder.path(), 2, SITE, 1).is_ok(), "the file of another broker");
     first.file.connection.pragma_update(None, "user_version", 99).unwrap();
     drop(first);
-    assert!(matches!(refused(), StoreError::Newer { found: 99, .. }));
+    assert!(matches!(refused(), Fault::Newer { found: 99, .. }));
     let path = folder.path().join("broker-1.db");
     std::fs::write(&path, "not a database, but long enough to be one".repeat(100)).unwrap();
-    assert!(matches!(refused(), StoreError::Corrupt { .. }));
+    assert!(matches!(refused(), Fault::Damaged(_)));
     std::fs::remove_file(&path).unwrap();
     let foreign = rusqlite::Connection::open(&path).unwrap();
     foreign.execute_batch("CREATE TABLE t (x)").unwrap();
     drop(foreign);
-    assert!(matches!(refused(), StoreError::Foreign { .. }));
+    assert!(matches!(refused(), Fault::Foreign));
 }
 
 #[test]
@@ -287,11 +297,8 @@ fn a_row_that_nobody_would_have_written_is_damage() {
     let file = open(&folder).file;
     file.connection.execute("UPDATE retained SET qos = 3", []).unwrap();
     drop(file);
-    let error = super::open(folder.path(), 1, SITE, 1).map(drop).unwrap_err();
-    assert!(
-        matches!(&error, StoreError::Corrupt { detail, .. } if detail.contains("no QoS")),
-        "{error}"
-    );
+    let fault = fault(super::open(folder.path(), 1, SITE, 1));
+    assert!(matches!(&fault, Fault::Damaged(detail) if detail.contains("no QoS")), "{fault}");
 }
 
 #[test]

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Transaction, TransactionBehavior};
 
+use super::Everything;
 use super::apply::{Clock, apply, unix_millis};
 use super::desk::{Desk, Work, without_pointless};
-use super::file::File;
-use super::{Everything, StoreError};
+use super::file::{FORMAT, File};
 use crate::core::Keep;
 
 /// How long a commit may lie in the system's memory only. 1 s: what a power failure takes is little, and a small
@@ -51,7 +51,7 @@ impl Writer {
                 Work::Closed { complete } => return self.farewell(complete),
             };
             if let Err(cause) = written {
-                self.failed(StoreError::of(&self.file.path, cause));
+                self.failed(FORMAT.error(&self.file.path, cause));
             }
         }
     }
@@ -110,7 +110,7 @@ impl Writer {
     }
 
     /// Says so once; the changes that could not be written are made good later by writing everything.
-    fn failed(&mut self, error: StoreError) {
+    fn failed(&mut self, error: hearth_storage::Error) {
         let pause = match self.again {
             Some((_, pause)) => LONGEST_PAUSE.min(pause * 2),
             None => {
@@ -133,7 +133,7 @@ impl Writer {
             self.file.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
         });
         if let Err(cause) = moved {
-            let error = StoreError::of(&self.file.path, cause);
+            let error = FORMAT.error(&self.file.path, cause);
             tracing::error!("{error}; what changed last is lost with this life of the broker");
         }
     }

@@ -1,20 +1,30 @@
 //! Why a replica's file cannot be read.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
 
-use super::{Cause, VERSION};
+use super::Cause;
+use crate::store::FORMAT;
 
 /// Why a replica's file cannot be read.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// There is no such file.
+    #[error(
+        "there is no file {}; a gateway makes it when it starts, in its data folder",
+        .0.display()
+    )]
     Missing(PathBuf),
     /// It is some other file.
+    #[error("{} is no file of a gateway", .0.display())]
     Foreign(PathBuf),
     /// Another version of Hearth wrote it.
+    #[error(
+        "{} has version {found}, and this program reads versions up to {}; use the program that \
+         wrote it",
+        path.display(), FORMAT.version()
+    )]
     Version {
         /// The file.
         path: PathBuf,
@@ -22,6 +32,11 @@ pub enum Error {
         found: i64,
     },
     /// SQLite finds it damaged.
+    #[error(
+        "{} is damaged: {cause}; stop the gateway, move the file away and start it again, and it \
+         fetches everything from the others",
+        path.display()
+    )]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -29,6 +44,7 @@ pub enum Error {
         cause: rusqlite::Error,
     },
     /// It cannot be read now.
+    #[error("cannot read {}: {cause}", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -55,33 +71,3 @@ impl Error {
         }
     }
 }
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Missing(path) => write!(
-                f,
-                "there is no file {}; a gateway makes it when it starts, in its data folder",
-                path.display()
-            ),
-            Self::Foreign(path) => write!(f, "{} is no file of a gateway", path.display()),
-            Self::Version { path, found } => write!(
-                f,
-                "{} has version {found}, and this program reads version {VERSION}; \
-                 use the program that wrote it",
-                path.display()
-            ),
-            Self::Damaged { path, cause } => write!(
-                f,
-                "{} is damaged: {cause}; stop the gateway, move the file away and start it again, \
-                 and it fetches everything from the others",
-                path.display()
-            ),
-            Self::Unreadable { path, cause } => {
-                write!(f, "cannot read {}: {cause}", path.display())
-            }
-        }
-    }
-}
-
-impl std::error::Error for Error {}

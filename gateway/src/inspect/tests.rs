@@ -17,7 +17,7 @@ impl Written {
         let connection = Connection::open(&path).expect("a new file");
         connection.pragma_update(None, "journal_mode", "WAL").expect("WAL");
         connection.execute_batch(include_str!("../schema.sql")).expect("the schema");
-        connection.pragma_update(None, "user_version", VERSION).expect("version");
+        connection.pragma_update(None, "user_version", FORMAT.version().0).expect("version");
         connection
             .execute("INSERT INTO replica VALUES (1, 'home', ?1, 1, ?2)", params![gateway, applied])
             .expect("replica");

@@ -11,9 +11,11 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
+use hearth_storage::Fault;
 use rusqlite::Connection;
 use wire::GatewayId;
 
+use super::open::FORMAT;
 use super::read::unsigned;
 use super::{StoreError, recover};
 
@@ -50,7 +52,7 @@ pub(super) fn identify(
     new: bool,
 ) -> Result<Disk, StoreError> {
     let place = Place::of(path)?;
-    let failed = |cause| StoreError::of(path, cause);
+    let failed = |cause| FORMAT.error(path, cause);
     let (before, number) = connection
         .query_row("SELECT inode, born, disk FROM replica", [], |row| {
             Ok((Place { inode: unsigned(row, 0)?, born: unsigned(row, 1)? }, unsigned(row, 2)?))
@@ -95,7 +97,7 @@ struct Place {
 impl Place {
     fn of(path: &Path) -> Result<Self, StoreError> {
         let found = std::fs::metadata(path);
-        let found = found.map_err(|cause| StoreError::Folder { path: path.to_owned(), cause })?;
+        let found = found.map_err(|cause| FORMAT.refuse(path, Fault::Unusable(cause)))?;
         let born = found.created().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
         let born = born.and_then(|since| i64::try_from(since.as_nanos()).ok());
         Ok(Self { inode: found.ino(), born: born.map_or(0, i64::cast_unsigned) })

@@ -1,9 +1,9 @@
 //! Paxos' part of the file: the acceptor's row and the log.
 
+use hearth_storage::malformed;
 use paxos::{Ballot, Entry, ReplicaId, Slot, Value, Voters};
 use rusqlite::{Connection, Row, params};
 
-use super::error::malformed;
 use super::read::parsed;
 use super::{sums, text};
 

@@ -12,7 +12,6 @@
 
 mod disk;
 mod error;
-mod lock;
 mod log;
 mod open;
 mod read;
@@ -36,12 +35,13 @@ use gateway_core::Write;
 use gateway_core::event::Stored;
 use gateway_core::house::{House, StatusRow};
 use gateway_core::snapshots::SnapshotId;
+use hearth_storage::{Fault, Lock};
 use paxos::{Record, Slot};
 use rusqlite::{Connection, TransactionBehavior};
 use wire::{GatewayId, Site, UnixMillis};
 
 use crate::inspect;
-use lock::Lock;
+pub(crate) use open::FORMAT;
 use snapshot::Shared;
 use text::HouseValues;
 
@@ -111,14 +111,14 @@ impl Store {
         now: UnixMillis,
         log_window: u64,
     ) -> Result<(Self, Recovered), StoreError> {
-        let lock = Lock::take(data_dir, gateway)?;
+        let lock = FORMAT.lock(&data_dir.join(format!("gateway-{gateway}.lock")))?;
         let path = inspect::file(data_dir, gateway.0);
         let open::Opened { connection, incarnation, disk, wal_pages } =
             open::open(&path, site, gateway, now)?;
         let recovered = recover(&connection, incarnation, disk, log_window)
-            .map_err(|cause| StoreError::of(&path, cause))?;
+            .map_err(|cause| FORMAT.error(&path, cause))?;
         let (chosen, applied) = (recovered.paxos.chosen, recovered.applied);
-        let first = log::first(&connection).map_err(|cause| StoreError::of(&path, cause))?;
+        let first = log::first(&connection).map_err(|cause| FORMAT.error(&path, cause))?;
         let store = Self {
             connection,
             path,
@@ -147,7 +147,8 @@ impl Store {
     /// # Errors
     /// When the file cannot be written.
     pub fn trust(&self, disk: Disk) -> Result<Disk, StoreError> {
-        disk::trust(&self.connection, disk).map_err(|cause| StoreError::of(&self.path, cause))
+        let trusted = disk::trust(&self.connection, disk);
+        Ok(trusted.map_err(|cause| FORMAT.error(&self.path, cause))?)
     }
 
     /// From now on trims the log: so many applied slots stay. Without it, all stay.
@@ -174,7 +175,7 @@ impl Store {
         }
         if let Some(detail) = self.contradiction(&write) {
             self.failed = true;
-            return Err(StoreError::Inconsistent { path: self.path.clone(), detail });
+            return Err(FORMAT.refuse(&self.path, Fault::Contradiction(detail)).into());
         }
         let stored = self.write_and_read(&write);
         stored.map_err(|cause| self.fail(cause))
@@ -287,7 +288,7 @@ impl Store {
 
     fn fail(&mut self, cause: rusqlite::Error) -> StoreError {
         self.failed = true;
-        StoreError::of(&self.path, cause)
+        FORMAT.error(&self.path, cause).into()
     }
 }
 

@@ -4,11 +4,11 @@ use std::fmt::Display;
 
 use gateway_core::event::{HistoryRow, Read, Stored};
 use gateway_core::house::StatusRow;
+use hearth_storage::malformed;
 use paxos::Slot;
 use rusqlite::{Connection, Params, Row, params};
 use wire::{Clock, Desired, GatewayId, NodeId, OrderNumber, Seq, State, UnixMillis};
 
-use super::error::malformed;
 use super::{log, sums, text};
 
 /// The answer. Nothing after `chosen` is given to a late replica: it might not be chosen.

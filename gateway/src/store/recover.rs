@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use gateway_core::house::{Change, DeviceRow, House, Member, OpenOrder, Receipt, Timer, ZoneRow};
+use hearth_storage::malformed;
 use paxos::{ReplicaId, Slot, Voters};
 use rusqlite::{Connection, Row};
 use wire::{
     Clock, Device, Epoch, GatewayId, Kind, NodeId, OrderNumber, Seq, State, UnixMillis, Zone,
 };
 
-use super::error::malformed;
 use super::read::{optional_unsigned, parsed, rows, unsigned};
 use super::{log, text};
 

@@ -5,10 +5,10 @@
 //! `hearth_sum` of the other columns in their order; every start looks at every row, and what is read later is
 //! looked at again. It finds faults of a disk; it does not withstand forgery.
 
+use hearth_storage::malformed;
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::{Connection, Row};
 
-use super::error::malformed;
 use crate::inspect::Fnv;
 
 /// The function's name in SQL.

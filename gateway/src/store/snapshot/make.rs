@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use gateway_core::snapshots::SnapshotId;
+use hearth_storage::{Fault, create_private};
 use paxos::Slot;
-use rusqlite::{Connection, OpenFlags};
 
 use super::{Snapshots, Way, hash_of, replicated};
+use crate::store::open::FORMAT;
 use crate::store::read::unsigned;
-use crate::store::{StoreError, open, sums};
+use crate::store::{StoreError, sums};
 
 /// Makes one and pins the log to it; gives its name.
 ///
@@ -18,11 +19,12 @@ use crate::store::{StoreError, open, sums};
 /// meanwhile; the write-ahead log grows by what they write. `closing` ends it early.
 pub(super) fn make(files: &Snapshots, closing: &Arc<AtomicBool>) -> Result<SnapshotId, StoreError> {
     let part = files.part();
-    let unusable = |cause| StoreError::Folder { path: part.clone(), cause };
+    let unusable = |cause| FORMAT.refuse(&part, Fault::Unusable(cause));
     remove_if_there(&part).map_err(unusable)?;
+    create_private(&part).map_err(unusable)?;
     // Until its slot is known, nothing may be trimmed at all.
     files.shared.pin(Slot::ZERO);
-    let slot = copy(files, closing).map_err(|cause| StoreError::of(&part, cause))?;
+    let slot = copy(files, closing).map_err(|cause| FORMAT.error(&part, cause))?;
     // Its name will vouch for it, also after a power failure.
     fs::File::open(&part).and_then(|file| file.sync_all()).map_err(unusable)?;
     let bytes = fs::metadata(&part).map_err(unusable)?.len();
@@ -40,15 +42,11 @@ fn remove_if_there(path: &std::path::Path) -> std::io::Result<()> {
 }
 
 fn copy(files: &Snapshots, closing: &Arc<AtomicBool>) -> rusqlite::Result<Slot> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-        | OpenFlags::SQLITE_OPEN_CREATE
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(files.part(), flags)?;
-    connection.busy_timeout(open::BUSY)?;
+    let mut connection = FORMAT.connect(&files.part())?;
     // A copy that fails is deleted, and one that is done is synced once.
     connection.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;")?;
     sums::teach(&connection)?;
-    open::lay_out(&mut connection)?;
+    FORMAT.lay_out(&mut connection)?;
     // Whoever installs it has the index itself.
     connection.execute_batch("DROP INDEX history_of_node")?;
     let closing = Arc::clone(closing);

@@ -8,11 +8,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use gateway_core::house::House;
 use gateway_core::snapshots::{Chunk, Report, SnapshotId};
+use hearth_storage::create_private;
 use rusqlite::{Connection, OpenFlags};
 
 use super::{Snapshots, Way, check_of, hash_of};
+use crate::store::open::FORMAT;
 use crate::store::read::unsigned;
-use crate::store::{open, recover, sums};
+use crate::store::{recover, sums};
 
 /// What has come so far.
 pub(super) struct Receiver {
@@ -88,7 +90,7 @@ impl Receiver {
             self.held = None;
             self.files.only(Way::In, |_, _| false)?;
             let path = self.files.path(Way::In, &chunk.id);
-            let file = OpenOptions::new().append(true).create_new(true).open(&path)?;
+            let file = create_private(&path)?;
             self.held = Some(Held { id: chunk.id, path, file, length: 0 });
         }
         let next = |held: &&mut Held| held.id == chunk.id && held.length == chunk.offset;
@@ -108,8 +110,8 @@ impl Receiver {
         let connection = self.open(path).map_err(|cause| cause.to_string())?;
         let number = |sql| connection.query_row(sql, [], |row| unsigned(row, 0));
         let version = number("PRAGMA user_version").map_err(|cause| cause.to_string())?;
-        if version != open::VERSION {
-            let known = open::VERSION;
+        let known = FORMAT.version();
+        if version != u64::from(known.0) {
             return Err(format!("it has version {version}, and this program writes {known}"));
         }
         self.inside(&connection, id)

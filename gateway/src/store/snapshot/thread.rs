@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use gateway_core::event::Stored;
 use gateway_core::snapshots::{Report, Task};
+use hearth_storage::Fault;
 use tokio::sync::mpsc as outbox;
 
 use super::give::Giver;
 use super::receive::Receiver;
+use crate::store::open::FORMAT;
 use crate::store::{Outcome, Store, StoreError};
 
 /// How often it looks for a snapshot that nobody needs any more.
@@ -41,7 +43,7 @@ pub fn spawn(
     let (files, log_from) = store.snapshots();
     let folder = files.folder.clone();
     let giver = Giver::open(files.clone(), log_from, Arc::clone(&closing))
-        .map_err(|cause| StoreError::Folder { path: folder, cause })?;
+        .map_err(|cause| FORMAT.refuse(&folder, Fault::Unusable(cause)))?;
     let receiver = Receiver::new(files, Arc::clone(&closing));
     let mut worker = Worker { giver, receiver, waiting, results };
     let thread = std::thread::Builder::new().name("snapshots".into());

@@ -309,7 +309,7 @@ fn a_full_disk_is_said_so_and_nothing_is_half_written() {
     let records = accepted(Slot(14), &story()[0]);
     let write = Write { records: &records, changes: &changes, applied: Some(Slot(14)), ..NOTHING };
     let error = replica.store.commit(write).expect_err("full");
-    assert!(matches!(error, StoreError::Full { .. }), "{error:?}");
+    assert!(matches!(error.fault(), Some(Fault::Full)), "{error:?}");
     let text = error.to_string();
     assert!(text.contains("the disk is full") && text.contains("gateway-1.db"), "{text}");
     // A store that failed is never used again, not even when there is room.
@@ -328,7 +328,7 @@ fn what_contradicts_the_file_stops_the_store() {
     let mut replica = tell(&folder);
     let early = Write { applied: Some(Slot(14)), ..NOTHING };
     let error = replica.store.commit(early).expect_err("not chosen");
-    assert!(matches!(&error, StoreError::Inconsistent { .. }), "{error}");
+    assert!(matches!(error.fault(), Some(Fault::Contradiction(_))), "{error}");
     assert!(replica.store.commit(NOTHING).is_err());
     drop(replica.store);
     let mut replica = Replica::new(&folder);
@@ -343,7 +343,7 @@ fn what_contradicts_the_file_stops_the_store() {
         note: None,
     };
     let error = replica.store.commit(Write { changes: &[nobody], ..NOTHING }).expect_err("nobody");
-    assert!(matches!(&error, StoreError::Inconsistent { .. }), "{error}");
+    assert!(matches!(error.fault(), Some(Fault::Contradiction(_))), "{error}");
 }
 
 #[test]

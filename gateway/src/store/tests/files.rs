@@ -2,6 +2,7 @@
 
 use super::super::{Disk, Found, sums};
 use super::*;
+use hearth_storage::Version;
 use paxos::Voters;
 use rusqlite::Connection;
 use std::path::Path;
@@ -52,7 +53,7 @@ fn a_second_process_on_the_folder_fails_at_once() {
     let folder = TempDir::new().unwrap();
     let (store, _) = open(&folder);
     let error = refusal(try_open(&folder, 1));
-    let StoreError::Locked { holder, .. } = &error else { panic!("{error:?}") };
+    let Some(Fault::Locked { holder, .. }) = error.fault() else { panic!("{error:?}") };
     assert_eq!(holder.as_deref(), Some(format!("process {}", std::process::id()).as_str()));
     let text = error.to_string();
     assert!(text.contains("gateway-1.lock") && text.contains("stop it"), "{text}");
@@ -69,13 +70,13 @@ fn a_folder_that_cannot_be_used_is_named() {
     std::fs::write(&letter, "not a folder").unwrap();
     for unusable in [letter.as_path(), &letter.join("data"), Path::new("/proc/hearth")] {
         let error = refusal(open_in(unusable));
-        assert!(matches!(error, StoreError::Folder { .. }), "{error:?}");
+        assert!(matches!(error.fault(), Some(Fault::Unusable(_))), "{error:?}");
         let text = error.to_string();
         assert!(text.contains(&*unusable.to_string_lossy()), "{text}");
     }
     std::fs::create_dir(file(&folder)).unwrap();
     let error = refusal(try_open(&folder, 1));
-    assert!(matches!(error, StoreError::Unwritable { .. }), "{error:?}");
+    assert!(matches!(error.fault(), Some(Fault::Unwritable(_))), "{error:?}");
 }
 
 #[test]
@@ -83,7 +84,7 @@ fn a_damaged_file_is_refused() {
     let folder = TempDir::new().unwrap();
     std::fs::write(file(&folder), "a letter of more than sixteen bytes").unwrap();
     let error = refusal(try_open(&folder, 1));
-    assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
+    assert!(matches!(error.fault(), Some(Fault::Damaged(_))), "{error:?}");
     let text = error.to_string();
     assert!(text.contains("gateway-1.db is damaged") && text.contains("new number"), "{text}");
 }
@@ -108,7 +109,7 @@ fn damage_is_found_in_every_table_and_index() {
         bytes[(*page as usize - 1) * 4096..][..200].fill(0xa5);
         std::fs::write(file(&folder), &bytes).unwrap();
         let error = refusal(try_open(&folder, 1));
-        assert!(matches!(error, StoreError::Corrupt { .. }), "{name}: {error:?}");
+        assert!(matches!(error.fault(), Some(Fault::Damaged(_))), "{name}: {error:?}");
     }
     assert!(roots.len() > 12, "{roots:?}");
 }
@@ -127,7 +128,7 @@ fn a_row_that_cannot_be_is_damage_that_is_named() {
         drop(tell(&folder).store);
         change_by_hand(&folder, change);
         let error = refusal(try_open(&folder, 1));
-        assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
+        assert!(matches!(error.fault(), Some(Fault::Damaged(_))), "{error:?}");
         assert!(error.to_string().contains(named), "{error}");
     }
 }
@@ -166,7 +167,7 @@ fn what_is_spoilt_while_the_replica_runs_is_not_told() {
         let mut replica = tell(&folder);
         replica.store.connection.execute(change, []).unwrap();
         let error = replica.store.commit(Write { reads: &[read], ..NOTHING }).unwrap_err();
-        assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
+        assert!(matches!(error.fault(), Some(Fault::Damaged(_))), "{error:?}");
     }
 }
 
@@ -276,13 +277,16 @@ fn a_newer_file_and_a_foreign_one_are_refused_and_left_alone() {
     version(99);
     let before = std::fs::read(file(&folder)).unwrap();
     let error = refusal(try_open(&folder, 1));
-    assert!(matches!(error, StoreError::Newer { found: 99, known: 4, .. }), "{error:?}");
+    assert!(
+        matches!(error.fault(), Some(Fault::Newer { found: 99, known: Version(4) })),
+        "{error:?}"
+    );
     assert!(error.to_string().contains("version 99"), "{error}");
     assert!(std::fs::read(file(&folder)).unwrap() == before, "it was changed");
     for foreign in [0, -1] {
         version(foreign);
         let error = refusal(try_open(&folder, 1));
-        assert!(matches!(error, StoreError::Foreign { .. }), "{error:?}");
+        assert!(matches!(error.fault(), Some(Fault::Foreign)), "{error:?}");
     }
 }
 
@@ -307,6 +311,6 @@ fn slots_that_cannot_be_are_damage_and_no_panic() {
         drop(store);
         change_by_hand(&folder, sql);
         let error = refusal(try_open(&folder, 1));
-        assert!(matches!(error, StoreError::Corrupt { .. }), "{sql}: {error:?}");
+        assert!(matches!(error.fault(), Some(Fault::Damaged(_))), "{sql}: {error:?}");
     }
 }

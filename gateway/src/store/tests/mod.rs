@@ -20,6 +20,7 @@ use wire::{
 };
 
 use super::{Recovered, Store, StoreError};
+use hearth_storage::Fault;
 
 const NOTHING: Write<'_> =
     Write { records: &[], install: None, changes: &[], applied: None, reads: &[] };

@@ -1,5 +1,6 @@
 //! Snapshots from file to file.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -372,6 +373,20 @@ fn a_crash_at_any_point_of_the_installation_leaves_the_old_state_or_the_new_one(
 }
 
 #[test]
+fn snapshots_are_as_private_as_the_file_that_they_are_of() {
+    let (one, two) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let (ahead, late) = (ahead(&one), late(&two));
+    let (mut giver, mut taker) = (Desk::of(&ahead.store), Desk::of(&late));
+    taker.fetch(&mut giver);
+    let private = [carriers(one.path()), carriers(two.path()), vec![file(&one, 1), file(&two, 2)]];
+    assert!(private.iter().all(|files| !files.is_empty()), "{private:?}");
+    for path in private.concat() {
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{}", path.display());
+    }
+}
+
+#[test]
 fn a_disk_that_is_full_while_a_snapshot_is_installed_leaves_the_old_state() {
     let (one, two) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let (ahead, mut late) = (ahead(&one), late(&two));
@@ -381,7 +396,7 @@ fn a_disk_that_is_full_while_a_snapshot_is_installed_leaves_the_old_state() {
     taker.check(id);
     late.connection.pragma_update(None, "max_page_count", 40).unwrap();
     let error = install(&mut late, id).expect_err("full");
-    assert!(matches!(error, StoreError::Full { .. }), "{error:?}");
+    assert!(matches!(error.fault(), Some(Fault::Full)), "{error:?}");
     drop((taker, late));
     let (_, recovered) = try_open(&two, 2).unwrap();
     assert_eq!((recovered.applied, recovered.house), (Slot(2), old));
@@ -399,7 +414,7 @@ fn a_snapshot_and_its_record_come_together_or_not_at_all() {
         let (install, applied) = (installs.then_some(id), Some(id.slot));
         let write = Write { records, install, applied, ..NOTHING };
         let error = late.commit(write).expect_err("half an installation");
-        assert!(matches!(error, StoreError::Inconsistent { .. }), "{error:?}");
+        assert!(matches!(error.fault(), Some(Fault::Contradiction(_))), "{error:?}");
     }
 }
 
