@@ -106,6 +106,7 @@ fn core_settings(settings: &Settings, incarnation: u64, disk: u64) -> gateway_co
         id: settings.id,
         incarnation,
         disk,
+        versions: gateway_core::version::OURS,
         founders: settings.voters.iter().copied().collect(),
         serves: settings.serving.contains(&settings.id),
         leaders: settings.leaders.clone(),

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Clock, Epoch, GatewayId, PayloadError, Seq};
+use crate::{Clock, Epoch, GatewayId, PayloadError, Seq, Versions};
 
 /// Alive, or its last will.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +55,9 @@ pub struct Heartbeat {
     pub gateway: GatewayId,
     /// Which life of it: greater after every start.
     pub incarnation: u64,
+    /// The versions of entries and messages that it understands.
+    #[serde(default)]
+    pub versions: Versions,
     /// The highest owner epoch that it has applied.
     #[serde(default)]
     pub epoch: Epoch,
@@ -95,6 +98,7 @@ impl Heartbeat {
             status,
             gateway,
             incarnation,
+            versions: Versions::default(),
             epoch: Epoch(0),
             applied: 0,
             digest: None,

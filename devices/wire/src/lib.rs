@@ -24,6 +24,7 @@ mod report;
 mod request;
 mod state;
 mod topic;
+mod version;
 
 pub use answer::{Answer, CacheUse};
 pub use device::{Class, Kind};
@@ -36,3 +37,4 @@ pub use report::Report;
 pub use request::{GetRequest, LocalGet, Register, RequestId, SetRequest, VotersRequest};
 pub use state::{Command, Desired, State, StateMessage};
 pub use topic::{ApiVerb, GatewayVerb, PaxosLeg, Topic, Topics, ZoneVerb};
+pub use version::{Version, Versions};

@@ -1,17 +1,22 @@
 //! What goes through the log: everything that apply reads arrives in here.
 //!
-//! An entry is one Paxos request. Its bytes begin with a version, so that a replica that does not
-//! know an entry stops instead of applying something else than the others.
+//! An entry is one Paxos request. Its bytes begin with the version since which its kind exists, so that a
+//! replica that does not know an entry stops instead of applying something else than the others. Before the
+//! site has that version, nobody proposes such an entry (see [`version`](crate::version)).
 
 use core::fmt;
 
+use paxos::Voters;
 use serde::{Deserialize, Serialize};
 use wire::{
-    Clock, Device, Epoch, GatewayId, Kind, OrderNumber, RequestId, Stamp, State, UnixMillis, Zone,
+    Clock, Device, Epoch, GatewayId, Kind, OrderNumber, RequestId, Stamp, State, UnixMillis,
+    Version, Zone,
 };
 
-/// First byte of every encoded entry.
-const VERSION: u8 = 1;
+use crate::version::NEWEST;
+
+/// First byte of the entries that exist since [`Version::FIRST`]; that of later ones is their version.
+const FIRST: u8 = 1;
 
 /// One entry of the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,6 +121,34 @@ pub enum Op {
     },
     /// A leader begins, where moves wait for leases.
     Lead,
+    /// Every voter understands this version: from here on it may be used.
+    Raise {
+        /// The version.
+        version: Version,
+        /// Who has announced it; among other voters it is not meant.
+        voters: Voters,
+    },
+}
+
+impl Op {
+    /// The version since which this kind of entry exists.
+    #[must_use]
+    pub const fn since(&self) -> Version {
+        match self {
+            Self::Raise { .. } => Version(4),
+            Self::Join { .. }
+            | Self::Dead { .. }
+            | Self::Settings(_)
+            | Self::Place { .. }
+            | Self::Register { .. }
+            | Self::Report { .. }
+            | Self::Set { .. }
+            | Self::Fire { .. }
+            | Self::Arrive { .. }
+            | Self::Move { .. }
+            | Self::Lead => Version::FIRST,
+        }
+    }
 }
 
 /// Why zones move that have an owner.
@@ -192,8 +225,10 @@ pub enum TimerName {
 /// Why bytes of the log are no entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DecodeError {
-    /// They begin with another version.
-    Version(Option<u8>),
+    /// They are of a version that this program does not know.
+    Version(Version),
+    /// There are none.
+    Empty,
     /// They are damaged.
     Damaged,
 }
@@ -205,20 +240,30 @@ impl Entry {
     /// Never: every entry has an encoding.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        postcard::to_extend(self, vec![VERSION]).expect("an entry has an encoding")
+        let head = match self.op.since() {
+            Version::FIRST => FIRST,
+            Version(later) => later,
+        };
+        postcard::to_extend(self, vec![head]).expect("an entry has an encoding")
     }
 
     /// Reads an entry.
     ///
     /// # Errors
-    /// When the bytes have another version or are damaged.
+    /// When the bytes are of a version that this program does not know, or damaged.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        match bytes.split_first() {
-            Some((&VERSION, rest)) => match postcard::take_from_bytes(rest) {
-                Ok((entry, [])) => Ok(entry),
-                _ => Err(DecodeError::Damaged),
-            },
-            other => Err(DecodeError::Version(other.map(|(version, _)| *version))),
+        let (head, rest) = bytes.split_first().ok_or(DecodeError::Empty)?;
+        let version = match *head {
+            FIRST => Version::FIRST,
+            head if head > Version::FIRST.0 => Version(head),
+            _ => return Err(DecodeError::Damaged),
+        };
+        if version > NEWEST {
+            return Err(DecodeError::Version(version));
+        }
+        match postcard::take_from_bytes::<Self>(rest) {
+            Ok((entry, [])) if entry.op.since() == version => Ok(entry),
+            _ => Err(DecodeError::Damaged),
         }
     }
 }
@@ -226,11 +271,12 @@ impl Entry {
 impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Version(Some(version)) => write!(
+            Self::Version(version) => write!(
                 f,
-                "the entry has version {version}, this gateway knows {VERSION}; upgrade the gateway"
+                "the entry has version {version}, and this program knows versions up to {NEWEST}; \
+                 use the program that the other gateways run, or a later one"
             ),
-            Self::Version(None) => write!(f, "the entry is empty"),
+            Self::Empty => write!(f, "the entry is empty"),
             Self::Damaged => write!(f, "the entry is damaged"),
         }
     }
@@ -296,10 +342,22 @@ mod tests {
     }
 
     #[test]
+    fn an_entry_names_the_version_since_which_its_kind_exists() {
+        let voters = Voters::new([paxos::ReplicaId(1)]).unwrap();
+        let raise = Entry { op: Op::Raise { version: Version(4), voters }, ..entry() };
+        assert_eq!((entry().encode()[0], raise.encode()[0]), (1, 4));
+        assert_eq!(Entry::decode(&raise.encode()), Ok(raise.clone()));
+        let mut mislabelled = raise.encode();
+        mislabelled[0] = 1;
+        assert_eq!(Entry::decode(&mislabelled), Err(DecodeError::Damaged));
+    }
+
+    #[test]
     fn damaged_bytes_are_refused_and_never_panic() {
         let good = entry().encode();
-        assert_eq!(Entry::decode(&[]), Err(DecodeError::Version(None)));
-        assert_eq!(Entry::decode(&[9, 1]), Err(DecodeError::Version(Some(9))));
+        assert_eq!(Entry::decode(&[]), Err(DecodeError::Empty));
+        assert_eq!(Entry::decode(&[0, 1]), Err(DecodeError::Damaged));
+        assert_eq!(Entry::decode(&[99, 1]), Err(DecodeError::Version(Version(99))));
         for length in 1..good.len() {
             assert_eq!(Entry::decode(&good[..length]), Err(DecodeError::Damaged), "{length}");
         }

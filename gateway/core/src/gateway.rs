@@ -7,7 +7,7 @@ use wire::{Clock, Epoch, GatewayId, Topic, Topics, Zone};
 
 use crate::after_commit::cache::Cache;
 use crate::after_commit::settle::Unsettled;
-use crate::command::{DecodeError, Entry};
+use crate::command::DecodeError;
 use crate::consensus::agreement::Ticket;
 use crate::consensus::digests::Digests;
 use crate::consensus::lone::Lone;
@@ -217,10 +217,14 @@ impl Gateway {
     pub(crate) fn hear(&mut self, replica: ReplicaId, message: PeerMessage, out: &mut Step) {
         let from = gateway(replica);
         self.peers.heard(from, self.now.moment);
+        if message.since() > self.settings.versions.newest {
+            // As a program that does not know it would find it undecodable.
+            return;
+        }
         let Some(message) = self.contention_hears(replica, message) else { return };
         match message {
             PeerMessage::Paxos(message) => {
-                if let Some(error) = damage(&message) {
+                if let Some(error) = self.damage(&message) {
                     let id = self.settings.id;
                     let words =
                         format!("Gateway {id} drops what gateway {from} proposes: {error}.");
@@ -305,7 +309,9 @@ impl Gateway {
     pub(crate) fn send(&mut self, to: GatewayId, message: PeerMessage, out: &mut Step) {
         if to == self.settings.id {
             self.hear(self.paxos.id(), message, out);
-        } else if let Some(message) = self.contention_lets(to, message) {
+        } else if let Some(message) = self.contention_lets(to, message)
+            && self.may_send(&message)
+        {
             out.effects.push(Effect::Send { to, message });
         }
     }
@@ -348,6 +354,23 @@ impl Gateway {
         self.paxos.is_leading()
     }
 
+    /// Why this gateway could not apply what a message wants agreed. What is accepted once must be
+    /// applied, so it is looked at before.
+    fn damage(&self, message: &paxos::Message) -> Option<DecodeError> {
+        use paxos::Message as M;
+        let readable = |requests: &[paxos::Request]| {
+            requests.iter().find_map(|request| self.read_entry(&request.payload).err())
+        };
+        match message {
+            M::Accept { value, .. } => readable(value.requests()),
+            M::Propose { requests } => readable(requests),
+            M::Promise { entries, .. } | M::Suffix { entries, .. } => {
+                entries.iter().find_map(|entry| readable(entry.value.requests()))
+            }
+            _ => None,
+        }
+    }
+
     /// The session under which this life of the gateway numbers its own proposals.
     pub(crate) fn own_session(&self) -> SessionId {
         // The highest bit keeps it apart from the epochs, which number the sessions of zones.
@@ -359,23 +382,6 @@ impl Gateway {
 /// The gateway that a replica is the memory of.
 pub(crate) const fn gateway(replica: ReplicaId) -> GatewayId {
     GatewayId(replica.number())
-}
-
-/// Why this gateway could not apply what a message wants agreed. What is accepted once must be
-/// applied, so it is looked at before.
-fn damage(message: &paxos::Message) -> Option<DecodeError> {
-    use paxos::Message as M;
-    let readable = |requests: &[paxos::Request]| {
-        requests.iter().find_map(|request| Entry::decode(&request.payload).err())
-    };
-    match message {
-        M::Accept { value, .. } => readable(value.requests()),
-        M::Propose { requests } => readable(requests),
-        M::Promise { entries, .. } | M::Suffix { entries, .. } => {
-            entries.iter().find_map(|entry| readable(entry.value.requests()))
-        }
-        _ => None,
-    }
 }
 
 fn paxos_config(settings: &Settings) -> Result<paxos::Config, paxos::ConfigError> {

@@ -22,6 +22,7 @@ pub mod peer;
 pub mod settings;
 pub mod snapshots;
 pub mod step;
+pub mod version;
 
 mod after_commit;
 mod consensus;

@@ -124,6 +124,10 @@ mod list {
             FiredTwice = 20,
             /// apply looks at a clock of its own
             ApplyReadsAClock = 20,
+            /// the site is raised to a version that not every voter has announced
+            RaisedUnannounced = 24,
+            /// the site is raised to a version that other voters announced
+            RaisedForOtherVoters = 24,
             /// open orders are not sent again to the devices of a zone that moved
             OrdersNotSentAgain = 19,
             /// the states of a zone that moved are not published again

@@ -1,7 +1,7 @@
 //! What gateways say to each other on the Paxos topics, as compact binary.
 //!
 //! ```text
-//! byte  0     version, 3
+//! byte  0     the version since which this kind of message exists
 //! bytes 1–8   sender: its gateway number, then seven bytes that tell its disk from others
 //! rest        the message (postcard)
 //! ```
@@ -10,11 +10,10 @@ use core::fmt;
 
 use paxos::ReplicaId;
 use serde::{Deserialize, Serialize};
-use wire::{Epoch, PaxosLeg, Zone};
+use wire::{Epoch, PaxosLeg, Version, Zone};
 
 use crate::snapshots::{SnapshotAnswer, SnapshotId};
-
-const VERSION: u8 = 3;
+use crate::version::NEWEST;
 
 /// One message between gateways.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,13 +76,29 @@ pub enum PeerMessage {
 pub enum PeerError {
     /// Fewer bytes than a head has.
     Short,
-    /// Another version of Hearth sent it.
-    Version(u8),
+    /// It is of a version that this program does not know.
+    Version(Version),
     /// The rest is damaged.
     Damaged,
 }
 
 impl PeerMessage {
+    /// The version since which this kind of message exists.
+    #[must_use]
+    pub const fn since(&self) -> Version {
+        match self {
+            Self::Paxos(_)
+            | Self::Ping(_)
+            | Self::Pong(_)
+            | Self::LeaseRequest { .. }
+            | Self::LeaseGrant { .. }
+            | Self::EpochQuery { .. }
+            | Self::EpochAnswer { .. }
+            | Self::SnapshotRequest { .. }
+            | Self::SnapshotAnswer(_) => Version::FIRST,
+        }
+    }
+
     /// The direction in which the message travels: questions to the request topic of who shall
     /// answer, answers to the response topic of who asked.
     #[must_use]
@@ -120,7 +135,7 @@ impl PeerMessage {
     /// Never: every message has an encoding.
     #[must_use]
     pub fn encode(&self, from: ReplicaId) -> Vec<u8> {
-        let mut head = vec![VERSION];
+        let mut head = vec![self.since().0];
         head.extend(from.0.to_le_bytes());
         postcard::to_extend(self, head).expect("a message has an encoding")
     }
@@ -131,12 +146,15 @@ impl PeerMessage {
     /// When the bytes are too few, of another version, or damaged.
     pub fn decode(bytes: &[u8]) -> Result<(ReplicaId, Self), PeerError> {
         let (version, rest) = bytes.split_first().ok_or(PeerError::Short)?;
-        if *version != VERSION {
-            return Err(PeerError::Version(*version));
+        let version = Version(*version);
+        if !(Version::FIRST..=NEWEST).contains(&version) {
+            return Err(PeerError::Version(version));
         }
         let (from, rest) = rest.split_first_chunk().ok_or(PeerError::Short)?;
-        match postcard::take_from_bytes(rest) {
-            Ok((message, [])) => Ok((ReplicaId(u64::from_le_bytes(*from)), message)),
+        match postcard::take_from_bytes::<Self>(rest) {
+            Ok((message, [])) if message.since() == version => {
+                Ok((ReplicaId(u64::from_le_bytes(*from)), message))
+            }
             _ => Err(PeerError::Damaged),
         }
     }
@@ -147,7 +165,11 @@ impl fmt::Display for PeerError {
         match self {
             Self::Short => write!(f, "the message is too short"),
             Self::Version(version) => {
-                write!(f, "the message has version {version}, this gateway speaks {VERSION}")
+                let first = Version::FIRST;
+                write!(
+                    f,
+                    "the message has version {version}, and this program speaks {first} to {NEWEST}"
+                )
             }
             Self::Damaged => write!(f, "the message is damaged"),
         }
@@ -171,6 +193,6 @@ mod tests {
             assert_eq!(PeerMessage::decode(&bytes[..length]), Err(PeerError::Short));
         }
         assert_eq!(PeerMessage::decode(&bytes[..12]), Err(PeerError::Damaged));
-        assert_eq!(PeerMessage::decode(&[7, 1, 0]), Err(PeerError::Version(7)));
+        assert_eq!(PeerMessage::decode(&[99, 1, 0]), Err(PeerError::Version(Version(99))));
     }
 }

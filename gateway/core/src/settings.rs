@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use wire::{GatewayId, Site};
+use wire::{GatewayId, Site, Versions};
 
 use crate::command::Agreed;
 
@@ -18,6 +18,9 @@ pub struct Settings {
     pub disk: u64,
     /// Which life of it; greater after every start.
     pub incarnation: u64,
+    /// The versions of entries and messages that it announces and takes; the program's own, but where an older
+    /// program is played.
+    pub versions: Versions,
     /// The gateways that found a new site together; who votes afterwards is in the log.
     pub founders: BTreeSet<GatewayId>,
     /// Whether this one owns zones.

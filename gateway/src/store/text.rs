@@ -7,7 +7,9 @@ use std::str::FromStr;
 use gateway_core::command::{Agreed, Leadership, TimerName};
 use gateway_core::house::{Change, Counters, Presence, SeenKey};
 use paxos::{ReplicaId, Voters};
-use wire::{Clock, Device, Epoch, NodeId, RequestId, Seq, State, UnixMillis, Zone, ZoneVerb};
+use wire::{
+    Clock, Device, Epoch, NodeId, RequestId, Seq, State, UnixMillis, Version, Zone, ZoneVerb,
+};
 
 /// The rows of table `house`.
 pub(super) type HouseValues = BTreeMap<&'static str, String>;
@@ -15,10 +17,10 @@ pub(super) type HouseValues = BTreeMap<&'static str, String>;
 /// Counters, agreed settings and presence as rows of table `house`.
 pub(super) fn house(counters: Counters, agreed: Agreed, presence: Presence) -> HouseValues {
     // Taken apart, so that a field that is added cannot be forgotten here.
-    let Counters { seq, time, clock, epoch, generation, leadership, digest } = counters;
+    let Counters { seq, time, clock, epoch, generation, leadership, version, digest } = counters;
     let Agreed { threshold, door_closes_after } = agreed;
     let Presence { inside, door_opened, quiet } = presence;
-    BTreeMap::from([
+    let mut values = BTreeMap::from([
         ("seq", seq.to_string()),
         ("time", time.to_string()),
         ("clock", clock.to_string()),
@@ -31,7 +33,12 @@ pub(super) fn house(counters: Counters, agreed: Agreed, presence: Presence) -> H
         ("inside", inside.to_string()),
         ("door-opened", door_opened.to_string()),
         ("quiet", quiet.to_string()),
-    ])
+    ]);
+    // The tables of a site that was not raised are those that older programs have.
+    if version > Version::FIRST {
+        values.insert("version", version.to_string());
+    }
+    values
 }
 
 const NEVER: &str = "never";
@@ -51,6 +58,7 @@ pub(super) fn parse_house(values: &BTreeMap<String, String>) -> Result<Change, S
             generation: value(values, "generation")?,
             // A home that was begun before there were these has none.
             leadership: Leadership(value_or_0(values, "leadership")?),
+            version: version(values)?,
             digest: value_or_0(values, "digest")?,
         },
         Agreed { threshold: value(values, "threshold")?, door_closes_after },
@@ -60,6 +68,11 @@ pub(super) fn parse_house(values: &BTreeMap<String, String>) -> Result<Change, S
             quiet: value(values, "quiet")?,
         },
     ))
+}
+
+fn version(values: &BTreeMap<String, String>) -> Result<Version, String> {
+    let known = values.contains_key("version").then(|| value(values, "version"));
+    Ok(known.transpose()?.map_or(Version::FIRST, Version))
 }
 
 fn value_or_0(values: &BTreeMap<String, String>, name: &str) -> Result<u64, String> {
@@ -147,6 +160,7 @@ pub(super) fn unreadable(place: &str, text: &str, error: impl Display) -> String
 #[cfg(test)]
 mod tests {
     use super::*;
+    use gateway_core::house::House;
     use wire::Stamp;
 
     #[test]
@@ -158,6 +172,7 @@ mod tests {
             epoch: Epoch(4),
             generation: u64::MAX,
             leadership: Leadership(9),
+            version: Version(4),
             digest: 1 << 63,
         };
         let presence = Presence { inside: true, door_opened: false, quiet: true };
@@ -167,6 +182,11 @@ mod tests {
             let rows = rows.into_iter().map(|(name, text)| (name.to_owned(), text)).collect();
             assert_eq!(parse_house(&rows), Ok(Change::House(counters, agreed, presence)));
         }
+        let before = house(Counters::default(), House::new().agreed(), presence);
+        assert!(!before.contains_key("version"), "as a program that knows no versions has it");
+        let before = before.into_iter().map(|(name, text)| (name.to_owned(), text)).collect();
+        let Ok(Change::House(counters, ..)) = parse_house(&before) else { panic!("house values") };
+        assert_eq!(counters.version, Version::FIRST);
         assert_eq!(parse_house(&BTreeMap::new()), Err("house.door-closes-after is missing".into()));
     }
 

@@ -97,6 +97,8 @@ counters! {
     mutes: "mute gateways",
     /// Lists of devices that the leader gave.
     lists: "answered lists",
+    /// Homes in which some gateways began with an older program.
+    upgrades: "homes with older programs",
     /// Disks that came back as they had been.
     old_disks: "disks put back",
     }

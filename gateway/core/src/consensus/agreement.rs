@@ -65,6 +65,9 @@ impl Gateway {
 
     /// Proposes an entry of no zone; it may be proposed again until its effect shows.
     pub(crate) fn propose(&mut self, op: Op, out: &mut Step) {
+        if !self.may_propose(&op) {
+            return;
+        }
         self.own_number += 1;
         let (session, number) = (self.own_session(), self.own_number);
         self.note_move(number, &op);
@@ -115,7 +118,7 @@ impl Gateway {
         let over = chosen.value.requests().iter();
         self.forget_moves(over.map(|request| (request.session, &request.number)));
         for request in chosen.value.requests() {
-            let entry = match Entry::decode(&request.payload) {
+            let entry = match self.read_entry(&request.payload) {
                 Ok(entry) => entry,
                 Err(error) => {
                     let slot = chosen.slot.0;
@@ -127,6 +130,9 @@ impl Gateway {
             let mut outcome = self.house.apply(&entry);
             if entry.op == Op::Lead {
                 self.note_leadership(request);
+            }
+            if let Some(why) = self.left_behind() {
+                return out.effects.push(Effect::Stop(why));
             }
             #[cfg(feature = "mutants")]
             self.tell_too_early(&entry, &outcome, out);

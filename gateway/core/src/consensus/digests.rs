@@ -89,6 +89,7 @@ mod tests {
             id: GatewayId(1),
             disk: 0,
             incarnation: 1,
+            versions: crate::version::OURS,
             founders,
             serves: true,
             leaders: vec![],

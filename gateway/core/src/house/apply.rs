@@ -1,7 +1,7 @@
 //! Apply: one entry in, one outcome out, the same on every replica.
 
 use paxos::Voters;
-use wire::{GatewayId, Zone};
+use wire::{GatewayId, Version, Zone};
 
 use super::{Change, House, Member, Note, Outcome, Timer, Verdict, ZoneRow, digest};
 use crate::command::{Entry, Leadership, Move, Op, Origin, TimerName};
@@ -32,6 +32,7 @@ impl House {
             }
             Op::Move { leadership, why } => self.move_zones(*leadership, why, &mut outcome),
             Op::Lead => self.counters.leadership.0 += 1,
+            Op::Raise { version, voters } => self.raise(*version, voters),
             Op::Dead { gateway, incarnation } => self.dead(*gateway, *incarnation, &mut outcome),
             Op::Settings(agreed) => self.agreed = *agreed,
             Op::Place { zone } => self.place(zone, &mut outcome),
@@ -79,6 +80,13 @@ impl House {
             self.dead(gateway, incarnation, &mut outcome);
         }
         self.close(outcome)
+    }
+
+    /// Somebody who votes only since may not understand the version.
+    fn raise(&mut self, version: Version, voters: &Voters) {
+        if *voters == self.voters || mutant!(RaisedForOtherVoters) {
+            self.counters.version = self.counters.version.max(version);
+        }
     }
 
     /// The fence of rule 3: only the current epoch's next proposal is applied.

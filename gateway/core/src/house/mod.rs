@@ -20,7 +20,8 @@ use std::collections::BTreeMap;
 
 use paxos::Voters;
 use wire::{
-    Clock, Device, Epoch, GatewayId, Kind, NodeId, OrderNumber, Seq, State, UnixMillis, Zone,
+    Clock, Device, Epoch, GatewayId, Kind, NodeId, OrderNumber, Seq, State, UnixMillis, Version,
+    Zone,
 };
 
 pub use change::{Change, Register, StatusRow};
@@ -62,6 +63,8 @@ pub struct Counters {
     pub generation: u64,
     /// The last leadership that began where moves wait for leases.
     pub leadership: Leadership,
+    /// The version of the site: what every gateway of it understands.
+    pub version: Version,
     /// Of every change so far; 0 in a home that was begun before there were digests.
     pub digest: u64,
 }

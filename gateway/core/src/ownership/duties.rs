@@ -36,6 +36,7 @@ enum Duty {
     Lead,
     Dead(GatewayId, u64),
     Settings,
+    Raise,
     Place(Zone),
     Return(Zone, Epoch),
     Fire(TimerName, u64),
@@ -93,6 +94,7 @@ impl Gateway {
             clock: self.clock,
             devices: self.house.load(self.settings.id),
             zones: u32::try_from(self.zones.len()).unwrap_or(u32::MAX),
+            versions: self.settings.versions,
             leader: self.leader(),
             serves: self.settings.serves,
             cache: self.cache.counts(),
@@ -187,6 +189,12 @@ impl Gateway {
         let agreed = self.settings.agreed;
         if self.house.agreed() != agreed && self.is_due(Duty::Settings) {
             self.propose(Op::Settings(agreed), out);
+        }
+        if let Some(version) = self.next_version()
+            && self.is_due(Duty::Raise)
+        {
+            let voters = self.house.voters().clone();
+            self.propose(Op::Raise { version, voters }, out);
         }
         let due = self.house.timers().iter().filter(|(_, timer)| timer.due <= self.now.time);
         let due: Vec<_> = due.map(|(name, timer)| (*name, timer.generation)).collect();

@@ -12,6 +12,7 @@ fn settings(incarnation: u64) -> Settings {
         id: GatewayId(1),
         incarnation,
         disk: 0,
+        versions: gateway_core::version::OURS,
         founders: [GatewayId(1)].into(),
         serves: true,
         leaders: Vec::new(),

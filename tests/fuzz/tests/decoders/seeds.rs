@@ -10,7 +10,7 @@ use gateway_core::snapshots::{Chunk, SnapshotAnswer, SnapshotId};
 use paxos::{Ballot, Message as M, Opinion, ReplicaId, Request, SessionId, Slot, Value, Voters};
 use wire::{
     Clock, Device, Epoch, GatewayId, Kind, NodeId, OrderNumber, RequestId, Stamp, State,
-    UnixMillis, Zone,
+    UnixMillis, Version, Zone,
 };
 
 #[test]
@@ -56,6 +56,10 @@ pub(crate) fn entries() -> Vec<Entry> {
         Op::Join { gateway, incarnation, serves: true, caches: true },
         Op::Dead { gateway, incarnation },
         Op::Lead,
+        Op::Raise {
+            version: Version(4),
+            voters: Voters::new([1, 2].map(|number| ReplicaId::new(number, 77))).unwrap(),
+        },
         Op::Move { leadership: Leadership(3), why: Move::Dead { gateway, incarnation } },
         Op::Move { leadership: Leadership(3), why: Move::Return { zone: zone(), epoch: Epoch(4) } },
         Op::Settings(Agreed { threshold: 3, door_closes_after: Some(30_000) }),

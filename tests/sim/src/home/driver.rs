@@ -216,7 +216,7 @@ impl World {
             }
             // Whatever looks after the process starts it again.
             Effect::Outlived(_) => self.after(0, Event::Die(life)),
-            Effect::Stop(why) => crate::verdict::broken("no gateway stops by itself", why),
+            Effect::Stop(why) => self.stops(life, why),
             Effect::Snapshot(task) => self.work_on_snapshots(life, task),
             Effect::Say(words) => self.note_of(id, "says", || words),
         }

@@ -19,6 +19,7 @@ mod network;
 mod node;
 mod people;
 mod plan;
+mod programs;
 #[cfg(test)]
 mod scenarios;
 mod settled;

@@ -10,6 +10,7 @@ use wire::{GatewayId, UnixMillis};
 use super::broker::Life;
 use super::disk::Disk;
 use super::driver::Fate;
+use super::programs;
 use super::world::Event;
 
 pub(crate) struct Node {
@@ -40,6 +41,8 @@ pub(crate) struct Node {
     pub(crate) drift: i64,
     /// Milliseconds by which its wall clock is wrong.
     pub(crate) skew: i64,
+    /// So many lives still run an older program.
+    pub(crate) older_lives: u64,
     born: u64,
 }
 
@@ -65,6 +68,7 @@ impl Node {
             inbox: VecDeque::new(),
             wake: u64::MAX,
             drift: 0,
+            older_lives: 0,
             born: 0,
         }
     }
@@ -91,6 +95,7 @@ impl Node {
         let unknown = if joined > last { 0x1000 | number & 0xf_ffff } else { 0 };
         let incarnation = self.wall(now).0.max(last.max(joined) + 1 + unknown);
         self.disk.incarnation = incarnation;
+        self.settings.versions = programs::versions(&mut self.older_lives);
         (self.settings.incarnation, self.settings.disk) = (incarnation, self.disk.number);
         let core = Gateway::new(self.settings.clone(), house, recovered, self.clock(now));
         self.core = Some(core.expect("the settings make a group"));

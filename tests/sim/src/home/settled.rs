@@ -84,6 +84,7 @@ impl World {
         });
         self.within("every zone is served at home", since, Self::is_served_at_home);
         self.within("devices have their orders", since, Self::devices_have_their_orders);
+        self.within("the site has the version that everybody speaks", since, Self::is_raised);
         // What was agreed last is told soon after.
         self.run(100);
         self.within("all replicas are equal", since, Self::are_equal);

@@ -99,7 +99,7 @@ impl World {
         let leaders = dice.pick(&[0, 1, 2]);
         let (cache, closes, keep) = (plan.cache, plan.door_closes_after, plan.storage.keep);
         let own_broker = !plan.foreign;
-        let mut world = Self::with(dice, plan, options, |settings| {
+        let mut world = Self::with(dice, plan, options, Some(seed), |settings| {
             (settings.cache, settings.log_keep) = (cache, keep);
             settings.own_broker = own_broker;
             settings.agreed.door_closes_after = closes;
@@ -125,10 +125,16 @@ impl World {
         adjust: impl Fn(&mut Settings),
     ) -> Self {
         let plan = Plan::calm(serving, standbys);
-        Self::with(Dice::new(seed), plan, Options::default(), adjust)
+        Self::with(Dice::new(seed), plan, Options::default(), None, adjust)
     }
 
-    fn with(dice: Dice, plan: Plan, options: Options, adjust: impl Fn(&mut Settings)) -> Self {
+    fn with(
+        dice: Dice,
+        plan: Plan,
+        options: Options,
+        programs: Option<u64>,
+        adjust: impl Fn(&mut Settings),
+    ) -> Self {
         let founders: BTreeSet<_> = (1..=plan.serving + plan.standbys).map(GatewayId).collect();
         let mut world = Self {
             now: 0,
@@ -159,6 +165,9 @@ impl World {
                 node.drift = world.dice.between(0, 90_000) as i64 - 45_000;
             }
             world.nodes.insert(*id, node);
+        }
+        if let Some(seed) = programs {
+            world.draw_programs(seed);
         }
         founders.iter().for_each(|id| world.start(id.0));
         world.at(0, Event::Announce);
@@ -386,6 +395,7 @@ fn settings(id: GatewayId, founders: BTreeSet<GatewayId>, serves: bool) -> Setti
         id,
         incarnation: 0,
         disk: 0,
+        versions: gateway_core::version::OURS,
         founders,
         serves,
         leaders: vec![],
