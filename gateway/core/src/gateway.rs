@@ -1,6 +1,7 @@
 //! The gateway: routes every input to the part that it concerns.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
 
 use paxos::{Moment, ReplicaId, SessionId};
 use wire::{Clock, Epoch, GatewayId, Topic, Topics, Zone};
@@ -81,7 +82,11 @@ pub struct Gateway {
     /// Who waits for a change of voters.
     pub(crate) wish: Option<Wish>,
     pub(crate) lone: Lone,
+    /// When it was last told that something was dropped.
+    told_of_damage: Option<Moment>,
 }
+
+const TELL_EVERY: Duration = Duration::from_secs(60);
 
 impl Gateway {
     /// A gateway that starts from what its disk holds.
@@ -133,6 +138,7 @@ impl Gateway {
             digests: Digests::default(),
             wish: None,
             lone: Lone::default(),
+            told_of_damage: None,
             house,
             settings,
         })
@@ -228,7 +234,7 @@ impl Gateway {
                     let id = self.settings.id;
                     let words =
                         format!("Gateway {id} drops what gateway {from} proposes: {error}.");
-                    return self.tell(out, words);
+                    return self.tell_of_damage(words, out);
                 }
                 self.watch_round(&message);
                 self.agree(paxos::Input::Message { from: replica, message }, out);
@@ -352,6 +358,15 @@ impl Gateway {
 
     pub(crate) fn leads(&self) -> bool {
         self.paxos.is_leading()
+    }
+
+    /// Whoever sends such a thing sends it again ten times a second.
+    fn tell_of_damage(&mut self, words: String, out: &mut Step) {
+        let now = self.now.moment;
+        if self.told_of_damage.is_none_or(|at| now >= at + TELL_EVERY) {
+            self.told_of_damage = Some(now);
+            self.tell(out, words);
+        }
     }
 
     /// Why this gateway could not apply what a message wants agreed. What is accepted once must be

@@ -218,7 +218,10 @@ impl World {
             Effect::Outlived(_) => self.after(0, Event::Die(life)),
             Effect::Stop(why) => self.stops(life, why),
             Effect::Snapshot(task) => self.work_on_snapshots(life, task),
-            Effect::Say(words) => self.note_of(id, "says", || words),
+            Effect::Say(words) => {
+                self.note_of(id, "says", || words.clone());
+                self.reads_what_it_says(life, words);
+            }
         }
     }
 

@@ -38,6 +38,13 @@ impl World {
         self.after(0, Event::Die(life));
     }
 
+    /// One that follows without a vote may only say so, again and again.
+    pub(crate) fn reads_what_it_says(&mut self, life: Life, words: String) {
+        if words.contains("use the program that the other gateways run") {
+            self.stops(life, words);
+        }
+    }
+
     /// What everybody understands is used.
     pub(crate) fn is_raised(&self) -> bool {
         let newest = self.nodes.values().map(|node| node.settings.versions.newest).min();
