@@ -12,11 +12,13 @@ use tokio::time::timeout;
 use crate::access::Door;
 use crate::bell::Bell;
 use crate::converse::{Conversation, End};
-use crate::core::Ended;
 use crate::hub::Hub;
-use crate::message::ConnId;
 use crate::pipe::Pipe;
-use crate::protocol::{Action, ConnackLimits, Connect, Decoder, Encoder, Packet, Reason, Version};
+use broker_core::ConnId;
+use broker_core::Ended;
+use broker_core::protocol::{
+    Action, ConnackLimits, Connect, Decoder, Encoder, Packet, Reason, Version,
+};
 
 /// Time for the last words. 1 s: a client that does not read them does not need them.
 const LAST_WORDS: Duration = Duration::from_secs(1);

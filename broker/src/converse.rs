@@ -16,11 +16,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::bell::Bell;
-use crate::core::{Core, Ended, Received};
 use crate::hub::Hub;
-use crate::message::{ConnId, Moment};
 use crate::pipe::Pipe;
-use crate::protocol::{Action, Decoder, Encoder, Packet, Reason};
+use broker_core::protocol::{Action, Decoder, Encoder, Packet, Reason};
+use broker_core::{ConnId, Moment};
+use broker_core::{Core, Ended, Received};
 
 /// Bytes encoded ahead of the socket. 64 KiB: one large write; the rest stays in the session's bounded queue.
 const WRITE_AHEAD: usize = 64 * 1024;

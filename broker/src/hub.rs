@@ -11,13 +11,14 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use crate::bell::Bell;
-use crate::core::{Core, Ended, Keep, RouterOp};
-use crate::map::Map;
-use crate::message::{ConnId, Moment};
-use crate::router::{Feed, Routed, Router, RouterDied};
+use crate::router::{Feed, Router, RouterDied};
 use crate::settings::Settings;
 use crate::store::Desk;
 use crate::sys::{self, Snapshot, Traffic};
+use broker_core::Map;
+use broker_core::router::{Routed, RouterOp};
+use broker_core::{ConnId, Moment};
+use broker_core::{Core, Ended, Keep};
 
 /// How often the window of routed messages is swept while traffic pauses. 500 ms: only memory waits for it.
 const SWEEP: Duration = Duration::from_millis(500);
@@ -48,7 +49,7 @@ struct State {
 
 impl Hub {
     pub(crate) fn new(settings: Settings, router: Router, desk: Option<Arc<Desk>>) -> Self {
-        let core = Core::new(settings.clone());
+        let core = Core::new(settings.core());
         Self {
             state: Mutex::new(State {
                 core,

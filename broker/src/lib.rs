@@ -23,6 +23,8 @@
 //!
 //! Nothing waits for the disk: what outlives the broker is written by a thread of its own ([`Settings::data_dir`]).
 //!
+//! All decisions are made in [`broker_core`], which does no I/O.
+//!
 //! While there is a file of users, everyone logs in, and a role says which topics each may read and write; without one
 //! the broker listens on loopback addresses only. The core is given a client's rights as a value and decides by them.
 //!
@@ -36,16 +38,11 @@ mod access;
 mod bell;
 mod connection;
 mod converse;
-mod core;
 mod error;
 mod hub;
 mod listener;
-mod map;
-mod message;
-mod mutant;
 mod pipe;
 mod places;
-mod protocol;
 mod reload;
 mod router;
 mod settings;
@@ -54,12 +51,14 @@ mod sys;
 mod transport;
 
 pub use access::{
-    Access, AccessError, Resident, Roles, RolesError, User, Users, UsersError, hash_password,
-    random_password,
+    Access, AccessError, Resident, User, Users, UsersError, hash_password, random_password,
+    read_roles,
 };
+pub use broker_core::Limits;
+pub use broker_core::access::{Roles, RolesError};
 pub use error::{BindError, BrokerError};
 pub use listener::Broker;
 pub use reload::Reloader;
-pub use settings::{Limits, Settings};
+pub use settings::Settings;
 pub use store::StoreError;
 pub use transport::{Tls, WebSocket};

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::protocol::Reason;
-use crate::settings::Limits;
+use broker_core::Limits;
+use broker_core::protocol::Reason;
 
 /// The places for connections.
 #[derive(Debug, Clone, Default)]

@@ -2,7 +2,7 @@
 //!
 //! One link serves the whole broker. It subscribes to every distinct wildcard filter once; the edge fans out to
 //! its sessions. Only a message's number travels through the router's log; the message itself waits in the
-//! edge's [`Window`](crate::core), so the log stays small and nothing is copied. A link of its own for every
+//! edge's window ([`broker_core`]), so the log stays small and nothing is copied. A link of its own for every
 //! session would cost 27 KiB each and put the bounds on slow readers into a shared log, where the oldest
 //! message is dropped whatever its QoS.
 //!
@@ -18,20 +18,11 @@ use rumqttd::protocol::{
 };
 use rumqttd::{Notification, Router as Engine};
 
-use crate::map::Map;
+use broker_core::Map;
+use broker_core::router::{FilterId, READ_AT_ONCE, Routed};
 
-/// A wildcard filter inside the router.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct FilterId(pub(crate) u32);
-
-/// Fences share the filters' numbers; rumqttd refuses 0.
+/// Fences share the filters' numbers, which begin behind this one; rumqttd refuses 0.
 const FENCE: FilterId = FilterId(1);
-/// First number for a real filter.
-pub(crate) const FIRST_FILTER: u32 = 2;
-
-/// Messages of one filter read at a time. 16,384: no more are ever inside, so that one turn of a filter reads all
-/// that is there for it, and a fence never overtakes more than one turn.
-pub(crate) const READ_AT_ONCE: u64 = 16 * 1024;
 /// The router's log per filter: 2 segments of 1 MiB. A number with its topic counts about 50 bytes, so two
 /// segments hold more than is ever inside; older entries are only memory.
 const SEGMENT_BYTES: usize = 1024 * 1024;
@@ -43,17 +34,6 @@ pub(crate) struct RouterDied;
 /// The sending side.
 pub(crate) struct Router {
     link: LinkTx,
-}
-
-/// One thing that came out of the router.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Routed {
-    /// The message with this number matches this filter.
-    Match(FilterId, u64),
-    /// Messages of this filter were lost in the router's log.
-    Gap(FilterId),
-    /// Everything before this number has had its turn.
-    Fence(u64),
 }
 
 /// The receiving side.

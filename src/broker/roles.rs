@@ -10,7 +10,7 @@ use crate::output::out;
 pub(crate) fn roles(globals: &Globals) -> Outcome {
     let text = match globals.settings(vec![])?.broker.roles {
         // Read as the broker reads it, so that a mistake in it is told here too.
-        Some(path) => Roles::read(&path).and_then(|_| {
+        Some(path) => broker::read_roles(&path).and_then(|_| {
             std::fs::read_to_string(&path)
                 .map_err(|error| broker::AccessError { path, why: error.to_string() })
         })?,

@@ -104,7 +104,7 @@ fn carry_out(globals: &Globals, args: UserArgs) -> Outcome {
     match args.command {
         UserCommand::Add { name, role, password } => {
             let roles = match &settings.roles {
-                Some(path) => Roles::read(path)?,
+                Some(path) => broker::read_roles(path)?,
                 None => Roles::built_in()?,
             };
             roles.check(&role, &name).map_err(Failure::usage)?;

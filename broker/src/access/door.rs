@@ -9,12 +9,11 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::files::{AccessError, others_may_read};
+use super::files::{AccessError, others_may_read, read_roles};
 use super::password::{self, Memory};
-use super::rights::{Grant, Guest};
-use super::roles::Roles;
 use super::users::{User, Users};
-use crate::protocol::{Login, Reason};
+use broker_core::access::{Grant, Guest, Roles};
+use broker_core::protocol::{Login, Reason};
 
 /// Passwords of one address that are verified or wait for their turn at a time; further ones wait behind them. 2: a
 /// flood from one address delays the logins of all others by two verifications, some 50 ms.
@@ -247,7 +246,7 @@ fn read(access: &Access, site: &str) -> Result<Book, AccessError> {
     }
     let wrong = |why: String| AccessError { path: path.clone(), why };
     let roles = match &access.roles {
-        Some(path) => Roles::read(path)?,
+        Some(path) => read_roles(path)?,
         None => Roles::built_in().map_err(|error| wrong(error.to_string()))?,
     };
     let mut book = HashMap::new();

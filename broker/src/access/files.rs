@@ -6,8 +6,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use super::roles::Roles;
 use super::users::Users;
+use broker_core::access::Roles;
 
 /// Largest file that is read. 16 MiB: a hundred thousand users.
 const LARGEST: u64 = 16 * 1024 * 1024;
@@ -69,16 +69,14 @@ impl Users {
     }
 }
 
-impl Roles {
-    /// Reads a file.
-    ///
-    /// # Errors
-    /// When it cannot be read or has no meaning.
-    pub fn read(path: &Path) -> Result<Self, AccessError> {
-        let wrong = wrong(path);
-        let text = read(path).map_err(|error| wrong(format!("cannot read the roles: {error}")))?;
-        Self::parse(&text).map_err(|error| wrong(error.to_string()))
-    }
+/// Reads a file of roles.
+///
+/// # Errors
+/// When it cannot be read or has no meaning.
+pub fn read_roles(path: &Path) -> Result<Roles, AccessError> {
+    let wrong = wrong(path);
+    let text = read(path).map_err(|error| wrong(format!("cannot read the roles: {error}")))?;
+    Roles::parse(&text).map_err(|error| wrong(error.to_string()))
 }
 
 /// Whether others than the owner may read a file, which tells them whom to guess passwords of.

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use hearth_fuzz::{keep, run};
 
-use super::rights::Grant;
 use super::*;
-use crate::protocol::topic;
+use broker_core::access::{Grant, Guest, Reading, Rights, Roles, RolesError};
+use broker_core::protocol::topic;
 
 const HASH: &str =
     "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$n7K1VyBcGkTYnVDh0yVBYmNXgLpLkTFT4DyDqyqTI0M";
@@ -62,7 +62,7 @@ fn a_file_that_is_no_text_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file");
     fs::write(&path, b"role r\n\xFF\n").unwrap();
-    for error in [Users::read(&path).unwrap_err(), Roles::read(&path).unwrap_err()] {
+    for error in [Users::read(&path).unwrap_err(), read_roles(&path).unwrap_err()] {
         assert!(error.path == path && error.why.contains("cannot read"), "{error}");
     }
 }

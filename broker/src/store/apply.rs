@@ -4,9 +4,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, params};
 
-use crate::core::{Keep, LastWill, Lasting, Waiting};
-use crate::message::{Message, Moment};
-use crate::protocol::{Filter, Properties, Publish, Will};
+use broker_core::protocol::{Filter, Properties, Publish, Will};
+use broker_core::{Keep, LastWill, Lasting, Waiting};
+use broker_core::{Message, Moment};
 
 /// Flags of a subscription's options.
 pub(super) const NO_LOCAL: u8 = 1;

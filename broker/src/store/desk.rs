@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::core::Keep;
-use crate::message::Moment;
+use broker_core::Keep;
+use broker_core::Moment;
 
 /// How long changes collect before they are written. 20 ms: fifty small transactions a second at most, and a kill
 /// loses no more than a blink.

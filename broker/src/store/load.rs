@@ -9,8 +9,8 @@ use rusqlite::{Connection, Row};
 use super::StoreError;
 use super::apply::{NO_LOCAL, RELEASED, RETAIN, RETAIN_AS_PUBLISHED, STORED};
 use super::file::{FORMAT, File};
-use crate::core::{Memory, Sent, StoredMessage, StoredSession, StoredWaiting, StoredWill};
-use crate::protocol::{Filter, Properties, Publish, Qos, RetainHandling, Will};
+use broker_core::protocol::{Filter, Properties, Publish, Qos, RetainHandling, Will};
+use broker_core::{Memory, Sent, StoredMessage, StoredSession, StoredWaiting, StoredWill};
 
 /// Everything that is still valid at `now`, in milliseconds since the Unix epoch.
 pub(super) fn memory(file: &File, now: i64) -> Result<Memory, StoreError> {

@@ -29,7 +29,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use crate::core::{Keep, Memory};
+use broker_core::{Keep, Memory};
 pub(crate) use desk::Desk;
 pub use error::StoreError;
 use writer::Writer;

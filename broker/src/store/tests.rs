@@ -6,26 +6,25 @@ use tempfile::TempDir;
 
 use super::desk::Work;
 use super::*;
-use crate::core::{LastWill, Lasting, Sent, StoredMessage, StoredSession, StoredWill, Waiting};
-use crate::message::{Message, Moment};
-use crate::protocol::{Filter, Properties, Publish, Qos, RetainHandling, Will};
+use broker_core::protocol::{Filter, Properties, Publish, Qos, RetainHandling, Will};
+use broker_core::{LastWill, Lasting, Sent, StoredMessage, StoredSession, StoredWill, Waiting};
+use broker_core::{Message, Moment};
 
 pub(super) const SITE: &str = "home";
 
 fn message(topic: &str, payload: &'static str, expires: Option<Moment>) -> Arc<Message> {
-    Arc::new(Message {
-        topic: topic.into(),
-        payload: Bytes::from_static(payload.as_bytes()),
+    let publish = Publish {
+        dup: false,
         qos: Qos::AtLeastOnce,
         retain: true,
-        properties: [1, 1].into(),
-        expires,
-        publisher: None,
-        order: 1,
-        stamp: None,
-        handed: false,
-        weighed: Default::default(),
-    })
+        pid: 1,
+        topic: topic.into(),
+        payload: Bytes::from_static(payload.as_bytes()),
+        properties: Properties { forwarded: [1, 1].into(), expiry: None },
+    };
+    let mut message = Message::new(publish, Moment::default(), 1);
+    message.expires = expires;
+    Arc::new(message)
 }
 
 fn session(client: &str, expiry: u32, ends_at: Option<Moment>) -> Keep {
@@ -136,7 +135,9 @@ fn what_waits_for_sessions_is_there_once_and_until_the_last_has_it() {
     let folder = TempDir::new().unwrap();
     let ordered = |topic, order| {
         let message = message(topic, "x", None);
-        Arc::new(Message { order, ..Arc::into_inner(message).unwrap() })
+        let mut message = Arc::into_inner(message).unwrap();
+        message.order = order;
+        Arc::new(message)
     };
     let (both, one, none) = (ordered("both", 5), ordered("one", 6), ordered("none", 7));
     let sent = |released| Some(Sent { pid: 9, released });

@@ -9,7 +9,7 @@ use super::Everything;
 use super::apply::{Clock, apply, unix_millis};
 use super::desk::{Desk, Work, without_pointless};
 use super::file::{FORMAT, File};
-use crate::core::Keep;
+use broker_core::Keep;
 
 /// How long a commit may lie in the system's memory only. 1 s: what a power failure takes is little, and a small
 /// box's flash is not worn out by it.

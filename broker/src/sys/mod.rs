@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::core::Reading;
 use crate::hub::Hub;
+use broker_core::Reading;
 use figures::figures;
 use load::Loads;
 pub(crate) use metrics::Metrics;

@@ -1,0 +1,241 @@
+//! What one connection may do: a value that the core is given at CONNECT.
+//!
+//! Deny by default: a topic is allowed if a rule allows it and none denies it.
+
+use std::sync::Arc;
+
+use super::filter::{covers, overlap};
+use super::roles::{Role, Roles, Rule};
+use crate::protocol::{Reason, topic};
+
+/// Topics whose answer a connection remembers. 4: a device publishes to two or three.
+const REMEMBERED: usize = 4;
+
+/// Who comes in, as the door found out.
+#[derive(Debug, Clone)]
+pub enum Guest {
+    /// There are no users here: whoever reaches the port is trusted.
+    Anyone,
+    /// A user with name and rules.
+    User(Arc<Grant>),
+    /// A user who is no more.
+    Nobody,
+}
+
+/// What one user may do, with whatever client.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Grant {
+    user: Box<str>,
+    role: Box<str>,
+    /// Stands for the password.
+    login: [u8; 32],
+    /// Site and user are filled in.
+    rules: Vec<Rule>,
+    /// Beginnings of client ids, and the role that they are for.
+    reserved: Vec<(Box<str>, Box<str>)>,
+}
+
+impl Grant {
+    /// The rules of a role for one user of a site; none if there is no such role. `login` stands for the password: another
+    /// one is another login.
+    pub fn new(roles: &Roles, site: &str, user: &str, role: &str, login: [u8; 32]) -> Option<Self> {
+        let Role { rules, .. } = roles.get(role)?;
+        let rules = rules.iter().map(|r| Rule { filter: r.filter.settle(site, user), ..r.clone() });
+        let reserved = roles.iter().flat_map(|(name, role)| {
+            role.clients.iter().map(move |prefix| (prefix.fill(site, "", "").into(), name.into()))
+        });
+        Some(Self {
+            user: user.into(),
+            role: role.into(),
+            login,
+            rules: rules.collect(),
+            reserved: reserved.collect(),
+        })
+    }
+
+    /// The user's name.
+    pub fn user(&self) -> &str {
+        &self.user
+    }
+
+    /// Whether somebody who logged in for `other` would still be let in for this.
+    pub fn same_login(&self, other: &Self) -> bool {
+        self.login == other.login && self.role == other.role
+    }
+}
+
+/// What one connection, and the session that it leaves, may do.
+#[derive(Debug, Clone)]
+pub struct Rights {
+    guest: Guest,
+    client: Arc<str>,
+    /// Topics that may be published to, so that the rules are walked once for each; the newest last.
+    publishable: Vec<Box<str>>,
+}
+
+/// What a subscription may bring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// All that it matches.
+    All,
+    /// All but what [`Rights::may_read`] denies.
+    Filtered,
+    /// It is refused.
+    Nothing,
+}
+
+/// What becomes of a session when rights are loaded anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Renewed {
+    /// It goes on under the new rules.
+    Same,
+    /// Its user must log in again.
+    Login,
+    /// Its user is gone.
+    Gone,
+}
+
+impl Rights {
+    /// What this guest may do as this client.
+    ///
+    /// # Errors
+    /// The client id is for another role.
+    pub fn new(guest: Guest, client: Arc<str>) -> Result<Self, Reason> {
+        if let Guest::User(grant) = &guest {
+            let mut reserved =
+                grant.reserved.iter().filter(|(prefix, _)| client.starts_with(&**prefix));
+            if reserved.clone().count() > 0 && !reserved.any(|(_, role)| *role == grant.role) {
+                return Err(Reason::NotAuthorized);
+            }
+        }
+        Ok(Self { guest, client, publishable: Vec::new() })
+    }
+
+    /// Whether this one may take the session of that one over: the same user, or one of the same role if the client id
+    /// is for that role.
+    pub fn may_follow(&self, other: &Self) -> bool {
+        match (&self.guest, &other.guest) {
+            (Guest::Anyone, Guest::Anyone) => true,
+            (Guest::User(mine), Guest::User(theirs)) => {
+                let shared = mine.role == theirs.role
+                    && mine.reserved.iter().any(|(prefix, role)| {
+                        *role == mine.role && self.client.starts_with(&**prefix)
+                    });
+                shared || mine.user == theirs.user
+            }
+            _ => false,
+        }
+    }
+
+    /// The user's name, if there is one.
+    pub fn user(&self) -> Option<&str> {
+        match &self.guest {
+            Guest::User(grant) => Some(grant.user()),
+            Guest::Anyone | Guest::Nobody => None,
+        }
+    }
+
+    /// Whether nobody is refused anything here.
+    pub fn are_all(&self) -> bool {
+        matches!(self.guest, Guest::Anyone)
+    }
+
+    /// Whether this one may publish to a topic.
+    pub fn may_publish(&mut self, topic: &str) -> bool {
+        let grant = match &self.guest {
+            Guest::Anyone => return true,
+            Guest::Nobody => return false,
+            Guest::User(grant) => grant,
+        };
+        if self.publishable.iter().any(|known| **known == *topic) {
+            return true;
+        }
+        let allowed = self.decide(grant, |rule| rule.write, |filter| topic::matches(filter, topic));
+        if allowed {
+            if self.publishable.len() >= REMEMBERED {
+                self.publishable.remove(0);
+            }
+            self.publishable.push(topic.into());
+        }
+        allowed
+    }
+
+    /// Whether this one may receive a message of a topic.
+    pub fn may_read(&self, topic: &str) -> bool {
+        let grant = match &self.guest {
+            Guest::Anyone => return true,
+            Guest::Nobody => return false,
+            Guest::User(grant) => grant,
+        };
+        self.decide(grant, |rule| rule.read, |filter| topic::matches(filter, topic))
+    }
+
+    /// What a subscription to a valid filter may bring, shared or not.
+    pub fn may_subscribe(&self, filter: &str) -> Reading {
+        let grant = match &self.guest {
+            Guest::Anyone => return Reading::All,
+            Guest::Nobody => return Reading::Nothing,
+            Guest::User(grant) => grant,
+        };
+        let shared = filter.strip_prefix("$share/").and_then(|rest| rest.split_once('/'));
+        let wanted = shared.map_or(filter, |(_, wanted)| wanted);
+        let reads = |rule: &Rule| rule.read;
+        if !self.any(grant, false, reads, |allowed| covers(allowed, wanted))
+            || self.any(grant, true, reads, |denied| covers(denied, wanted))
+        {
+            return Reading::Nothing;
+        }
+        match (self.any(grant, true, reads, |denied| overlap(denied, wanted)), shared) {
+            (false, _) => Reading::All,
+            (true, None) => Reading::Filtered,
+            // A message that one member may not have would be lost for its group.
+            (true, Some(_)) => Reading::Nothing,
+        }
+    }
+
+    /// Takes the rights that are in force now for the same user.
+    pub fn renew(&mut self, find: impl FnOnce(Option<&str>) -> Option<Guest>) -> Renewed {
+        let found = find(self.user());
+        self.publishable.clear();
+        let renewed = match (&found, &self.guest) {
+            (None, _) => Renewed::Gone,
+            (Some(Guest::User(new)), Guest::User(old)) if !new.same_login(old) => Renewed::Login,
+            (Some(_), _) => Renewed::Same,
+        };
+        self.guest = found.unwrap_or(Guest::Nobody);
+        renewed
+    }
+
+    fn decide(
+        &self,
+        grant: &Grant,
+        about: impl Fn(&Rule) -> bool,
+        matches: impl Fn(&str) -> bool,
+    ) -> bool {
+        self.any(grant, false, &about, &matches) && !self.any(grant, true, &about, &matches)
+    }
+
+    /// Whether a rule of this kind fits.
+    fn any(
+        &self,
+        grant: &Grant,
+        deny: bool,
+        about: impl Fn(&Rule) -> bool,
+        fits: impl Fn(&str) -> bool,
+    ) -> bool {
+        grant.rules.iter().filter(|rule| rule.deny == deny && about(rule)).any(|rule| {
+            match rule.filter.fixed() {
+                Some(filter) => fits(filter),
+                // A client id that would widen the filter, or add levels to it, has no such rights.
+                None => is_one_level(&self.client) && fits(&rule.filter.fill("", "", &self.client)),
+            }
+        })
+    }
+}
+
+fn is_one_level(client: &str) -> bool {
+    !client.is_empty() && !client.starts_with('$') && !client.contains(['/', '+', '#', '\0'])
+}
+
+#[cfg(test)]
+mod tests;

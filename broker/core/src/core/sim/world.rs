@@ -1,0 +1,291 @@
+//! One run: the core, its router, connections and clients on one thread in virtual time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::dice::Dice;
+use super::model::{LifeId, Model, Told};
+use super::people::{Client, Conn, Up, delay};
+use super::plan::Plan;
+use super::router::Router;
+use super::sent::{Handshakes, Zones};
+use super::{Broken, broken};
+use crate::core::{Core, Ended};
+use crate::message::ConnId;
+use crate::moment::Moment;
+use crate::protocol::{Publish, Qos, Version};
+use crate::router::RouterOp;
+
+/// Events of one run. A run takes some thousands; more means that something never comes to rest.
+const MOST: u64 = 50_000;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Event {
+    Act,
+    /// The broker reads.
+    Up(ConnId),
+    /// The client reads.
+    Down(ConnId),
+    /// The connection's task at the broker was woken.
+    Pull(ConnId),
+    /// The client sends answers.
+    Acks(ConnId),
+    /// The broker hears that a connection is gone.
+    Noticed(ConnId),
+    Router,
+    Sweep,
+}
+
+pub(super) struct World {
+    pub(super) plan: Plan,
+    pub(super) dice: Dice,
+    pub(super) core: Core,
+    pub(super) now: Moment,
+    queue: BTreeMap<(Moment, u64), Event>,
+    events: u64,
+    pub(super) conns: BTreeMap<ConnId, Conn>,
+    pub(super) clients: Vec<Client>,
+    router: Router,
+    router_due: bool,
+    sweep_due: bool,
+    /// No gateway has come.
+    without: bool,
+    pub(super) model: Model,
+    pub(super) handshakes: Handshakes,
+    pub(super) zones: Zones,
+    /// Every message there was, by its number; and who wrote it.
+    pub(super) told: Vec<(Told, usize)>,
+    pub(super) acts_left: u64,
+    last_conn: u64,
+    trace: Option<Vec<String>>,
+    pub(super) counts: BTreeMap<&'static str, u64>,
+}
+
+impl World {
+    pub(super) fn new(seed: u64, traced: bool) -> Self {
+        let mut dice = Dice::new(seed);
+        let plan = Plan::new(&mut dice);
+        let mut core = Core::new(plan.settings.clone());
+        core.filters.most = plan.in_router;
+        let mut model = Model::default();
+        model.zones = plan.settings.durable_ack;
+        model.ledger.tight = plan.tight;
+        Self {
+            core,
+            clients: plan.people.iter().cloned().map(Client::new).collect(),
+            acts_left: plan.acts,
+            plan,
+            dice,
+            now: Moment::default(),
+            queue: BTreeMap::new(),
+            events: 0,
+            conns: BTreeMap::new(),
+            router: Router::default(),
+            router_due: false,
+            sweep_due: false,
+            without: false,
+            model,
+            handshakes: Handshakes::default(),
+            zones: Zones::default(),
+            told: Vec::new(),
+            last_conn: 0,
+            trace: traced.then(Vec::new),
+            counts: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn into_trace(self) -> Vec<String> {
+        self.trace.unwrap_or_default()
+    }
+
+    /// Plays until everything has come to rest.
+    pub(super) fn play(&mut self) -> Result<(), Broken> {
+        self.after(0, Event::Act);
+        self.until(|world| world.acts_left == 0)?;
+        self.come_back();
+        // Long enough for a broker to see that no gateway comes.
+        self.after(6000, Event::Sweep);
+        self.until(|_| false)?;
+        self.everything_is_at_rest()
+    }
+
+    fn until(&mut self, over: impl Fn(&Self) -> bool) -> Result<(), Broken> {
+        while !over(self)
+            && let Some(((at, _), event)) = self.queue.pop_first()
+        {
+            self.events += 1;
+            if self.events > MOST {
+                return broken("everything_comes_to_rest", format!("{} events", self.events));
+            }
+            while let Some(due) = self.core.next_deadline().filter(|&due| due <= at) {
+                self.now = self.now.max(due);
+                self.say(|| "tick".to_owned());
+                self.model.tick(self.now);
+                self.core.tick(self.now);
+                self.settle()?;
+            }
+            self.now = self.now.max(at);
+            self.happen(event)?;
+            self.settle()?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn say(&mut self, line: impl FnOnce() -> String) {
+        if let Some(trace) = &mut self.trace {
+            trace.push(format!("{:>9.3} {}", self.now.0.as_secs_f64(), line()));
+        }
+    }
+
+    pub(super) fn count(&mut self, what: &'static str) {
+        *self.counts.entry(what).or_default() += 1;
+    }
+
+    /// After so many milliseconds.
+    pub(super) fn after(&mut self, millis: u64, event: Event) {
+        self.events += 1;
+        let at = self.now.after(Duration::from_millis(millis));
+        self.queue.insert((at, self.events), event);
+    }
+
+    pub(super) fn soon(&mut self, kind: usize, id: ConnId) {
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        if std::mem::replace(&mut conn.due[kind], true) {
+            return;
+        }
+        let event = [Event::Up(id), Event::Down(id), Event::Pull(id), Event::Acks(id)][kind];
+        let millis = delay(&mut self.dice, self.plan.lag);
+        self.after(millis, event);
+    }
+
+    pub(super) fn send(&mut self, id: ConnId, up: Up) {
+        if let Some(conn) = self.conns.get_mut(&id)
+            && !conn.cut
+        {
+            conn.up.push_back(up);
+            self.soon(0, id);
+        }
+    }
+
+    fn happen(&mut self, event: Event) -> Result<(), Broken> {
+        match event {
+            Event::Act => self.act(),
+            Event::Up(id) => self.read(id),
+            Event::Down(id) => self.hear(id),
+            Event::Pull(id) => self.pull(id),
+            Event::Acks(id) => {
+                self.answer(id);
+                Ok(())
+            }
+            Event::Noticed(id) => self.close(id, Ended::Lost),
+            Event::Router => {
+                self.router_due = false;
+                let out = self.router.work(&mut self.dice);
+                self.say(|| format!("router: {out:?}"));
+                self.core.routed(&out);
+                Ok(())
+            }
+            Event::Sweep => {
+                self.sweep_due = false;
+                self.core.flush_window();
+                Ok(())
+            }
+        }
+    }
+
+    /// After every call of the core: its effects, and what must always hold.
+    pub(super) fn settle(&mut self) -> Result<(), Broken> {
+        let effects = self.core.effects();
+        let (wake, ops) = (std::mem::take(&mut effects.wake), std::mem::take(&mut effects.router));
+        for op in ops {
+            self.say(|| match &op {
+                RouterOp::Publish(message) => format!("to router: {}", message.order),
+                op => format!("to router: {op:?}"),
+            });
+            self.router.put(op);
+        }
+        for id in wake {
+            self.soon(2, id);
+        }
+        if !self.router.idle() && !std::mem::replace(&mut self.router_due, true) {
+            let millis = delay(&mut self.dice, self.plan.lag);
+            self.after(millis, Event::Router);
+        }
+        if self.core.window_in_use() && !std::mem::replace(&mut self.sweep_due, true) {
+            self.after(500, Event::Sweep);
+        }
+        if self.core.zones.does_without() && !std::mem::replace(&mut self.without, true) {
+            self.release(|_| true);
+            self.zones.nobody_comes();
+        }
+        self.a_session_ends_early_only_if_it_was_full()?;
+        self.note_sessions_that_ended_at_once();
+        self.queues_and_counters_are_right()
+    }
+
+    pub(super) fn new_conn(&mut self, client: usize) -> ConnId {
+        self.last_conn += 1;
+        let id = ConnId(self.last_conn);
+        self.conns.insert(id, Conn::new(client));
+        id
+    }
+
+    /// The broker dies with everything it has, and starts again.
+    pub(super) fn restart(&mut self) {
+        self.say(|| "the broker dies and starts again".to_owned());
+        self.count("restarts");
+        let mut settings = self.plan.settings.clone();
+        settings.incarnation += self.last_conn + 1;
+        self.core = Core::new(settings);
+        self.core.filters.most = self.plan.in_router;
+        self.model.restart();
+        self.handshakes = Handshakes::default();
+        self.zones = Zones::default();
+        self.router = Router::default();
+        (self.router_due, self.sweep_due, self.without) = (false, false, false);
+        self.queue.clear();
+        self.conns.clear();
+        for client in &mut self.clients {
+            (client.conn, client.up) = (None, false);
+        }
+        self.now = Moment::default();
+    }
+
+    pub(super) fn alive(&self) -> BTreeSet<LifeId> {
+        self.model.lives.keys().copied().collect()
+    }
+
+    pub(super) fn version(&self, client: usize) -> Version {
+        self.clients[client].persona.version
+    }
+
+    /// Whether a publish is a new message, with the life that wrote it, whether its zone gets it, and its id.
+    pub(super) fn is_new(
+        &mut self,
+        life: LifeId,
+        conn: ConnId,
+        publish: &Publish,
+    ) -> Option<(LifeId, bool, u16)> {
+        let handed =
+            self.model.zone_of(&publish.topic).is_some() && self.core.hands(&publish.topic);
+        let full = handed && self.core.zone_full(publish);
+        let limit = usize::from(self.plan.settings.limits.receive_maximum);
+        let of_life = self.model.lives.get_mut(&life)?;
+        let new = self.clients[of_life.client].persona.version == Version::V5;
+        let Publish { pid, qos, dup, .. } = *publish;
+        let room = of_life.incoming.contains_key(&pid) || of_life.counted(new) < limit;
+        let known = of_life.incoming.get_mut(&pid).is_some_and(|incoming| {
+            incoming.conn = conn;
+            qos == Qos::ExactlyOnce || (incoming.withheld && dup)
+        });
+        let away = qos == Qos::AtLeastOnce && of_life.acked_away.remove(&pid);
+        if full || (qos > Qos::AtMostOnce && (known || !room || (away && dup))) {
+            return None;
+        }
+        if qos == Qos::ExactlyOnce || (handed && qos == Qos::AtLeastOnce) {
+            let incoming = super::model::Incoming { withheld: handed, conn, stamp: None, qos };
+            of_life.incoming.insert(pid, incoming);
+        }
+        Some((life, handed, pid))
+    }
+}

@@ -1,0 +1,257 @@
+//! What a store is told, and what the next life makes of it.
+
+use std::collections::BTreeMap;
+
+use super::*;
+
+/// A store in memory that says whatever was kept in words.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in crate::core) struct Ledger {
+    gateways: bool,
+    retained: BTreeMap<String, (String, Option<Moment>)>,
+    sessions: BTreeMap<String, String>,
+    subscriptions: BTreeMap<(String, String), String>,
+    waiting: BTreeMap<(String, u32), (String, Option<Moment>)>,
+    received: BTreeMap<String, Vec<u16>>,
+    wills: BTreeMap<String, String>,
+}
+
+impl Ledger {
+    /// What a store has that was told all this.
+    pub(in crate::core) fn told(&mut self, changes: impl IntoIterator<Item = Keep>) {
+        for change in changes {
+            match change {
+                Keep::Gateways => self.gateways = true,
+                Keep::Will(last) => {
+                    let words = format!("{:?} {:?} {:?}", last.user, last.will, last.due);
+                    self.wills.insert(last.client.to_string(), words);
+                }
+                Keep::WillOver(client) => drop(self.wills.remove(&*client)),
+                Keep::Retained(message) => {
+                    let words = format!("{:?} {:?}", message.payload, message.qos);
+                    self.retained.insert(message.topic.to_string(), (words, message.expires));
+                }
+                Keep::Cleared(topic) => drop(self.retained.remove(&*topic)),
+                Keep::Session(lasting) => {
+                    let client = lasting.client.to_string();
+                    self.sessions.insert(client, format!("{lasting:?}"));
+                }
+                Keep::SessionEnded(client) => {
+                    self.sessions.remove(&*client);
+                    self.subscriptions.retain(|(whose, _), _| **whose != *client);
+                    self.waiting.retain(|(whose, _), _| **whose != *client);
+                    self.received.remove(&*client);
+                }
+                Keep::Asleep(client, waiting, received) => {
+                    self.waiting.retain(|(whose, _), _| **whose != *client);
+                    for waiting in waiting {
+                        self.wait(&client, &waiting);
+                    }
+                    self.receive(&client, received);
+                }
+                Keep::Awake(client) => self.receive(&client, Vec::new()),
+                Keep::Received(client, id) => {
+                    let all = self.received.entry(client.to_string()).or_default();
+                    all.push(id);
+                    all.sort();
+                }
+                Keep::Waiting(client, waiting) => self.wait(&client, &waiting),
+                Keep::Delivered(client, number) => {
+                    self.waiting.remove(&(client.to_string(), number));
+                }
+                Keep::Subscribed(client, filter, id) => {
+                    let words = format!("{:?} {} {id:?}", filter.qos, filter.no_local);
+                    self.subscriptions.insert((client.to_string(), filter.path), words);
+                }
+                Keep::Unsubscribed(client, path) => {
+                    self.subscriptions.remove(&(client.to_string(), path.into()));
+                }
+            }
+        }
+    }
+
+    fn wait(&mut self, client: &str, waiting: &Waiting) {
+        let Waiting { number, message, qos, retain, stored, ids, sent } = waiting;
+        let order = message.order;
+        let words = format!("{order} {qos:?} {retain} {stored} {ids:?} {sent:?}");
+        self.waiting.insert((client.to_owned(), *number), (words, message.expires));
+    }
+
+    fn receive(&mut self, client: &str, received: Vec<u16>) {
+        self.received.remove(client);
+        if !received.is_empty() {
+            self.received.insert(client.to_owned(), received);
+        }
+    }
+
+    /// What has expired need not be told: the store sees by itself when its time is over.
+    pub(in crate::core) fn without_expired(mut self, now: Moment) -> Self {
+        self.retained.retain(|_, (_, expires)| expires.is_none_or(|at| at > now));
+        self.waiting.retain(|_, (_, expires)| expires.is_none_or(|at| at > now));
+        self
+    }
+
+    /// What a store would have that began anew now.
+    pub(in crate::core) fn anew(core: &Core) -> Self {
+        let mut ledger = Self::default();
+        ledger.told(core.everything());
+        ledger
+    }
+}
+
+pub(super) fn keeping() -> Bench {
+    bench(|settings| settings.store = true)
+}
+
+/// The next life of a broker that kept everything, `seconds` later.
+pub(super) fn next_life(bench: &Bench, seconds: u64) -> Bench {
+    let mut memory = Memory::default();
+    let left = |at: Moment| at.0.saturating_sub(bench.now.0 + Duration::from_secs(seconds));
+    for kept in bench.core.everything() {
+        match kept {
+            Keep::Gateways => memory.gateways = true,
+            Keep::Will(last) => memory.wills.push(StoredWill {
+                client: (*last.client).into(),
+                user: last.user,
+                will: last.will,
+                left: last.due.map(left),
+            }),
+            Keep::Retained(message) => memory.retained.push(StoredMessage {
+                topic: message.topic.clone(),
+                payload: message.payload.clone(),
+                qos: message.qos,
+                properties: message.properties.clone(),
+                left: message.expires.map(left),
+                order: 0,
+            }),
+            Keep::Session(lasting) => memory.sessions.push(StoredSession {
+                client: (*lasting.client).into(),
+                user: lasting.user.clone(),
+                expiry: lasting.expiry,
+                left: lasting.ends_at.map(left),
+                subscriptions: Vec::new(),
+                waiting: Vec::new(),
+                received: Vec::new(),
+            }),
+            Keep::Asleep(client, waiting, received) => {
+                let session = memory.sessions.iter_mut().find(|s| *s.client == *client).unwrap();
+                session.received = received;
+                for Waiting { number, message, qos, retain, stored, ids, sent } in waiting {
+                    let order = message.order;
+                    let waiting = StoredWaiting { number, order, qos, retain, stored, ids, sent };
+                    session.waiting.push(waiting);
+                    memory.messages.push(StoredMessage {
+                        order,
+                        topic: message.topic.clone(),
+                        payload: message.payload.clone(),
+                        qos: message.qos,
+                        properties: message.properties.clone(),
+                        left: message.expires.map(left),
+                    });
+                }
+            }
+            Keep::Subscribed(client, filter, id) => {
+                let session = memory.sessions.iter_mut().find(|s| *s.client == *client).unwrap();
+                session.subscriptions.push((filter, id));
+            }
+            other => panic!("{other:?} is not part of everything"),
+        }
+    }
+    let mut next = keeping();
+    next.core.restore(next.now, memory, |_| Some(Guest::Anyone));
+    next
+}
+
+#[test]
+fn the_next_life_serves_a_sleeping_session_as_if_nothing_had_happened() {
+    let mut first = keeping();
+    let (sleeper, _) = first.open(kept("sleeper", 100));
+    for path in ["a/+", "b", "$share/g/c"] {
+        first.subscribe(sleeper, path);
+    }
+    first.send(sleeper, Packet::Unsubscribe { pid: 2, filters: vec!["b".to_owned()] });
+    first.core.closed(first.now, sleeper, Ended::Lost);
+    let mut second = next_life(&first, 60);
+    let (other, _) = second.open(connect("other"));
+    for topic in ["a/1", "b", "c"] {
+        second.send(other, Packet::Publish(publish(topic, "x", Qos::AtLeastOnce, 1)));
+    }
+    second.pull(other);
+    let (sleeper, present) = second.open(kept("sleeper", 100));
+    assert!(present);
+    assert_eq!(second.pull(sleeper), ["a/1 x q1 #28673", "c x q1 #28674"]);
+    second.core.closed(second.now, sleeper, Ended::Lost);
+    second.later(101);
+    assert!(!second.open(kept("sleeper", 100)).1, "it has had its time");
+}
+
+#[test]
+fn the_time_of_a_session_goes_on_while_the_broker_is_dead() {
+    let mut first = keeping();
+    let (asleep, _) = first.open(kept("asleep", 100));
+    first.open(kept("connected", 100));
+    first.core.closed(first.now, asleep, Ended::Lost);
+    let mut second = next_life(&first, 60);
+    // Nobody knows how long the other one had been without a broker.
+    second.later(41);
+    let present = ["asleep", "connected"].map(|id| second.open(kept(id, 100)).1);
+    assert_eq!(present, [false, true]);
+}
+
+#[test]
+fn what_is_kept_of_a_gateway_is_only_that_there_is_one() {
+    let mut first = keeping();
+    let (gateway, _) = first.open(kept("hearth-home-zone-hall", 600));
+    first.subscribe(gateway, "home/hall/+/report");
+    let beat = publish("hearth/home/gateway/1/status", "alive", Qos::AtMostOnce, 0);
+    first.send(gateway, Packet::Publish(Publish { retain: true, ..beat }));
+    let mut ledger = Ledger::default();
+    ledger.told(std::mem::take(&mut first.core.effects().keep));
+    assert_eq!(ledger, Ledger { gateways: true, ..Ledger::default() });
+    // Its next life waits for them, however long they take.
+    let mut second = next_life(&first, 0);
+    let (device, _) = second.open(connect("device"));
+    second
+        .send(device, Packet::Publish(publish("home/hall/door/report", "ON", Qos::AtLeastOnce, 1)));
+    second.later(3600);
+    assert_eq!(second.pull(device), [] as [&str; 0], "it is told nothing that may not be true");
+}
+
+#[test]
+fn what_waited_for_a_sleeping_session_comes_in_the_next_life_with_its_handshakes() {
+    let mut first = keeping();
+    let (sleeper, _) = first.open(kept("sleeper", 100));
+    let (other, _) = first.open(connect("other"));
+    let filter = Filter { qos: Qos::ExactlyOnce, ..filter("t", Qos::AtMostOnce) };
+    first.send(sleeper, Packet::Subscribe { pid: 1, id: None, filters: vec![filter] });
+    for (pid, payload) in [(1, "done"), (2, "received"), (3, "sent")] {
+        first.send(other, Packet::Publish(publish("t", payload, Qos::ExactlyOnce, pid)));
+    }
+    first.pull(sleeper);
+    for pid in [1, 2] {
+        first.send(sleeper, Packet::Pubrec(pid, true));
+    }
+    first.send(sleeper, Packet::Pubcomp(1));
+    // Its own publish is received and not released.
+    first.send(sleeper, Packet::Publish(publish("mine", "x", Qos::ExactlyOnce, 9)));
+    first.core.closed(first.now, sleeper, Ended::Lost);
+    let waits = publish("t", "waits", Qos::ExactlyOnce, 4);
+    first.send(other, Packet::Publish(waits));
+    let short = publish("t", "short", Qos::AtLeastOnce, 5);
+    let expiry = Properties { expiry: Some(50), ..Properties::default() };
+    first.send(other, Packet::Publish(Publish { properties: expiry, ..short }));
+    let mut second = next_life(&first, 60);
+    let (sleeper, _) = second.open(kept("sleeper", 100));
+    let (mine, _) = second.open(connect("watches-mine"));
+    second.subscribe(mine, "mine");
+    second.pull(mine);
+    let again = Publish { dup: true, ..publish("mine", "x", Qos::ExactlyOnce, 9) };
+    second.send(sleeper, Packet::Publish(again));
+    // The same ids as before, and for the new one an id that the client cannot know.
+    let first_free = 7 * 4096 + 1;
+    let wanted = ["Pubrec(9, Normal)", "Pubrel(2)", "t sent q2 #3 dup"].map(str::to_owned);
+    let pulled = second.pull(sleeper);
+    assert_eq!(pulled[..3], wanted);
+    assert_eq!(pulled[3..], [format!("t waits q2 #{first_free}")]);
+    assert_eq!(second.pull(mine), [] as [&str; 0], "a repetition is not a new message");
+}

@@ -1,0 +1,111 @@
+//! A message inside the broker, shared by everyone it goes to.
+
+use std::num::NonZeroU64;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::moment::Moment;
+use crate::protocol::{Publish, Qos};
+use crate::weight::{Scales, Weighed};
+
+/// A session, for as long as the broker runs; never reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionKey(pub(crate) u64);
+
+/// A network connection, for as long as the broker runs; never reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnId(pub u64);
+
+/// A group of a shared subscription, for as long as the broker runs; never reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct GroupId(pub(crate) NonZeroU64);
+
+/// A published message.
+#[derive(Debug)]
+pub struct Message {
+    /// Topic name.
+    pub topic: Box<str>,
+    /// Payload, which nobody looks into.
+    pub payload: Bytes,
+    /// As published; subscribers get the lower of this and their own.
+    pub qos: Qos,
+    /// As published.
+    pub retain: bool,
+    /// Encoded properties that travel on.
+    pub properties: Box<[u8]>,
+    /// From when on it is not delivered any more.
+    pub expires: Option<Moment>,
+    /// `None` for the broker's own messages.
+    pub(crate) publisher: Option<SessionKey>,
+    /// Position in the order of everything that happened to subscriptions and messages.
+    pub order: u64,
+    /// Number of the stamp, for a site's reports and sets.
+    pub(crate) stamp: Option<u64>,
+    /// Whether the zone's session has been handed this message, so that it must not get it twice.
+    pub(crate) handed: bool,
+    pub(crate) weighed: Weighed,
+}
+
+impl Message {
+    /// The message of a publish that came in at `now`; `order` is its place among all messages.
+    #[must_use]
+    pub fn new(publish: Publish, now: Moment, order: u64) -> Self {
+        Self {
+            topic: publish.topic,
+            payload: publish.payload,
+            qos: publish.qos,
+            retain: publish.retain,
+            properties: publish.properties.forwarded,
+            expires: publish.properties.expiry.map(|seconds| now.after_secs(seconds)),
+            publisher: None,
+            order,
+            stamp: None,
+            handed: false,
+            weighed: Weighed::default(),
+        }
+    }
+
+    /// The same message on the scales.
+    pub(crate) fn weighed(mut self, scales: &Scales) -> Self {
+        self.weighed = scales.put(self.weight());
+        self
+    }
+
+    /// What it counts for in queues, in bytes.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        self.topic.len() + self.payload.len() + self.properties.len()
+    }
+
+    /// Whether its time is over.
+    #[must_use]
+    pub fn expired(&self, now: Moment) -> bool {
+        self.expires.is_some_and(|at| at <= now)
+    }
+}
+
+/// A message waiting for or on its way to one session.
+#[derive(Debug, Clone)]
+pub(crate) struct Delivery {
+    pub(crate) message: Arc<Message>,
+    pub(crate) qos: Qos,
+    pub(crate) retain: bool,
+    /// From the retained store; does not count against the queue's bounds, which the store has already.
+    pub(crate) stored: bool,
+    pub(crate) ids: Box<[u32]>,
+    /// Whose acknowledgement waits for this delivery.
+    pub(crate) hold: Option<Hold>,
+    /// Its number among those of its session that outlive the broker; 0 if it does not.
+    pub(crate) kept: u32,
+    /// The shared subscription that it belongs to.
+    pub(crate) group: Option<GroupId>,
+}
+
+/// A publisher whose PUBACK or PUBREC is withheld.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Hold {
+    pub(crate) publisher: SessionKey,
+    pub(crate) pid: u16,
+    pub(crate) qos: Qos,
+}
