@@ -14,12 +14,12 @@ pub(crate) struct Web<S>(S);
 impl<S: Read + Write> Web<S> {
     /// Asks for an upgrade with further headers; gives the head of the answer too.
     pub(crate) fn ask(mut stream: S, headers: &str) -> (Self, String) {
-        write!(
-            stream,
+        // In one piece: a server that refuses the first bytes may close before the last ones.
+        let request = format!(
             "GET /mqtt HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}\r\n"
-        )
-        .unwrap();
+        );
+        stream.write_all(request.as_bytes()).unwrap();
         stream.flush().unwrap();
         let mut head = Vec::new();
         let mut byte = [0];
