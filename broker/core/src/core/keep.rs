@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::outbox::{Sent, Waiting};
 use super::retained::Full;
 use super::session::{Incoming, Sub};
 use super::{Core, LastWill, StoredWill, Timer};
@@ -133,6 +132,34 @@ pub struct StoredWaiting {
     pub ids: Box<[u32]>,
     /// How far its handshake had come; none if it was not sent.
     pub sent: Option<Sent>,
+}
+
+/// A QoS 1 or 2 message that waits for a session which may outlive the broker.
+#[derive(Debug, Clone)]
+pub struct Waiting {
+    /// Its number within the session, from 1.
+    pub number: u32,
+    /// The message itself.
+    pub message: Arc<Message>,
+    /// The delivery's own QoS.
+    pub qos: Qos,
+    /// Whether it is sent with RETAIN.
+    pub retain: bool,
+    /// Whether it comes from the store of retained messages.
+    pub stored: bool,
+    /// Subscription identifiers.
+    pub ids: Box<[u32]>,
+    /// How far its handshake has come; none if it was not sent.
+    pub sent: Option<Sent>,
+}
+
+/// How far the handshake of a message has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sent {
+    /// Its packet id.
+    pub pid: u16,
+    /// The client has it: what is missing is the PUBCOMP.
+    pub released: bool,
 }
 
 /// What is kept, and what is not worth it.

@@ -43,9 +43,8 @@ use std::sync::Arc;
 pub use connect::{Connected, Ended};
 pub use counts::{Counts, Reading};
 pub use durable_ack::Waits;
-pub use keep::{Keep, Lasting, Memory, StoredMessage, StoredSession, StoredWaiting};
+pub use keep::{Keep, Lasting, Memory, Sent, StoredMessage, StoredSession, StoredWaiting, Waiting};
 pub use kept_wills::{LastWill, StoredWill};
-pub use outbox::{Sent, Waiting};
 pub use publish::Received;
 
 use crate::map::Map;

@@ -1,10 +1,10 @@
 //! What one session still has to get: a queue, and the handshakes under way [MQTT-4.3, MQTT-4.4].
 
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::Arc;
 
+use super::keep::{Sent, Waiting};
 use super::room::WAITING;
-use crate::message::{Delivery, GroupId, Hold, Message};
+use crate::message::{Delivery, GroupId, Hold};
 use crate::moment::Moment;
 use crate::mutant::mutant;
 use crate::protocol::Qos;
@@ -74,34 +74,6 @@ enum News {
     Changed(u32),
     /// The client has this kept delivery.
     Done(u32),
-}
-
-/// A QoS 1 or 2 message that waits for a session which may outlive the broker.
-#[derive(Debug, Clone)]
-pub struct Waiting {
-    /// Its number within the session, from 1.
-    pub number: u32,
-    /// The message itself.
-    pub message: Arc<Message>,
-    /// The delivery's own QoS.
-    pub qos: Qos,
-    /// Whether it is sent with RETAIN.
-    pub retain: bool,
-    /// Whether it comes from the store of retained messages.
-    pub stored: bool,
-    /// Subscription identifiers.
-    pub ids: Box<[u32]>,
-    /// How far its handshake has come; none if it was not sent.
-    pub sent: Option<Sent>,
-}
-
-/// How far the handshake of a message has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sent {
-    /// Its packet id.
-    pub pid: u16,
-    /// The client has it: what is missing is the PUBCOMP.
-    pub released: bool,
 }
 
 #[derive(Debug)]
