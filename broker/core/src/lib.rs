@@ -13,12 +13,17 @@ mod core;
 mod map;
 mod message;
 mod moment;
+#[cfg(not(feature = "mutants"))]
 mod mutant;
+#[cfg(feature = "mutants")]
+pub mod mutant;
 pub mod protocol;
 pub mod router;
 mod settings;
 mod weight;
 
+#[cfg(feature = "testing")]
+pub use core::testing;
 pub use core::{
     Connected, Core, Counts, Effects, Ended, Keep, LastWill, Lasting, Memory, Reading, Received,
     Sent, StoredMessage, StoredSession, StoredWaiting, StoredWill, Waiting, Waits,

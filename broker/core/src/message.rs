@@ -41,9 +41,9 @@ pub struct Message {
     /// Position in the order of everything that happened to subscriptions and messages.
     pub order: u64,
     /// Number of the stamp, for a site's reports and sets.
-    pub(crate) stamp: Option<u64>,
+    pub stamp: Option<u64>,
     /// Whether the zone's session has been handed this message, so that it must not get it twice.
-    pub(crate) handed: bool,
+    pub handed: bool,
     pub(crate) weighed: Weighed,
 }
 

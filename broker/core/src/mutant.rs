@@ -1,18 +1,18 @@
-//! Deliberate mistakes of the core, to see whether its simulator finds them. Without the feature `mutants`, and outside
-//! this crate's own tests, nothing of them is compiled.
+//! Deliberate mistakes of the core, to see whether its simulator finds them. Without the feature `mutants` nothing of them is
+//! compiled.
 //!
 //! Each variant is one mistake that somebody could make here, switched on for one thread at a time; `mutant!(Name)` is
 //! true while its mistake is on, and the constant `false` in every normal build.
 
 /// Whether this mistake is to be made.
-#[cfg(all(test, feature = "mutants"))]
+#[cfg(feature = "mutants")]
 macro_rules! mutant {
     ($name:ident) => {
         $crate::mutant::is_active($crate::mutant::Mutant::$name)
     };
 }
 
-#[cfg(not(all(test, feature = "mutants")))]
+#[cfg(not(feature = "mutants"))]
 macro_rules! mutant {
     ($name:ident) => {
         false
@@ -21,10 +21,10 @@ macro_rules! mutant {
 
 pub(crate) use mutant;
 
-#[cfg(all(test, feature = "mutants"))]
-pub(crate) use list::{Mutant, is_active, set_active};
+#[cfg(feature = "mutants")]
+pub use list::{Mutant, is_active, set_active};
 
-#[cfg(all(test, feature = "mutants"))]
+#[cfg(feature = "mutants")]
 mod list {
     mistakes::list! {
         /// a client that asks for a clean start gets its old session

@@ -440,17 +440,7 @@ impl Core {
     }
 }
 
-/// What the simulator checks.
-#[cfg(test)]
-#[derive(Debug)]
-pub(super) struct Books {
-    pub(super) bytes: usize,
-    pub(super) taken: usize,
-    /// Bytes of what waits for a zone's session.
-    pub(super) waiting: usize,
-}
-
-#[cfg(test)]
+#[cfg(feature = "testing")]
 impl Zones {
     pub(super) fn stamps(&self) -> u64 {
         self.counter
@@ -460,9 +450,9 @@ impl Zones {
         self.gateways == Gateways::None
     }
 
-    pub(super) fn books(&self) -> Books {
+    pub(super) fn books(&self) -> super::testing::Held {
         let waiting = self.zones.values().flat_map(|zone| &zone.waiting);
-        Books {
+        super::testing::Held {
             bytes: self.bytes,
             taken: self.zones.values().map(|zone| zone.taken).sum(),
             waiting: waiting.map(|delivery| delivery.message.weight() + OVERHEAD).sum(),
@@ -470,7 +460,7 @@ impl Zones {
     }
 }
 
-#[cfg(test)]
+#[cfg(feature = "testing")]
 impl Core {
     pub(super) fn hands(&self, topic: &str) -> bool {
         self.place(topic) != Place::Plain

@@ -141,7 +141,7 @@ impl Filters {
         self.topics.contains(&hash) || (self.topics.len() < self.most.1 && self.topics.insert(hash))
     }
 
-    #[cfg(test)]
+    #[cfg(feature = "testing")]
     pub(super) fn routed(&self) -> impl Iterator<Item = (&str, FilterId)> {
         self.routed.iter().map(|(path, id)| (&**path, *id))
     }

@@ -29,12 +29,8 @@ mod subscribe;
 mod tree;
 mod window;
 
-#[cfg(test)]
-mod fuzz;
-#[cfg(test)]
-mod sim;
-#[cfg(test)]
-mod tests;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::num::NonZeroU64;

@@ -444,26 +444,15 @@ fn waiting(delivery: &Delivery, sent: Option<Sent>) -> Waiting {
     }
 }
 
-/// What the simulator checks.
-#[cfg(test)]
-#[derive(Debug)]
-pub(super) struct Books {
-    pub(super) counted: usize,
-    pub(super) inflight: usize,
-    /// What the zone counts for deliveries that somebody waits for.
-    pub(super) held: usize,
-    pub(super) right: bool,
-}
-
-#[cfg(test)]
+#[cfg(feature = "testing")]
 impl Outbox {
-    pub(super) fn books(&self) -> Books {
+    pub(super) fn books(&self) -> super::testing::Queue {
         let counts = |d: &&Delivery| !d.stored && d.hold.is_none();
         let under_way = self.inflight.iter().map(|inflight| &inflight.delivery);
         let held = under_way.chain(&self.queue).filter(|delivery| delivery.hold.is_some());
         let weight = |d: &Delivery| d.message.weight() + super::durable_ack::OVERHEAD;
         let queue = || self.queue.iter();
-        Books {
+        super::testing::Queue {
             counted: self.counted,
             inflight: self.inflight.len(),
             held: held.map(weight).sum(),

@@ -23,7 +23,7 @@ const COUNT_EVERY: u32 = 1024;
 #[derive(Debug, Default)]
 pub(super) struct Room {
     /// Bytes of what sessions are: ids, filters, wills.
-    sessions: usize,
+    pub(super) sessions: usize,
     pub(super) scales: Scales,
     /// Messages that wait for sessions, when they were last counted.
     waiting: usize,
@@ -82,19 +82,4 @@ impl Session {
 /// What a subscription costs.
 pub(super) fn subscription(path: &str) -> usize {
     SUBSCRIPTION + 2 * path.len()
-}
-
-/// What the simulator and the fuzzer check.
-#[cfg(test)]
-impl Core {
-    pub(super) fn rooms_are_right(&self) -> bool {
-        let right = |session: &Session| {
-            let shared = session.shared.keys();
-            let paths = session.exact.keys().chain(session.wild.iter().map(|(path, _)| path));
-            let filters: usize = paths.chain(shared).map(|path| subscription(path)).sum();
-            session.filter_bytes == filters && session.weighed == session.bytes()
-        };
-        let weighed: usize = self.sessions.values().map(|session| session.weighed).sum();
-        self.sessions.values().all(right) && weighed == self.room.sessions
-    }
 }

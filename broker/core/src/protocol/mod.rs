@@ -8,8 +8,6 @@
 mod decode;
 mod decode_connect;
 mod encode;
-#[cfg(test)]
-mod fuzz;
 mod properties;
 mod reason;
 pub mod topic;

@@ -27,7 +27,7 @@ fn sessions_have_a_bound_together_and_leave_room_when_they_end() {
     bench.core.closed(bench.now, second, Ended::Lost);
     bench.subscribe(first, &"b".repeat(2_500));
     assert!(codes(&bench.pull(first)).contains("[1]"), "the will is gone, and so is its session");
-    assert!(bench.core.rooms_are_right());
+    assert!(inside(&bench.core).sessions_are_weighed_right());
 }
 
 #[test]
@@ -52,8 +52,8 @@ fn slow_readers(names: &[&str]) -> Bench {
 }
 
 fn doomed(bench: &Bench) -> Vec<&str> {
-    let doomed = bench.core.sessions.values().filter(|session| session.doomed);
-    let mut doomed: Vec<&str> = doomed.map(|session| &*session.client).collect();
+    let doomed = inside(&bench.core).sessions().filter(|session| session.is_doomed());
+    let mut doomed: Vec<&str> = doomed.map(|session| &**session.client()).collect();
     doomed.sort_unstable();
     doomed
 }
@@ -77,7 +77,7 @@ fn slow_readers_share_what_there_is_and_the_greediest_end_first() {
     bench.later(1);
     let (conn, present) = bench.open(kept("greedy", 60));
     assert!(!present, "its client is told that it has lost something");
-    assert_eq!(bench.core.sessions.len(), 3);
+    assert_eq!(inside(&bench.core).clients(), 3);
     bench.core.closed(bench.now, conn, Ended::Goodbye);
 }
 

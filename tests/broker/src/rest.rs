@@ -2,19 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::model::App;
-use super::people::app_of;
-use super::world::World;
-use super::{Broken, broken};
-use crate::message::SessionKey;
+use crate::model::App;
+use crate::people::app_of;
+use crate::world::World;
+use crate::{Broken, broken};
+use broker_core::testing::inside;
 
 impl World {
     /// A session that the core gives up had as many messages waiting as it may.
-    pub(super) fn a_session_ends_early_only_if_it_was_full(&mut self) -> Result<(), Broken> {
-        let doomed = self.core.sessions.values().filter(|session| session.doomed);
-        let doomed: Vec<_> = doomed
-            .map(|session| (session.client.clone(), session.outbox.books().counted))
-            .collect();
+    pub(crate) fn a_session_ends_early_only_if_it_was_full(&mut self) -> Result<(), Broken> {
+        let doomed = inside(&self.core).sessions().filter(|session| session.is_doomed());
+        let doomed: Vec<_> =
+            doomed.map(|session| (session.client().clone(), session.queue().counted)).collect();
         for (name, backlog) in doomed {
             let client = self.clients.iter().position(|client| *client.persona.name == *name);
             let life = client.and_then(|client| self.model.of_client.get(&client)).copied();
@@ -37,11 +36,11 @@ impl World {
     }
 
     /// One tick may end a session, whose will is one message too many for another, and that one too.
-    pub(super) fn note_sessions_that_ended_at_once(&mut self) {
+    pub(crate) fn note_sessions_that_ended_at_once(&mut self) {
         let clients = &self.clients;
         let gone = self.model.lives.iter().filter(|(_, life)| {
             let name = clients[life.client].persona.name.as_str();
-            !self.core.clients.contains_key(name)
+            inside(&self.core).session_of(name).is_none()
         });
         let gone: Vec<_> = gone.map(|(&id, _)| id).collect();
         if self.plan.tight {
@@ -49,33 +48,33 @@ impl World {
         }
     }
 
-    pub(super) fn queues_and_counters_are_right(&self) -> Result<(), Broken> {
+    pub(crate) fn queues_and_counters_are_right(&self) -> Result<(), Broken> {
         let claim = "queues_and_counters_are_right";
         let limits = &self.plan.settings.limits;
-        for session in self.core.sessions.values() {
-            let books = session.outbox.books();
-            if books.counted > limits.queue_messages || !books.right {
-                return broken(claim, format!("{}: {books:?}", session.client));
+        let inside = inside(&self.core);
+        for session in inside.sessions() {
+            let queue = session.queue();
+            if queue.counted > limits.queue_messages || !queue.right {
+                return broken(claim, format!("{}: {queue:?}", session.client()));
             }
-            if books.inflight > usize::from(limits.inflight) {
-                return broken(claim, format!("{}: {books:?}", session.client));
+            if queue.inflight > usize::from(limits.inflight) {
+                return broken(claim, format!("{}: {queue:?}", session.client()));
             }
         }
-        let sessions = self.core.sessions.values();
-        let held = sessions.filter(|session| session.zone.is_some());
-        let held: usize = held.map(|session| session.outbox.books().held).sum();
-        let zones = self.core.zones.books();
+        let of_zones = inside.sessions().filter(|session| session.is_of_zone());
+        let held: usize = of_zones.map(|session| session.queue().held).sum();
+        let zones = inside.held();
         if zones.bytes != held + zones.waiting {
             return broken(claim, format!("zones count {zones:?}, sessions hold {held}"));
         }
-        if !self.core.rooms_are_right() {
+        if !inside.sessions_are_weighed_right() {
             return broken(claim, "what sessions are is weighed wrong".to_owned());
         }
         Ok(())
     }
 
     /// When the faults are over, all of these hold.
-    pub(super) fn everything_is_at_rest(&self) -> Result<(), Broken> {
+    pub(crate) fn everything_is_at_rest(&self) -> Result<(), Broken> {
         self.model.ledger.everything_owed_has_arrived(&self.alive())?;
         self.every_report_has_reached_its_zone()?;
         self.every_handshake_is_finished()?;
@@ -88,7 +87,7 @@ impl World {
         // One that is too large for its zone is refused, and nobody hears of it when its writer's session has ended.
         let small = |(_, app): &(&u64, &App)| !self.told[app.0 as usize].0.large;
         match self.zones.owed.iter().find(small) {
-            Some(owed) if !self.core.zones.does_without() => {
+            Some(owed) if !inside(&self.core).does_without_gateways() => {
                 broken("every_report_has_reached_its_zone", format!("stamp and message {owed:?}"))
             }
             _ => Ok(()),
@@ -112,13 +111,13 @@ impl World {
     }
 
     fn nothing_is_left_inside(&self) -> Result<(), Broken> {
-        let zones = self.core.zones.books();
-        let inside = self.core.window_in_use();
-        if zones.bytes > 0 || zones.taken > 0 || inside || !self.core.paused.is_empty() {
-            let paused = &self.core.paused;
+        let zones = inside(&self.core).held();
+        let routed = self.core.window_in_use();
+        let paused = inside(&self.core).paused();
+        if zones.bytes > 0 || zones.taken > 0 || routed || !paused.is_empty() {
             return broken(
                 "nothing_is_left_inside",
-                format!("zones {zones:?}, router's window in use {inside}, paused {paused:?}"),
+                format!("zones {zones:?}, router's window in use {routed}, paused {paused:?}"),
             );
         }
         Ok(())
@@ -133,31 +132,18 @@ impl World {
             })
             .collect();
         let mut found = BTreeMap::new();
-        for session in self.core.sessions.values() {
-            let paths = session.exact.keys().chain(session.wild.iter().map(|(path, _)| path));
-            let paths: BTreeSet<&str> =
-                paths.chain(session.shared.keys()).map(|path| &**path).collect();
-            found.insert(&*session.client, paths);
+        for session in inside(&self.core).sessions() {
+            found.insert(&**session.client(), session.filters().collect::<BTreeSet<&str>>());
         }
         let claim = "subscriptions_are_as_they_should";
         if expected != found {
             return broken(claim, format!("expected {expected:?}, found {found:?}"));
         }
-        let keys: BTreeSet<SessionKey> = self.core.sessions.keys().copied().collect();
-        let audiences = self.core.exact.values().chain(self.core.watchers.values());
-        for audience in audiences {
-            let gone = audience.sessions.iter().find(|key| !keys.contains(key));
-            let groups = &self.core.groups;
-            let ended = audience.groups.iter().find(|group| !groups.contains_key(group));
-            if audience.is_empty() || gone.is_some() || ended.is_some() {
-                return broken(claim, format!("{audience:?}"));
-            }
-        }
-        Ok(())
+        inside(&self.core).stray_audience().map_or(Ok(()), |audience| broken(claim, audience))
     }
 
     fn what_is_retained_is_right(&self) -> Result<(), Broken> {
-        let live = |expires: Option<crate::moment::Moment>| expires.is_none_or(|at| at > self.now);
+        let live = |expires: Option<broker_core::Moment>| expires.is_none_or(|at| at > self.now);
         let expected: BTreeMap<&str, _> = self
             .model
             .retained
@@ -165,10 +151,8 @@ impl World {
             .filter(|(_, kept)| live(kept.expires))
             .map(|(topic, kept)| (topic.as_str(), Some(kept.told.app)))
             .collect();
-        let found: BTreeMap<&str, _> = self
-            .core
-            .retained
-            .all()
+        let found: BTreeMap<&str, _> = inside(&self.core)
+            .retained()
             .filter(|message| live(message.expires))
             .map(|message| (&*message.topic, app_of(&message.payload)))
             .collect();

@@ -1,11 +1,11 @@
-//! The simulator finds mistakes: those of `crate::mutant`, made on purpose. `MUTANTS.md` says what finds them.
+//! The simulator finds mistakes: those of `broker_core::mutant`, made on purpose. `MUTANTS.md` says what finds them.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::run;
-use crate::mutant::{Mutant, set_active};
+use broker_core::mutant::{Mutant, set_active};
+use broker_sim::run;
 
 /// Seeds that may pass until a mistake is found. The rarest takes some hundreds.
 const SEEDS: u64 = 3_000;

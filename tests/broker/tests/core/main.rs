@@ -1,14 +1,21 @@
+//! Scenarios of the broker's core, a few lines each.
+
+#![allow(clippy::unwrap_used, reason = "a failed expectation is the test's result")]
+
 mod bounds;
-pub(super) mod kept;
+mod kept;
 mod kept_wills;
 mod shared;
 
-use super::*;
-use crate::access::Guest;
-use crate::protocol::{
-    Connect, Filter, Packet, Properties, Publish, Qos, RetainHandling, Version, Will,
+use broker_core::access::Guest;
+use broker_core::protocol::{
+    Action, Connect, Filter, Packet, Properties, Publish, Qos, Reason, RetainHandling, Version,
+    Will,
 };
-use crate::router::Routed;
+use broker_core::router::{Routed, RouterOp};
+use broker_core::testing::inside;
+use broker_core::{ConnId, Core, Ended, Keep, Moment, Received, Settings};
+use broker_sim::Kept;
 use bytes::Bytes;
 use std::time::Duration;
 
@@ -94,9 +101,9 @@ impl Bench {
         for op in ops {
             let routed = match op {
                 RouterOp::Publish(message) => {
-                    let filters = self.core.filters.routed();
-                    let matching =
-                        filters.filter(|(f, _)| crate::protocol::topic::matches(f, &message.topic));
+                    let filters = inside(&self.core).routed_filters();
+                    let matching = filters
+                        .filter(|(f, _)| broker_core::protocol::topic::matches(f, &message.topic));
                     matching.map(|(_, id)| Routed::Match(id, message.order)).collect()
                 }
                 RouterOp::Fence(number) => vec![Routed::Fence(number)],
@@ -259,7 +266,7 @@ fn lost_messages_end_the_connections_that_were_promised_them() {
     let (reader, _) = bench.open(connect("reader"));
     bench.subscribe(reader, "home/a/#");
     bench.pull(reader);
-    let (_, filter) = bench.core.filters.routed().next().unwrap();
+    let (_, filter) = inside(&bench.core).routed_filters().next().unwrap();
     bench.core.routed(&[Routed::Gap(filter)]);
     assert_eq!(bench.pull(reader), ["Close(Quota)"]);
 }

@@ -1,16 +1,17 @@
 //! What reaches the broker: packets of its clients, and the ends of connections.
 
-use super::model::{LifeId, Told};
-use super::people::{Down, Up, app_of};
-use super::world::World;
-use super::{Broken, broken};
-use crate::core::{Ended, Received};
-use crate::message::ConnId;
-use crate::protocol::{Packet, Publish, Qos};
+use crate::model::{LifeId, Told};
+use crate::people::{Down, Up, app_of};
+use crate::world::World;
+use crate::{Broken, broken};
+use broker_core::ConnId;
+use broker_core::protocol::{Packet, Publish, Qos};
+use broker_core::testing::inside;
+use broker_core::{Ended, Received};
 
 impl World {
     /// The broker reads some packets of a connection.
-    pub(super) fn read(&mut self, id: ConnId) -> Result<(), Broken> {
+    pub(crate) fn read(&mut self, id: ConnId) -> Result<(), Broken> {
         let Some(conn) = self.conns.get_mut(&id) else { return Ok(()) };
         conn.due[0] = false;
         for _ in 0..=self.dice.below(4) {
@@ -29,7 +30,7 @@ impl World {
         Ok(())
     }
 
-    pub(super) fn take(&mut self, id: ConnId, up: Up) -> Result<(), Broken> {
+    pub(crate) fn take(&mut self, id: ConnId, up: Up) -> Result<(), Broken> {
         match up {
             Up::Connect(connect, will) => self.take_connect(id, &connect, will),
             Up::Packet(packet, told) => self.take_packet(id, packet, told),
@@ -39,7 +40,7 @@ impl World {
     fn take_connect(
         &mut self,
         id: ConnId,
-        connect: &crate::protocol::Connect,
+        connect: &broker_core::protocol::Connect,
         will: Option<(Told, u32)>,
     ) -> Result<(), Broken> {
         let Some(conn) = self.conns.get_mut(&id) else { return Ok(()) };
@@ -49,7 +50,7 @@ impl World {
         let persona = self.clients[client].persona.clone();
         let expected = self.model.connect(self.now, id, (client, &persona), connect, will);
         let connected =
-            self.core.connect(self.now, id, connect.clone(), crate::access::Guest::Anyone);
+            self.core.connect(self.now, id, connect.clone(), broker_core::access::Guest::Anyone);
         let Ok(connected) = connected else {
             return broken("a_good_client_is_served", format!("{} is refused", persona.name));
         };
@@ -64,7 +65,7 @@ impl World {
         Ok(())
     }
 
-    pub(super) fn push_down(&mut self, id: ConnId, down: Down) {
+    pub(crate) fn push_down(&mut self, id: ConnId, down: Down) {
         if let Some(conn) = self.conns.get_mut(&id)
             && !conn.cut
         {
@@ -73,7 +74,7 @@ impl World {
         }
     }
 
-    pub(super) fn take_packet(
+    pub(crate) fn take_packet(
         &mut self,
         id: ConnId,
         packet: Packet,
@@ -85,12 +86,12 @@ impl World {
         if let Some(life) = current {
             came = self.foresee(life, id, &packet, told.as_ref());
         }
-        let before = self.core.zones.stamps();
+        let before = inside(&self.core).stamps();
         match self.core.receive(self.now, id, packet) {
             Ok(Received::Done) => {
                 if let (Some((life, handed, pid)), Some(told)) = (came, told) {
                     self.model.publish(self.now, life, &told, handed);
-                    let stamp = self.core.zones.stamps();
+                    let stamp = inside(&self.core).stamps();
                     if handed && stamp > before {
                         let waits = (told.qos > Qos::AtMostOnce).then_some((life, pid));
                         self.zones.came(told.app, stamp, waits);
@@ -113,7 +114,7 @@ impl World {
         }
     }
 
-    pub(super) fn withhold(&mut self, life: LifeId, pid: u16, stamp: u64) {
+    pub(crate) fn withhold(&mut self, life: LifeId, pid: u16, stamp: u64) {
         if let Some(life) = self.model.lives.get_mut(&life)
             && let Some(incoming) = life.incoming.get_mut(&pid)
         {
@@ -122,7 +123,7 @@ impl World {
     }
 
     /// A connection ends for the broker.
-    pub(super) fn close(&mut self, id: ConnId, how: Ended) -> Result<(), Broken> {
+    pub(crate) fn close(&mut self, id: ConnId, how: Ended) -> Result<(), Broken> {
         let Some(conn) = self.conns.get_mut(&id) else { return Ok(()) };
         conn.up.clear();
         conn.pending.clear();

@@ -108,7 +108,10 @@ fn a_group_ends_with_its_last_member() {
     let writer = bench.open(connect("writer")).0;
     bench.tell(writer, &["1"], ONCE);
     assert_eq!(bench.heard(member), "");
-    assert!(bench.core.groups.is_empty() && bench.core.exact.is_empty());
+    assert_eq!(inside(&bench.core).exact_subscribers(), 0);
+    bench.core.closed(START, member, Ended::Lost);
+    bench.core.closed(START, writer, Ended::Lost);
+    assert!(inside(&bench.core).is_empty());
 }
 
 #[test]

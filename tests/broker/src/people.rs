@@ -4,66 +4,66 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 
-use super::dice::Dice;
-use super::model::LifeId;
-use super::model::{App, Told};
-use super::plan::{LARGE, Persona};
-use super::sent::Sent;
-use crate::message::ConnId;
-use crate::protocol::{Action, Connect, Packet, Properties, Publish, Qos};
+use crate::dice::Dice;
+use crate::model::LifeId;
+use crate::model::{App, Told};
+use crate::plan::{LARGE, Persona};
+use crate::sent::Sent;
+use broker_core::ConnId;
+use broker_core::protocol::{Action, Connect, Packet, Properties, Publish, Qos};
 
 /// What a client sends; with what it means.
-pub(super) enum Up {
+pub(crate) enum Up {
     Connect(Box<Connect>, Option<(Told, u32)>),
     Packet(Packet, Option<Told>),
 }
 
 /// What it hears.
-pub(super) enum Down {
+pub(crate) enum Down {
     Connack(bool),
     Action(Action),
 }
 
 /// One TCP connection: what is on its way in both directions.
-pub(super) struct Conn {
-    pub(super) client: usize,
-    pub(super) up: VecDeque<Up>,
-    pub(super) down: VecDeque<Down>,
+pub(crate) struct Conn {
+    pub(crate) client: usize,
+    pub(crate) up: VecDeque<Up>,
+    pub(crate) down: VecDeque<Down>,
     /// Packets that the broker could not take yet.
-    pub(super) pending: VecDeque<Up>,
+    pub(crate) pending: VecDeque<Up>,
     /// Answers that the client has not sent yet.
-    pub(super) acks: VecDeque<Packet>,
+    pub(crate) acks: VecDeque<Packet>,
     /// The broker serves it.
-    pub(super) open: bool,
-    pub(super) cut: bool,
+    pub(crate) open: bool,
+    pub(crate) cut: bool,
     /// What its CONNECT said.
-    pub(super) receive_maximum: u16,
-    pub(super) sent: Sent,
+    pub(crate) receive_maximum: u16,
+    pub(crate) sent: Sent,
     /// An event of this kind is on its way: up, down, pull, acks.
-    pub(super) due: [bool; 4],
+    pub(crate) due: [bool; 4],
 }
 
-pub(super) struct Client {
-    pub(super) persona: Persona,
-    pub(super) conn: Option<ConnId>,
+pub(crate) struct Client {
+    pub(crate) persona: Persona,
+    pub(crate) conn: Option<ConnId>,
     /// CONNACK has come.
-    pub(super) up: bool,
-    pub(super) sending: Vec<Sending>,
+    pub(crate) up: bool,
+    pub(crate) sending: Vec<Sending>,
     /// QoS 2 ids whose PUBREL has not come, and of which session. A client that never saw the CONNACK which told it that
     /// its session is new still holds those of the one before; no broker can know that, so they count for nothing.
-    pub(super) received: BTreeMap<u16, Option<LifeId>>,
+    pub(crate) received: BTreeMap<u16, Option<LifeId>>,
     next_pid: u16,
 }
 
 #[derive(Clone)]
-pub(super) struct Sending {
-    pub(super) pid: u16,
+pub(crate) struct Sending {
+    pub(crate) pid: u16,
     told: Told,
     released: bool,
 }
 
 impl Conn {
-    pub(super) fn new(client: usize) -> Self {
+    pub(crate) fn new(client: usize) -> Self {
         Self {
             client,
             up: VecDeque::new(),
@@ -80,7 +80,7 @@ impl Conn {
 }
 
 impl Client {
-    pub(super) fn new(persona: Persona) -> Self {
+    pub(crate) fn new(persona: Persona) -> Self {
         Self {
             persona,
             conn: None,
@@ -91,7 +91,7 @@ impl Client {
         }
     }
 
-    pub(super) fn pid(&mut self) -> u16 {
+    pub(crate) fn pid(&mut self) -> u16 {
         loop {
             self.next_pid = self.next_pid % 40 + 1;
             if self.sending.iter().all(|sending| sending.pid != self.next_pid) {
@@ -100,7 +100,7 @@ impl Client {
         }
     }
 
-    pub(super) fn connect(&self, clean: bool) -> Connect {
+    pub(crate) fn connect(&self, clean: bool) -> Connect {
         let persona = &self.persona;
         Connect {
             version: persona.version,
@@ -117,7 +117,7 @@ impl Client {
     }
 
     /// A new message of this client.
-    pub(super) fn publish(&mut self, told: Told) -> Up {
+    pub(crate) fn publish(&mut self, told: Told) -> Up {
         let pid = if told.qos == Qos::AtMostOnce { 0 } else { self.pid() };
         if pid > 0 {
             self.sending.push(Sending { pid, told: told.clone(), released: false });
@@ -127,7 +127,7 @@ impl Client {
 
     /// What is sent after CONNACK: everything unfinished, in order [MQTT-4.4.0-1]; as new messages, if the session is
     /// gone.
-    pub(super) fn resend(&mut self, present: bool) -> Vec<Up> {
+    pub(crate) fn resend(&mut self, present: bool) -> Vec<Up> {
         if present {
             let again = |sending: &Sending| match sending.released {
                 true => Up::Packet(Packet::Pubrel(sending.pid), None),
@@ -142,23 +142,23 @@ impl Client {
     }
 
     /// PUBACK, or a PUBREC that refuses, or PUBCOMP.
-    pub(super) fn finished(&mut self, pid: u16) {
+    pub(crate) fn finished(&mut self, pid: u16) {
         self.sending.retain(|sending| sending.pid != pid);
     }
 
-    pub(super) fn released(&mut self, pid: u16) {
+    pub(crate) fn released(&mut self, pid: u16) {
         for sending in self.sending.iter_mut().filter(|sending| sending.pid == pid) {
             sending.released = true;
         }
     }
 }
 
-pub(super) fn publish(told: &Told, pid: u16, dup: bool) -> Up {
+pub(crate) fn publish(told: &Told, pid: u16, dup: bool) -> Up {
     let packet = Packet::Publish(packet(told, pid, dup));
     Up::Packet(packet, Some(told.clone()))
 }
 
-pub(super) fn packet(told: &Told, pid: u16, dup: bool) -> Publish {
+pub(crate) fn packet(told: &Told, pid: u16, dup: bool) -> Publish {
     let App(app) = told.app;
     let mut payload = if told.empty { Vec::new() } else { app.to_be_bytes().to_vec() };
     if told.large {
@@ -176,11 +176,11 @@ pub(super) fn packet(told: &Told, pid: u16, dup: bool) -> Publish {
 }
 
 /// Which message a payload is.
-pub(super) fn app_of(payload: &[u8]) -> Option<App> {
+pub(crate) fn app_of(payload: &[u8]) -> Option<App> {
     payload.first_chunk().map(|bytes| App(u32::from_be_bytes(*bytes)))
 }
 
 /// A delay in milliseconds.
-pub(super) fn delay(dice: &mut Dice, lag: u64) -> u64 {
+pub(crate) fn delay(dice: &mut Dice, lag: u64) -> u64 {
     if dice.chance(lag) { dice.between(0, 1000) } else { dice.between(0, 5) }
 }

@@ -4,8 +4,10 @@
 
 use std::sync::Arc;
 
-use super::*;
-use crate::message::Message;
+use broker_core::protocol::{
+    Action, Decoder, Encoder, Outgoing, Packet, Publish, Qos, Reason, Version, topic,
+};
+use broker_core::{Message, Moment};
 use bytes::BytesMut;
 use hearth_fuzz::{keep, pieces, run};
 
@@ -64,19 +66,7 @@ fn sound(packet: &Packet) {
 fn passed_on(publish: &Publish) {
     assert!(topic::valid_name(&publish.topic));
     assert_eq!(publish.pid > 0, publish.qos > Qos::AtMostOnce && publish.pid > 0);
-    let message = Arc::new(Message {
-        topic: publish.topic.clone(),
-        payload: publish.payload.clone(),
-        qos: publish.qos,
-        retain: publish.retain,
-        properties: publish.properties.forwarded.clone(),
-        expires: None,
-        publisher: None,
-        order: 0,
-        stamp: None,
-        handed: false,
-        weighed: Default::default(),
-    });
+    let message = Arc::new(Message::new(publish.clone(), Moment::default(), 0));
     for (version, greeting) in [(Version::V311, connect(4, &[])), (Version::V5, connect(5, &[]))] {
         let outgoing = Outgoing {
             message: message.clone(),

@@ -3,24 +3,25 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::dice::Dice;
-use super::model::{LifeId, Model, Told};
-use super::people::{Client, Conn, Up, delay};
-use super::plan::Plan;
-use super::router::Router;
-use super::sent::{Handshakes, Zones};
-use super::{Broken, broken};
-use crate::core::{Core, Ended};
-use crate::message::ConnId;
-use crate::moment::Moment;
-use crate::protocol::{Publish, Qos, Version};
-use crate::router::RouterOp;
+use crate::dice::Dice;
+use crate::model::{LifeId, Model, Told};
+use crate::people::{Client, Conn, Up, delay};
+use crate::plan::Plan;
+use crate::router::Router;
+use crate::sent::{Handshakes, Zones};
+use crate::{Broken, broken};
+use broker_core::ConnId;
+use broker_core::Moment;
+use broker_core::protocol::{Publish, Qos, Version};
+use broker_core::router::RouterOp;
+use broker_core::testing::{bound_router, inside};
+use broker_core::{Core, Ended};
 
 /// Events of one run. A run takes some thousands; more means that something never comes to rest.
 const MOST: u64 = 50_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Event {
+pub(crate) enum Event {
     Act,
     /// The broker reads.
     Up(ConnId),
@@ -36,37 +37,37 @@ pub(super) enum Event {
     Sweep,
 }
 
-pub(super) struct World {
-    pub(super) plan: Plan,
-    pub(super) dice: Dice,
-    pub(super) core: Core,
-    pub(super) now: Moment,
+pub(crate) struct World {
+    pub(crate) plan: Plan,
+    pub(crate) dice: Dice,
+    pub(crate) core: Core,
+    pub(crate) now: Moment,
     queue: BTreeMap<(Moment, u64), Event>,
     events: u64,
-    pub(super) conns: BTreeMap<ConnId, Conn>,
-    pub(super) clients: Vec<Client>,
+    pub(crate) conns: BTreeMap<ConnId, Conn>,
+    pub(crate) clients: Vec<Client>,
     router: Router,
     router_due: bool,
     sweep_due: bool,
     /// No gateway has come.
     without: bool,
-    pub(super) model: Model,
-    pub(super) handshakes: Handshakes,
-    pub(super) zones: Zones,
+    pub(crate) model: Model,
+    pub(crate) handshakes: Handshakes,
+    pub(crate) zones: Zones,
     /// Every message there was, by its number; and who wrote it.
-    pub(super) told: Vec<(Told, usize)>,
-    pub(super) acts_left: u64,
+    pub(crate) told: Vec<(Told, usize)>,
+    pub(crate) acts_left: u64,
     last_conn: u64,
     trace: Option<Vec<String>>,
-    pub(super) counts: BTreeMap<&'static str, u64>,
+    pub(crate) counts: BTreeMap<&'static str, u64>,
 }
 
 impl World {
-    pub(super) fn new(seed: u64, traced: bool) -> Self {
+    pub(crate) fn new(seed: u64, traced: bool) -> Self {
         let mut dice = Dice::new(seed);
         let plan = Plan::new(&mut dice);
         let mut core = Core::new(plan.settings.clone());
-        core.filters.most = plan.in_router;
+        bound_router(&mut core, plan.in_router.0, plan.in_router.1);
         let mut model = Model::default();
         model.zones = plan.settings.durable_ack;
         model.ledger.tight = plan.tight;
@@ -94,12 +95,12 @@ impl World {
         }
     }
 
-    pub(super) fn into_trace(self) -> Vec<String> {
+    pub(crate) fn into_trace(self) -> Vec<String> {
         self.trace.unwrap_or_default()
     }
 
     /// Plays until everything has come to rest.
-    pub(super) fn play(&mut self) -> Result<(), Broken> {
+    pub(crate) fn play(&mut self) -> Result<(), Broken> {
         self.after(0, Event::Act);
         self.until(|world| world.acts_left == 0)?;
         self.come_back();
@@ -131,24 +132,24 @@ impl World {
         Ok(())
     }
 
-    pub(super) fn say(&mut self, line: impl FnOnce() -> String) {
+    pub(crate) fn say(&mut self, line: impl FnOnce() -> String) {
         if let Some(trace) = &mut self.trace {
             trace.push(format!("{:>9.3} {}", self.now.0.as_secs_f64(), line()));
         }
     }
 
-    pub(super) fn count(&mut self, what: &'static str) {
+    pub(crate) fn count(&mut self, what: &'static str) {
         *self.counts.entry(what).or_default() += 1;
     }
 
     /// After so many milliseconds.
-    pub(super) fn after(&mut self, millis: u64, event: Event) {
+    pub(crate) fn after(&mut self, millis: u64, event: Event) {
         self.events += 1;
         let at = self.now.after(Duration::from_millis(millis));
         self.queue.insert((at, self.events), event);
     }
 
-    pub(super) fn soon(&mut self, kind: usize, id: ConnId) {
+    pub(crate) fn soon(&mut self, kind: usize, id: ConnId) {
         let Some(conn) = self.conns.get_mut(&id) else { return };
         if std::mem::replace(&mut conn.due[kind], true) {
             return;
@@ -158,7 +159,7 @@ impl World {
         self.after(millis, event);
     }
 
-    pub(super) fn send(&mut self, id: ConnId, up: Up) {
+    pub(crate) fn send(&mut self, id: ConnId, up: Up) {
         if let Some(conn) = self.conns.get_mut(&id)
             && !conn.cut
         {
@@ -194,7 +195,7 @@ impl World {
     }
 
     /// After every call of the core: its effects, and what must always hold.
-    pub(super) fn settle(&mut self) -> Result<(), Broken> {
+    pub(crate) fn settle(&mut self) -> Result<(), Broken> {
         let effects = self.core.effects();
         let (wake, ops) = (std::mem::take(&mut effects.wake), std::mem::take(&mut effects.router));
         for op in ops {
@@ -214,7 +215,8 @@ impl World {
         if self.core.window_in_use() && !std::mem::replace(&mut self.sweep_due, true) {
             self.after(500, Event::Sweep);
         }
-        if self.core.zones.does_without() && !std::mem::replace(&mut self.without, true) {
+        if inside(&self.core).does_without_gateways() && !std::mem::replace(&mut self.without, true)
+        {
             self.release(|_| true);
             self.zones.nobody_comes();
         }
@@ -223,7 +225,7 @@ impl World {
         self.queues_and_counters_are_right()
     }
 
-    pub(super) fn new_conn(&mut self, client: usize) -> ConnId {
+    pub(crate) fn new_conn(&mut self, client: usize) -> ConnId {
         self.last_conn += 1;
         let id = ConnId(self.last_conn);
         self.conns.insert(id, Conn::new(client));
@@ -231,13 +233,13 @@ impl World {
     }
 
     /// The broker dies with everything it has, and starts again.
-    pub(super) fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         self.say(|| "the broker dies and starts again".to_owned());
         self.count("restarts");
         let mut settings = self.plan.settings.clone();
         settings.incarnation += self.last_conn + 1;
         self.core = Core::new(settings);
-        self.core.filters.most = self.plan.in_router;
+        bound_router(&mut self.core, self.plan.in_router.0, self.plan.in_router.1);
         self.model.restart();
         self.handshakes = Handshakes::default();
         self.zones = Zones::default();
@@ -251,24 +253,24 @@ impl World {
         self.now = Moment::default();
     }
 
-    pub(super) fn alive(&self) -> BTreeSet<LifeId> {
+    pub(crate) fn alive(&self) -> BTreeSet<LifeId> {
         self.model.lives.keys().copied().collect()
     }
 
-    pub(super) fn version(&self, client: usize) -> Version {
+    pub(crate) fn version(&self, client: usize) -> Version {
         self.clients[client].persona.version
     }
 
     /// Whether a publish is a new message, with the life that wrote it, whether its zone gets it, and its id.
-    pub(super) fn is_new(
+    pub(crate) fn is_new(
         &mut self,
         life: LifeId,
         conn: ConnId,
         publish: &Publish,
     ) -> Option<(LifeId, bool, u16)> {
-        let handed =
-            self.model.zone_of(&publish.topic).is_some() && self.core.hands(&publish.topic);
-        let full = handed && self.core.zone_full(publish);
+        let handed = self.model.zone_of(&publish.topic).is_some()
+            && inside(&self.core).goes_to_zone(&publish.topic);
+        let full = handed && inside(&self.core).zone_is_full(publish);
         let limit = usize::from(self.plan.settings.limits.receive_maximum);
         let of_life = self.model.lives.get_mut(&life)?;
         let new = self.clients[of_life.client].persona.version == Version::V5;

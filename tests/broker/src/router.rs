@@ -4,15 +4,15 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::dice::Dice;
-use super::model::covers;
-use crate::router::{FilterId, Routed, RouterOp};
+use crate::dice::Dice;
+use crate::model::covers;
+use broker_core::router::{FilterId, Routed, RouterOp};
 
 /// As in `crate::router`.
 const FENCE: FilterId = FilterId(1);
 
 #[derive(Default)]
-pub(super) struct Router {
+pub(crate) struct Router {
     inputs: VecDeque<RouterOp>,
     filters: BTreeMap<FilterId, Box<str>>,
     logs: BTreeMap<FilterId, VecDeque<u64>>,
@@ -22,17 +22,17 @@ pub(super) struct Router {
 }
 
 impl Router {
-    pub(super) fn put(&mut self, op: RouterOp) {
+    pub(crate) fn put(&mut self, op: RouterOp) {
         self.inputs.push_back(op);
     }
 
-    pub(super) fn idle(&self) -> bool {
+    pub(crate) fn idle(&self) -> bool {
         let read = self.logs.values().all(VecDeque::is_empty);
         self.inputs.is_empty() && read && self.outputs.is_empty()
     }
 
     /// Some of the work, and what of it has come out by now.
-    pub(super) fn work(&mut self, dice: &mut Dice) -> Vec<Routed> {
+    pub(crate) fn work(&mut self, dice: &mut Dice) -> Vec<Routed> {
         for _ in 0..dice.below(8) {
             let Some(op) = self.inputs.pop_front() else { break };
             self.take(op);

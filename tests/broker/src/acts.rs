@@ -1,17 +1,18 @@
 //! What people do, and what becomes of it in the model.
 
-use super::Broken;
-use super::model::{App, LifeId, Told};
-use super::people::{Up, delay};
-use super::plan::{TOPICS, WILL_TOPIC};
-use super::sent::UnderWay;
-use super::world::{Event, World};
-use crate::message::ConnId;
-use crate::protocol::{Filter, Packet, Qos, RetainHandling, Version};
+use crate::Broken;
+use crate::model::{App, LifeId, Told};
+use crate::people::{Up, delay};
+use crate::plan::{TOPICS, WILL_TOPIC};
+use crate::sent::UnderWay;
+use crate::world::{Event, World};
+use broker_core::ConnId;
+use broker_core::protocol::{Filter, Packet, Qos, RetainHandling, Version};
+use broker_core::testing::inside;
 
 impl World {
     /// One thing that somebody does.
-    pub(super) fn act(&mut self) -> Result<(), Broken> {
+    pub(crate) fn act(&mut self) -> Result<(), Broken> {
         if self.acts_left == 0 {
             return Ok(());
         }
@@ -72,7 +73,7 @@ impl World {
             let old = self.version(client) == Version::V311;
             let delay = if old { 0 } else { self.dice.pick(&[0, 1, 5]) };
             let publish = super::people::packet(&told, 0, false);
-            connect.will = Some(crate::protocol::Will { publish, delay });
+            connect.will = Some(broker_core::protocol::Will { publish, delay });
             (told, delay)
         });
         let own = &mut self.clients[client];
@@ -85,7 +86,7 @@ impl World {
     }
 
     /// CONNACK has come.
-    pub(super) fn begin(&mut self, id: ConnId, client: usize, present: bool) {
+    pub(crate) fn begin(&mut self, id: ConnId, client: usize, present: bool) {
         self.clients[client].up = true;
         let again = self.clients[client].resend(present);
         let zone = self.clients[client].persona.zone.is_some();
@@ -200,7 +201,7 @@ impl World {
     }
 
     /// The faults are over: whoever has a session comes back, and so do the gateways.
-    pub(super) fn come_back(&mut self) {
+    pub(crate) fn come_back(&mut self) {
         for client in 0..self.clients.len() {
             let kept = self.model.of_client.contains_key(&client);
             let own = &self.clients[client];
@@ -218,7 +219,7 @@ impl World {
     }
 
     /// What a packet means, before the core takes it; a publish is told if it is a new message.
-    pub(super) fn foresee(
+    pub(crate) fn foresee(
         &mut self,
         life: LifeId,
         id: ConnId,
@@ -276,7 +277,7 @@ impl World {
     }
 
     /// Acknowledgements that were withheld go out.
-    pub(super) fn release(&mut self, which: impl Fn(u64) -> bool) {
+    pub(crate) fn release(&mut self, which: impl Fn(u64) -> bool) {
         for of_life in self.model.lives.values_mut() {
             let waits = |(&pid, incoming): (&u16, &super::model::Incoming)| {
                 incoming.stamp.filter(|_| incoming.withheld).is_some_and(&which).then_some(pid)
@@ -297,7 +298,7 @@ impl World {
     }
 
     /// Large reports that the core has refused meanwhile.
-    pub(super) fn note_refusals(&mut self) {
+    pub(crate) fn note_refusals(&mut self) {
         let owed = self.zones.owed.iter();
         let large: Vec<u64> = owed
             .filter(|(_, app)| self.told[app.0 as usize].0.large)
@@ -305,13 +306,12 @@ impl World {
             .collect();
         for of_life in self.model.lives.values_mut() {
             let name = self.clients[of_life.client].persona.name.as_str();
-            let key = self.core.clients.get(name).copied();
-            let Some(session) = key.and_then(|key| self.core.sessions.get(&key)) else { continue };
+            let Some(session) = inside(&self.core).session_of(name) else { continue };
             of_life.incoming.retain(|&pid, incoming| {
                 let Some(stamp) = incoming.stamp.filter(|stamp| large.contains(stamp)) else {
                     return true;
                 };
-                let waits = session.incoming(pid).is_some();
+                let waits = session.is_incoming(pid);
                 if !waits {
                     self.zones.refused(stamp);
                 }

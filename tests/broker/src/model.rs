@@ -3,98 +3,98 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::ledger::{Accepted, Ledger};
-use super::plan::Persona;
-use crate::core::Ended;
-use crate::message::ConnId;
-use crate::moment::Moment;
-use crate::protocol::{Connect, Filter, Qos, RetainHandling};
+use crate::ledger::{Accepted, Ledger};
+use crate::plan::Persona;
+use broker_core::ConnId;
+use broker_core::Ended;
+use broker_core::Moment;
+use broker_core::protocol::{Connect, Filter, Qos, RetainHandling};
 
 /// A message as its writer means it, whatever number of times it is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct App(pub(super) u32);
+pub(crate) struct App(pub(crate) u32);
 
 /// One session from its beginning to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct LifeId(pub(super) u32);
+pub(crate) struct LifeId(pub(crate) u32);
 
 #[derive(Debug, Clone)]
-pub(super) struct Told {
-    pub(super) app: App,
-    pub(super) topic: String,
-    pub(super) qos: Qos,
-    pub(super) retain: bool,
+pub(crate) struct Told {
+    pub(crate) app: App,
+    pub(crate) topic: String,
+    pub(crate) qos: Qos,
+    pub(crate) retain: bool,
     /// Seconds.
-    pub(super) expiry: Option<u32>,
-    pub(super) large: bool,
+    pub(crate) expiry: Option<u32>,
+    pub(crate) large: bool,
     /// Without payload: it clears what is retained.
-    pub(super) empty: bool,
+    pub(crate) empty: bool,
 }
 
 #[derive(Debug)]
-pub(super) struct Life {
-    pub(super) client: usize,
-    pub(super) conn: Option<ConnId>,
-    pub(super) expiry: u32,
-    pub(super) ends_at: Option<Moment>,
-    pub(super) will: Option<(Told, u32)>,
-    pub(super) will_at: Option<Moment>,
-    pub(super) subs: BTreeMap<String, Sub>,
-    pub(super) doomed: bool,
-    pub(super) largest: u32,
-    pub(super) zone: Option<&'static str>,
+pub(crate) struct Life {
+    pub(crate) client: usize,
+    pub(crate) conn: Option<ConnId>,
+    pub(crate) expiry: u32,
+    pub(crate) ends_at: Option<Moment>,
+    pub(crate) will: Option<(Told, u32)>,
+    pub(crate) will_at: Option<Moment>,
+    pub(crate) subs: BTreeMap<String, Sub>,
+    pub(crate) doomed: bool,
+    pub(crate) largest: u32,
+    pub(crate) zone: Option<&'static str>,
     /// Publishes whose handshake is not finished.
-    pub(super) incoming: BTreeMap<u16, Incoming>,
-    pub(super) acked_away: BTreeSet<u16>,
+    pub(crate) incoming: BTreeMap<u16, Incoming>,
+    pub(crate) acked_away: BTreeSet<u16>,
 }
 
 impl Life {
     /// Publishes that count against the Receive Maximum; an old client has none, but waits with those of zones.
-    pub(super) fn counted(&self, new: bool) -> usize {
+    pub(crate) fn counted(&self, new: bool) -> usize {
         self.incoming.values().filter(|incoming| new || incoming.withheld).count()
     }
 }
 
 #[derive(Debug)]
-pub(super) struct Incoming {
-    pub(super) withheld: bool,
+pub(crate) struct Incoming {
+    pub(crate) withheld: bool,
     /// Where it was heard last.
-    pub(super) conn: ConnId,
-    pub(super) stamp: Option<u64>,
-    pub(super) qos: Qos,
+    pub(crate) conn: ConnId,
+    pub(crate) stamp: Option<u64>,
+    pub(crate) qos: Qos,
 }
 
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Sub {
-    pub(super) qos: Qos,
+pub(crate) struct Sub {
+    pub(crate) qos: Qos,
     no_local: bool,
     rap: bool,
     id: Option<u32>,
 }
 
 #[derive(Debug)]
-pub(super) struct Kept {
-    pub(super) told: Told,
+pub(crate) struct Kept {
+    pub(crate) told: Told,
     writer: LifeId,
-    pub(super) expires: Option<Moment>,
+    pub(crate) expires: Option<Moment>,
 }
 
 #[derive(Default)]
-pub(super) struct Model {
-    pub(super) lives: BTreeMap<LifeId, Life>,
-    pub(super) of_client: BTreeMap<usize, LifeId>,
-    pub(super) of_conn: BTreeMap<ConnId, LifeId>,
+pub(crate) struct Model {
+    pub(crate) lives: BTreeMap<LifeId, Life>,
+    pub(crate) of_client: BTreeMap<usize, LifeId>,
+    pub(crate) of_conn: BTreeMap<ConnId, LifeId>,
     /// The same, also once the broker has ended the connection: a client still hears what is on its way to it.
     heard_by: BTreeMap<ConnId, LifeId>,
-    pub(super) retained: BTreeMap<String, Kept>,
-    pub(super) ledger: Ledger,
-    pub(super) zones: bool,
+    pub(crate) retained: BTreeMap<String, Kept>,
+    pub(crate) ledger: Ledger,
+    pub(crate) zones: bool,
     last_life: u32,
 }
 
 impl Model {
     /// Whether the session goes on.
-    pub(super) fn connect(
+    pub(crate) fn connect(
         &mut self,
         now: Moment,
         conn: ConnId,
@@ -158,7 +158,7 @@ impl Model {
         goes_on
     }
 
-    pub(super) fn closed(&mut self, now: Moment, conn: ConnId, how: Ended) {
+    pub(crate) fn closed(&mut self, now: Moment, conn: ConnId, how: Ended) {
         let Some(id) = self.of_conn.remove(&conn) else { return };
         let Some(life) = self.lives.get_mut(&id) else { return };
         life.conn = None;
@@ -180,7 +180,7 @@ impl Model {
         }
     }
 
-    pub(super) fn tick(&mut self, now: Moment) {
+    pub(crate) fn tick(&mut self, now: Moment) {
         loop {
             let due = |(&id, life): (&LifeId, &Life)| {
                 let ends = if life.doomed { Some(Moment::default()) } else { life.ends_at };
@@ -203,7 +203,7 @@ impl Model {
         }
     }
 
-    pub(super) fn end(&mut self, now: Moment, id: LifeId) {
+    pub(crate) fn end(&mut self, now: Moment, id: LifeId) {
         self.publish_will(now, id);
         let Some(life) = self.lives.remove(&id) else { return };
         self.of_client.remove(&life.client);
@@ -217,7 +217,7 @@ impl Model {
     }
 
     /// The broker dies with all it has.
-    pub(super) fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         for (id, life) in std::mem::take(&mut self.lives) {
             self.ledger.ended(id);
             for path in life.subs.keys().filter(|path| path.starts_with("$share/")) {
@@ -235,7 +235,7 @@ impl Model {
         self.lives.iter().filter_map(of).collect()
     }
 
-    pub(super) fn subscribe(
+    pub(crate) fn subscribe(
         &mut self,
         now: Moment,
         id: LifeId,
@@ -285,7 +285,7 @@ impl Model {
         }
     }
 
-    pub(super) fn unsubscribe(&mut self, id: LifeId, paths: &[String]) {
+    pub(crate) fn unsubscribe(&mut self, id: LifeId, paths: &[String]) {
         for path in paths {
             let Some(life) = self.lives.get_mut(&id) else { return };
             life.subs.remove(path);
@@ -296,7 +296,7 @@ impl Model {
     }
 
     /// A new message; `handed` if it goes to the zone's session on a way of its own.
-    pub(super) fn publish(&mut self, now: Moment, writer: LifeId, told: &Told, handed: bool) {
+    pub(crate) fn publish(&mut self, now: Moment, writer: LifeId, told: &Told, handed: bool) {
         let expires = told.expiry.map(|seconds| now.after_secs(seconds));
         let accepted = |qos: Qos, retain, ids| Accepted {
             stored: false,
@@ -346,7 +346,7 @@ impl Model {
     }
 
     /// The zone of a topic whose acknowledgement may be withheld.
-    pub(super) fn zone_of(&self, topic: &str) -> Option<&'static str> {
+    pub(crate) fn zone_of(&self, topic: &str) -> Option<&'static str> {
         let rest = topic.strip_prefix("home/").filter(|_| self.zones)?;
         let is = |zone: &&&str| {
             let Some(rest) = rest.strip_prefix(**zone) else { return false };
@@ -355,13 +355,13 @@ impl Model {
         ["hall", "den"].iter().find(is).copied()
     }
 
-    pub(super) fn current(&mut self, conn: ConnId) -> Option<(LifeId, &mut Life)> {
+    pub(crate) fn current(&mut self, conn: ConnId) -> Option<(LifeId, &mut Life)> {
         let id = *self.of_conn.get(&conn)?;
         self.lives.get_mut(&id).map(|life| (id, life))
     }
 
     /// Whose messages are on their way on a connection.
-    pub(super) fn hearer(&self, conn: ConnId) -> Option<LifeId> {
+    pub(crate) fn hearer(&self, conn: ConnId) -> Option<LifeId> {
         self.heard_by.get(&conn).copied()
     }
 }
@@ -371,7 +371,7 @@ fn shared(path: &str) -> Option<&str> {
 }
 
 /// Whether a filter covers a topic, in the words of the standard.
-pub(super) fn covers(filter: &str, topic: &str) -> bool {
+pub(crate) fn covers(filter: &str, topic: &str) -> bool {
     fn levels(filter: &[&str], topic: &[&str]) -> bool {
         match (filter, topic) {
             (["#"], _) | ([], []) => true,

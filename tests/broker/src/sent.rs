@@ -2,34 +2,34 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Broken;
-use super::broken;
-use super::model::{App, LifeId};
-use super::plan::Persona;
-use crate::protocol::Alias;
-use crate::protocol::{Outgoing, Qos, Reason};
+use crate::Broken;
+use crate::broken;
+use crate::model::{App, LifeId};
+use crate::plan::Persona;
+use broker_core::protocol::Alias;
+use broker_core::protocol::{Outgoing, Qos, Reason};
 
 /// A handshake that a session has under way.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct UnderWay {
-    pub(super) app: App,
-    pub(super) stamp: Option<u64>,
-    pub(super) received: bool,
+pub(crate) struct UnderWay {
+    pub(crate) app: App,
+    pub(crate) stamp: Option<u64>,
+    pub(crate) received: bool,
 }
 
 /// Handshakes of one session, over all its connections.
 #[derive(Default)]
-pub(super) struct Handshakes(BTreeMap<LifeId, BTreeMap<u16, UnderWay>>);
+pub(crate) struct Handshakes(BTreeMap<LifeId, BTreeMap<u16, UnderWay>>);
 
 /// What one connection was sent.
 #[derive(Default)]
-pub(super) struct Sent {
+pub(crate) struct Sent {
     open: BTreeSet<u16>,
     aliases: BTreeMap<u16, Box<str>>,
 }
 
 impl Handshakes {
-    pub(super) fn publish(&mut self, life: LifeId, app: App, out: &Outgoing) -> Result<(), Broken> {
+    pub(crate) fn publish(&mut self, life: LifeId, app: App, out: &Outgoing) -> Result<(), Broken> {
         if out.qos == Qos::AtMostOnce {
             return Ok(());
         }
@@ -49,23 +49,23 @@ impl Handshakes {
         Ok(())
     }
 
-    pub(super) fn received(&mut self, life: LifeId, pid: u16) -> Option<UnderWay> {
+    pub(crate) fn received(&mut self, life: LifeId, pid: u16) -> Option<UnderWay> {
         let under_way = self.0.get_mut(&life)?.get_mut(&pid)?;
         under_way.received = true;
         Some(*under_way)
     }
 
-    pub(super) fn done(&mut self, life: LifeId, pid: u16) -> Option<UnderWay> {
+    pub(crate) fn done(&mut self, life: LifeId, pid: u16) -> Option<UnderWay> {
         self.0.get_mut(&life)?.remove(&pid)
     }
 
-    pub(super) fn under_way(&self, life: LifeId) -> usize {
+    pub(crate) fn under_way(&self, life: LifeId) -> usize {
         self.0.get(&life).map_or(0, BTreeMap::len)
     }
 }
 
 impl Sent {
-    pub(super) fn publish(
+    pub(crate) fn publish(
         &mut self,
         persona: &Persona,
         window: u16,
@@ -81,11 +81,11 @@ impl Sent {
         self.an_alias_says_the_topic_that_it_stands_for(persona, out)
     }
 
-    pub(super) fn pubrel(&mut self, pid: u16) {
+    pub(crate) fn pubrel(&mut self, pid: u16) {
         self.open.insert(pid);
     }
 
-    pub(super) fn done(&mut self, pid: u16) {
+    pub(crate) fn done(&mut self, pid: u16) {
         self.open.remove(&pid);
     }
 
@@ -116,8 +116,8 @@ impl Sent {
 }
 
 /// From the store of retained messages, for a zone's session.
-pub(super) fn from_store(out: &Outgoing) -> bool {
-    let name = crate::core::deliver::FROM_STORE.as_bytes();
+pub(crate) fn from_store(out: &Outgoing) -> bool {
+    let name = b"hearth-retained";
     out.extra.windows(name.len()).any(|bytes| bytes == name)
 }
 
@@ -141,9 +141,9 @@ fn no_packet_is_larger_than_the_client_takes(
 
 /// Messages of zones: who waits for whom.
 #[derive(Default)]
-pub(super) struct Zones {
+pub(crate) struct Zones {
     /// Stamps that came in and were not acknowledged by their zone, at QoS 1 or 2.
-    pub(super) owed: BTreeMap<u64, App>,
+    pub(crate) owed: BTreeMap<u64, App>,
     acked: BTreeSet<u64>,
     refused: BTreeSet<u64>,
     /// Whose acknowledgement is withheld for which stamp.
@@ -152,7 +152,7 @@ pub(super) struct Zones {
 }
 
 impl Zones {
-    pub(super) fn came(&mut self, app: App, stamp: u64, waits: Option<(LifeId, u16)>) {
+    pub(crate) fn came(&mut self, app: App, stamp: u64, waits: Option<(LifeId, u16)>) {
         self.known.insert(app);
         if let Some(waits) = waits {
             self.owed.insert(stamp, app);
@@ -160,23 +160,23 @@ impl Zones {
         }
     }
 
-    pub(super) fn acked(&mut self, stamp: u64) {
+    pub(crate) fn acked(&mut self, stamp: u64) {
         self.owed.remove(&stamp);
         self.acked.insert(stamp);
     }
 
     /// The broker does without gateways: nobody waits for one any more.
-    pub(super) fn nobody_comes(&mut self) {
+    pub(crate) fn nobody_comes(&mut self) {
         self.acked.extend(std::mem::take(&mut self.owed).into_keys());
     }
 
     /// It was larger than the zone's session takes.
-    pub(super) fn refused(&mut self, stamp: u64) {
+    pub(crate) fn refused(&mut self, stamp: u64) {
         self.owed.remove(&stamp);
         self.refused.insert(stamp);
     }
 
-    pub(super) fn sent(&self, app: App, out: &Outgoing) -> Result<(), Broken> {
+    pub(crate) fn sent(&self, app: App, out: &Outgoing) -> Result<(), Broken> {
         let stamp = out.message.stamp.unwrap_or(0);
         if !self.known.contains(&app) {
             return broken(
@@ -193,7 +193,7 @@ impl Zones {
         Ok(())
     }
 
-    pub(super) fn a_writer_is_told_only_after_its_zone(
+    pub(crate) fn a_writer_is_told_only_after_its_zone(
         &mut self,
         to: (LifeId, u16),
         reason: Reason,

@@ -1,103 +1,8 @@
 //! What a store is told, and what the next life makes of it.
 
-use std::collections::BTreeMap;
+use broker_core::{Memory, StoredMessage, StoredSession, StoredWaiting, StoredWill, Waiting};
 
 use super::*;
-
-/// A store in memory that says whatever was kept in words.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(in crate::core) struct Ledger {
-    gateways: bool,
-    retained: BTreeMap<String, (String, Option<Moment>)>,
-    sessions: BTreeMap<String, String>,
-    subscriptions: BTreeMap<(String, String), String>,
-    waiting: BTreeMap<(String, u32), (String, Option<Moment>)>,
-    received: BTreeMap<String, Vec<u16>>,
-    wills: BTreeMap<String, String>,
-}
-
-impl Ledger {
-    /// What a store has that was told all this.
-    pub(in crate::core) fn told(&mut self, changes: impl IntoIterator<Item = Keep>) {
-        for change in changes {
-            match change {
-                Keep::Gateways => self.gateways = true,
-                Keep::Will(last) => {
-                    let words = format!("{:?} {:?} {:?}", last.user, last.will, last.due);
-                    self.wills.insert(last.client.to_string(), words);
-                }
-                Keep::WillOver(client) => drop(self.wills.remove(&*client)),
-                Keep::Retained(message) => {
-                    let words = format!("{:?} {:?}", message.payload, message.qos);
-                    self.retained.insert(message.topic.to_string(), (words, message.expires));
-                }
-                Keep::Cleared(topic) => drop(self.retained.remove(&*topic)),
-                Keep::Session(lasting) => {
-                    let client = lasting.client.to_string();
-                    self.sessions.insert(client, format!("{lasting:?}"));
-                }
-                Keep::SessionEnded(client) => {
-                    self.sessions.remove(&*client);
-                    self.subscriptions.retain(|(whose, _), _| **whose != *client);
-                    self.waiting.retain(|(whose, _), _| **whose != *client);
-                    self.received.remove(&*client);
-                }
-                Keep::Asleep(client, waiting, received) => {
-                    self.waiting.retain(|(whose, _), _| **whose != *client);
-                    for waiting in waiting {
-                        self.wait(&client, &waiting);
-                    }
-                    self.receive(&client, received);
-                }
-                Keep::Awake(client) => self.receive(&client, Vec::new()),
-                Keep::Received(client, id) => {
-                    let all = self.received.entry(client.to_string()).or_default();
-                    all.push(id);
-                    all.sort();
-                }
-                Keep::Waiting(client, waiting) => self.wait(&client, &waiting),
-                Keep::Delivered(client, number) => {
-                    self.waiting.remove(&(client.to_string(), number));
-                }
-                Keep::Subscribed(client, filter, id) => {
-                    let words = format!("{:?} {} {id:?}", filter.qos, filter.no_local);
-                    self.subscriptions.insert((client.to_string(), filter.path), words);
-                }
-                Keep::Unsubscribed(client, path) => {
-                    self.subscriptions.remove(&(client.to_string(), path.into()));
-                }
-            }
-        }
-    }
-
-    fn wait(&mut self, client: &str, waiting: &Waiting) {
-        let Waiting { number, message, qos, retain, stored, ids, sent } = waiting;
-        let order = message.order;
-        let words = format!("{order} {qos:?} {retain} {stored} {ids:?} {sent:?}");
-        self.waiting.insert((client.to_owned(), *number), (words, message.expires));
-    }
-
-    fn receive(&mut self, client: &str, received: Vec<u16>) {
-        self.received.remove(client);
-        if !received.is_empty() {
-            self.received.insert(client.to_owned(), received);
-        }
-    }
-
-    /// What has expired need not be told: the store sees by itself when its time is over.
-    pub(in crate::core) fn without_expired(mut self, now: Moment) -> Self {
-        self.retained.retain(|_, (_, expires)| expires.is_none_or(|at| at > now));
-        self.waiting.retain(|_, (_, expires)| expires.is_none_or(|at| at > now));
-        self
-    }
-
-    /// What a store would have that began anew now.
-    pub(in crate::core) fn anew(core: &Core) -> Self {
-        let mut ledger = Self::default();
-        ledger.told(core.everything());
-        ledger
-    }
-}
 
 pub(super) fn keeping() -> Bench {
     bench(|settings| settings.store = true)
@@ -205,9 +110,11 @@ fn what_is_kept_of_a_gateway_is_only_that_there_is_one() {
     first.subscribe(gateway, "home/hall/+/report");
     let beat = publish("hearth/home/gateway/1/status", "alive", Qos::AtMostOnce, 0);
     first.send(gateway, Packet::Publish(Publish { retain: true, ..beat }));
-    let mut ledger = Ledger::default();
-    ledger.told(std::mem::take(&mut first.core.effects().keep));
-    assert_eq!(ledger, Ledger { gateways: true, ..Ledger::default() });
+    let mut told = Kept::default();
+    told.told(std::mem::take(&mut first.core.effects().keep));
+    let mut only_that_there_are_gateways = Kept::default();
+    only_that_there_are_gateways.told([Keep::Gateways]);
+    assert_eq!(told, only_that_there_are_gateways);
     // Its next life waits for them, however long they take.
     let mut second = next_life(&first, 0);
     let (device, _) = second.open(connect("device"));

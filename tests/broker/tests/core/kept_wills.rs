@@ -1,6 +1,6 @@
 //! Wills of clients that were there, or gone, when the broker ended.
 
-use super::kept::{Ledger, keeping, next_life};
+use super::kept::{keeping, next_life};
 use super::*;
 
 fn with_will(connect: Connect, delay: u32) -> Connect {
@@ -91,10 +91,10 @@ fn who_was_gone_already_and_begins_anew_has_died_first() {
 #[test]
 fn a_stop_leaves_the_wills_of_those_who_were_there_to_the_next_life() {
     let mut first = keeping();
-    let mut told = Ledger::default();
+    let mut told = Kept::default();
     let conns = ["polite", "there"].map(|id| first.open(with_will(connect(id), 0)).0);
     let watcher = watch(&mut first);
-    let before = Ledger::anew(&first.core);
+    let before = Kept::anew(&first.core);
     first.core.stop();
     first.core.closed(first.now, conns[0], Ended::Goodbye);
     first.core.closed(first.now, conns[1], Ended::Lost);
@@ -116,7 +116,7 @@ fn a_heartbeat_is_no_will_to_keep_and_a_zone_has_none() {
     first.open(Connect { will: Some(Will { publish: beat, delay: 0 }), ..gateway });
     first.open(with_will(connect("hearth-home-zone-hall"), 0));
     let mut second = next_life(&first, 0);
-    assert!(second.core.sessions.is_empty());
+    assert!(inside(&second.core).clients() == 0);
     let watcher = watch(&mut second);
     second.later(3600);
     assert_eq!(heard(&mut second, watcher), NOBODY);

@@ -1,20 +1,20 @@
 //! What the broker says: it is checked as it leaves, and again as a client hears it.
 
-use super::Broken;
-use super::model::{App, LifeId};
-use super::people::{Down, Up, app_of};
-use super::sent::from_store;
-use super::world::{Event, World};
-use crate::core::Ended;
-use crate::message::ConnId;
-use crate::protocol::{Action, Outgoing, Packet, Qos, Reason};
+use crate::Broken;
+use crate::model::{App, LifeId};
+use crate::people::{Down, Up, app_of};
+use crate::sent::from_store;
+use crate::world::{Event, World};
+use broker_core::ConnId;
+use broker_core::Ended;
+use broker_core::protocol::{Action, Outgoing, Packet, Qos, Reason};
 
 /// Messages on their way to a client before the broker waits for it.
 const AHEAD: usize = 8;
 
 impl World {
     /// What the broker's task of a connection does when it is woken.
-    pub(super) fn pull(&mut self, id: ConnId) -> Result<(), Broken> {
+    pub(crate) fn pull(&mut self, id: ConnId) -> Result<(), Broken> {
         let Some(conn) = self.conns.get_mut(&id) else { return Ok(()) };
         conn.due[2] = false;
         if !conn.open {
@@ -97,7 +97,7 @@ impl World {
     }
 
     /// The client reads.
-    pub(super) fn hear(&mut self, id: ConnId) -> Result<(), Broken> {
+    pub(crate) fn hear(&mut self, id: ConnId) -> Result<(), Broken> {
         let Some(conn) = self.conns.get_mut(&id) else { return Ok(()) };
         conn.due[1] = false;
         let client = conn.client;
@@ -199,7 +199,7 @@ impl World {
         }
     }
 
-    pub(super) fn answer(&mut self, id: ConnId) {
+    pub(crate) fn answer(&mut self, id: ConnId) {
         let Some(conn) = self.conns.get_mut(&id) else { return };
         conn.due[3] = false;
         for _ in 0..=self.dice.below(4) {

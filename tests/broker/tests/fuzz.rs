@@ -3,19 +3,21 @@
 //! Whatever they do: no panic; every queue within its bound; whoever breaks the protocol ends alone; and when all
 //! are gone and their sessions at an end, nothing of them is left.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
 use hearth_fuzz::{Random, count, runs, seed};
 
-use super::tests::kept::Ledger;
-use super::*;
-use crate::access::Guest;
-use crate::protocol::{
-    Connect, Filter, Login, Packet, Properties, Publish, Qos, RetainHandling, Version, Will, topic,
+use broker_core::access::Guest;
+use broker_core::protocol::{
+    Action, Connect, Filter, Login, Packet, Properties, Publish, Qos, RetainHandling, Version,
+    Will, topic,
 };
-use crate::router::Routed;
-use crate::settings::Limits;
+use broker_core::router::{FilterId, Routed, RouterOp};
+use broker_core::testing::{end_session, inside};
+use broker_core::{ConnId, Core, Effects, Ended, Limits, Moment, Received, Settings};
+use broker_sim::Kept;
 
 /// Packets and other events in the life of one broker.
 const LIFE: u64 = 2_000;
@@ -93,7 +95,7 @@ struct Play {
     /// What the router has been given and has not given back.
     inside: VecDeque<RouterOp>,
     filters: Vec<(FilterId, Box<str>)>,
-    kept: Ledger,
+    kept: Kept,
 }
 
 impl Play {
@@ -101,7 +103,7 @@ impl Play {
         let core = Core::new(Settings { limits: small(), store: true, ..Settings::default() });
         let (open, waiting, filters) = (Vec::new(), Vec::new(), Vec::new());
         let inside = VecDeque::new();
-        let (now, kept) = (Moment::default(), Ledger::default());
+        let (now, kept) = (Moment::default(), Kept::default());
         Self { random, core, now, open, waiting, last: 0, inside, filters, kept }
     }
 
@@ -187,8 +189,8 @@ impl Play {
     }
 
     fn dismissed(&self) -> Vec<ConnId> {
-        let closing = self.core.links.iter().filter(|(_, link)| link.close.is_some());
-        let mut closing: Vec<_> = closing.map(|(conn, _)| *conn).collect();
+        let closing = inside(&self.core).links().filter(|link| link.closing);
+        let mut closing: Vec<_> = closing.map(|link| link.conn).collect();
         closing.sort();
         closing
     }
@@ -247,39 +249,36 @@ impl Play {
     }
 
     fn check(&self) {
-        let (core, limits) = (&self.core, &self.core.settings.limits);
-        assert!(
-            core.sessions.len() <= limits.sessions && core.clients.len() == core.sessions.len()
-        );
-        assert!(core.links.len() == self.open.len() && core.paused.len() <= self.open.len());
+        let (inside, limits) = (inside(&self.core), small());
+        let sessions = inside.sessions().count();
+        assert!(sessions <= limits.sessions && inside.clients() == sessions);
+        let (links, paused) = (inside.links().count(), inside.paused().len());
+        assert!(links == self.open.len() && paused <= self.open.len());
         // A session's end and its will, and one announcement.
-        assert!(core.timers.len() <= 2 * core.sessions.len() + 1);
-        for session in core.sessions.values() {
-            assert!(session.subscriptions() <= limits.subscriptions);
-            assert!(session.incoming_count() <= usize::from(limits.receive_maximum));
+        assert!(inside.timers() <= 2 * sessions + 1);
+        for session in inside.sessions() {
+            assert!(session.filters().count() <= limits.subscriptions);
+            assert!(session.incoming() <= usize::from(limits.receive_maximum));
         }
-        for link in core.links.values() {
+        for link in inside.links() {
             // A client that reads no answers is not read either; here all send on.
-            assert!(link.answers.len() <= 2 * LIFE as usize);
+            assert!(link.answers <= 2 * LIFE as usize);
         }
-        assert!(core.rooms_are_right());
+        assert!(inside.sessions_are_weighed_right());
         self.check_kept();
-        let connected = core.sessions.values().filter(|session| session.conn.is_some()).count();
-        assert_eq!(core.connected, connected);
-        assert!(core.reading().retained <= limits.retained_messages);
-        assert!(core.filters.len() <= limits.wildcard_filters);
-        let subscribed: usize = core.sessions.values().map(|session| session.exact.len()).sum();
-        assert_eq!(
-            core.exact.values().map(|audience| audience.sessions.len()).sum::<usize>(),
-            subscribed
-        );
+        let connected = inside.sessions().filter(|session| session.is_connected()).count();
+        assert_eq!(inside.connected(), connected);
+        assert!(self.core.reading().retained <= limits.retained_messages);
+        assert!(inside.wildcard_filters() <= limits.wildcard_filters);
+        let subscribed: usize = inside.sessions().map(|session| session.exact_filters()).sum();
+        assert_eq!(inside.exact_subscribers(), subscribed);
     }
 
     /// A store that was told every change has what one has that begins anew. A long comparison, so not always.
     fn check_kept(&self) {
         if self.last.is_multiple_of(8) {
             let kept = self.kept.clone().without_expired(self.now);
-            assert_eq!(kept, Ledger::anew(&self.core).without_expired(self.now));
+            assert_eq!(kept, Kept::anew(&self.core).without_expired(self.now));
         }
     }
 
@@ -289,26 +288,19 @@ impl Play {
             self.close(conn, Ended::Lost);
             self.carry_out();
         }
-        let due = |core: &Core| {
-            let mut timers = core.timers.iter();
-            timers.find(|(_, timer)| *timer != Timer::Announce).map(|(at, _)| *at)
-        };
-        while let Some(at) = due(&self.core) {
+        while let Some(at) = inside(&self.core).next_end() {
             self.now = self.now.max(at);
             self.core.tick(self.now);
             self.carry_out();
         }
         // Those that are kept for ever.
-        let lasting: Vec<_> = self.core.sessions.keys().copied().collect();
+        let lasting: Vec<_> = inside(&self.core).sessions().map(|session| session.key()).collect();
         for key in lasting {
-            self.core.end_session(self.now, key);
+            end_session(&mut self.core, self.now, key);
         }
         self.carry_out();
-        let core = &self.core;
-        assert!(core.sessions.is_empty() && core.clients.is_empty() && core.links.is_empty());
-        assert!(core.groups.is_empty() && core.group_ids.is_empty());
-        assert!(core.exact.is_empty() && core.watchers.is_empty() && core.paused.is_empty());
-        assert!(core.timers.iter().all(|(_, timer)| *timer == Timer::Announce));
+        assert!(inside(&self.core).is_empty());
+        assert_eq!(inside(&self.core).next_end(), None);
     }
 }
 

@@ -1,12 +1,12 @@
 //! What a seed draws: who there is, how they behave, and which faults there are.
 
-use super::dice::Dice;
-use crate::protocol::{Qos, Version};
-use crate::settings::Settings;
+use crate::dice::Dice;
+use broker_core::Settings;
+use broker_core::protocol::{Qos, Version};
 
-pub(super) const TOPICS: [&str; 6] =
+pub(crate) const TOPICS: [&str; 6] =
     ["a", "a/b", "home/c/c", "home/b/c", "home/hall/d/state", "$own/x"];
-pub(super) const WILL_TOPIC: &str = "will/x";
+pub(crate) const WILL_TOPIC: &str = "will/x";
 const FILTERS: [&str; 16] = [
     "a",
     "a/b",
@@ -34,50 +34,50 @@ const SHARED: [&str; 6] = [
     "$share/h/home/#",
 ];
 /// Payloads of this size reach no client that takes only [`SMALL_PACKETS`].
-pub(super) const LARGE: usize = 600;
+pub(crate) const LARGE: usize = 600;
 const SMALL_PACKETS: u32 = 300;
 
-pub(super) struct Plan {
-    pub(super) settings: Settings,
-    pub(super) people: Vec<Persona>,
+pub(crate) struct Plan {
+    pub(crate) settings: Settings,
+    pub(crate) people: Vec<Persona>,
     /// What people do, altogether, before the faults end.
-    pub(super) acts: u64,
+    pub(crate) acts: u64,
     /// Percent of what people do that is a cut of a connection.
-    pub(super) cuts: u64,
+    pub(crate) cuts: u64,
     /// Percent that is a long time in which nothing happens.
-    pub(super) gaps: u64,
+    pub(crate) gaps: u64,
     /// Percent of deliveries that are late by up to a second.
-    pub(super) lag: u64,
-    pub(super) restarts: bool,
+    pub(crate) lag: u64,
+    pub(crate) restarts: bool,
     /// Publishes that expire, in percent.
-    pub(super) expiring: u64,
-    pub(super) large: u64,
+    pub(crate) expiring: u64,
+    pub(crate) large: u64,
     /// Filters and topics that the router may have.
-    pub(super) in_router: (usize, usize),
+    pub(crate) in_router: (usize, usize),
     /// Queues are so small that sessions run over.
-    pub(super) tight: bool,
+    pub(crate) tight: bool,
 }
 
 /// One client.
 #[derive(Clone)]
-pub(super) struct Persona {
-    pub(super) name: String,
-    pub(super) version: Version,
+pub(crate) struct Persona {
+    pub(crate) name: String,
+    pub(crate) version: Version,
     /// Seconds; 0 for clean sessions.
-    pub(super) expiry: u32,
-    pub(super) receive_maximum: u16,
-    pub(super) maximum_packet: u32,
-    pub(super) alias_maximum: u16,
-    pub(super) filters: Vec<&'static str>,
-    pub(super) zone: Option<&'static str>,
-    pub(super) reports: bool,
+    pub(crate) expiry: u32,
+    pub(crate) receive_maximum: u16,
+    pub(crate) maximum_packet: u32,
+    pub(crate) alias_maximum: u16,
+    pub(crate) filters: Vec<&'static str>,
+    pub(crate) zone: Option<&'static str>,
+    pub(crate) reports: bool,
     /// Percent of times at which it reads what it could read.
-    pub(super) eager: u64,
-    pub(super) wills: u64,
+    pub(crate) eager: u64,
+    pub(crate) wills: u64,
 }
 
 impl Plan {
-    pub(super) fn new(dice: &mut Dice) -> Self {
+    pub(crate) fn new(dice: &mut Dice) -> Self {
         let mut settings = Settings { incarnation: 1, ..Settings::default() };
         let tight = dice.chance(25);
         let limits = &mut settings.limits;
@@ -161,11 +161,11 @@ impl Persona {
         }
     }
 
-    pub(super) fn shares(&self) -> bool {
+    pub(crate) fn shares(&self) -> bool {
         self.filters.iter().any(|filter| filter.starts_with("$share/"))
     }
 
-    pub(super) fn qos(&self, dice: &mut Dice) -> Qos {
+    pub(crate) fn qos(&self, dice: &mut Dice) -> Qos {
         match self.zone {
             Some(_) => Qos::AtLeastOnce,
             None => {

@@ -2,22 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Broken;
-use super::broken;
-use super::model::{App, LifeId, Told};
-use super::plan::LARGE;
-use crate::moment::Moment;
-use crate::protocol::{Outgoing, Qos};
+use crate::Broken;
+use crate::broken;
+use crate::model::{App, LifeId, Told};
+use crate::plan::LARGE;
+use broker_core::Moment;
+use broker_core::protocol::{Outgoing, Qos};
 
 /// One acceptance of a message for one session.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Accepted {
+pub(crate) struct Accepted {
     /// From the store of retained messages.
-    pub(super) stored: bool,
-    pub(super) qos: Qos,
-    pub(super) ids: Vec<u32>,
-    pub(super) retain: bool,
-    pub(super) expires: Option<Moment>,
+    pub(crate) stored: bool,
+    pub(crate) qos: Qos,
+    pub(crate) ids: Vec<u32>,
+    pub(crate) retain: bool,
+    pub(crate) expires: Option<Moment>,
 }
 
 /// What one session is owed of one message, which its writer may have sent more than once.
@@ -44,17 +44,17 @@ struct GroupDue {
 }
 
 #[derive(Default)]
-pub(super) struct Ledger {
+pub(crate) struct Ledger {
     due: BTreeMap<(LifeId, App), Due>,
     groups: BTreeMap<(String, App), GroupDue>,
     /// The last message sent, by the core's own count, per session, writer, topic and QoS.
     last: BTreeMap<(LifeId, usize, Box<str>, u8), u64>,
     /// Nothing is sure where sessions run over.
-    pub(super) tight: bool,
+    pub(crate) tight: bool,
 }
 
 impl Ledger {
-    pub(super) fn owe(&mut self, life: LifeId, told: &Told, accepted: Accepted, largest: u32) {
+    pub(crate) fn owe(&mut self, life: LifeId, told: &Told, accepted: Accepted, largest: u32) {
         if told.empty {
             return;
         }
@@ -63,7 +63,7 @@ impl Ledger {
         due.too_large = told.large && (largest as usize) < LARGE;
     }
 
-    pub(super) fn owe_group(&mut self, path: &str, told: &Told, sure: bool) {
+    pub(crate) fn owe_group(&mut self, path: &str, told: &Told, sure: bool) {
         if told.empty {
             return;
         }
@@ -73,7 +73,7 @@ impl Ledger {
     }
 
     /// What a session that ended had may go to another member, but not at QoS 2.
-    pub(super) fn ended(&mut self, life: LifeId) {
+    pub(crate) fn ended(&mut self, life: LifeId) {
         for due in self.groups.values_mut() {
             let under_way = due.under_way.remove(&life).unwrap_or_default();
             let of = |qos| under_way.iter().filter(|&&sent| sent == qos).count();
@@ -83,7 +83,7 @@ impl Ledger {
     }
 
     /// A member of a group acknowledges what it was sent at QoS 1, or has finished at QoS 2: it is nobody else's.
-    pub(super) fn acknowledged(&mut self, life: LifeId, app: App, path: &str, qos: Qos) {
+    pub(crate) fn acknowledged(&mut self, life: LifeId, app: App, path: &str, qos: Qos) {
         let due = self.groups.get_mut(&(path.to_owned(), app));
         let Some(under_way) = due.and_then(|due| due.under_way.get_mut(&life)) else { return };
         if let Some(at) = under_way.iter().position(|&sent| sent == qos) {
@@ -92,14 +92,14 @@ impl Ledger {
     }
 
     /// The group has a member with QoS 0, or none: what is under way may be lost.
-    pub(super) fn promise_less(&mut self, path: &str) {
+    pub(crate) fn promise_less(&mut self, path: &str) {
         for ((of, _), due) in &mut self.groups {
             due.sure &= of != path;
         }
     }
 
     /// A PUBLISH leaves the broker.
-    pub(super) fn sent(
+    pub(crate) fn sent(
         &mut self,
         now: Moment,
         life: LifeId,
@@ -159,7 +159,7 @@ impl Ledger {
     }
 
     /// A client takes a message for its own, after what QoS 2 sorts out.
-    pub(super) fn taken(
+    pub(crate) fn taken(
         &mut self,
         life: LifeId,
         app: App,
@@ -185,7 +185,7 @@ impl Ledger {
     }
 
     /// At the end, when the faults are over and everyone is back.
-    pub(super) fn everything_owed_has_arrived(
+    pub(crate) fn everything_owed_has_arrived(
         &self,
         alive: &BTreeSet<LifeId>,
     ) -> Result<(), Broken> {
