@@ -96,6 +96,7 @@ fn checked(settings: hearth_config::Settings, story: bool) -> Outcome<Settings> 
         own_broker: gateway.own_broker,
         story,
         rounds: gateway.rounds,
+        contention: gateway.contention,
         trust_file: gateway.trust_file,
     })
 }

@@ -196,6 +196,7 @@ impl Check<'_> {
             door_closes_after: u64::try_from(door).ok().map(Duration::from_millis),
             own_broker: raw.own_broker,
             rounds: raw.rounds,
+            contention: raw.contention,
             trust_file: raw.trust_file,
         })
     }

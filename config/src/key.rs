@@ -16,7 +16,7 @@ pub(crate) enum Shape {
 }
 
 /// Every key. A test holds this list and `default.toml` together.
-pub(crate) const KEYS: [(&str, Shape); 54] = [
+pub(crate) const KEYS: [(&str, Shape); 55] = [
     ("site", Shape::Text),
     ("broker.bind", Shape::Text),
     ("broker.id", Shape::Whole),
@@ -70,6 +70,7 @@ pub(crate) const KEYS: [(&str, Shape); 54] = [
     ("gateway.log_keep", Shape::Whole),
     ("gateway.own_broker", Shape::Switch),
     ("gateway.rounds", Shape::Switch),
+    ("gateway.contention", Shape::Switch),
     ("gateway.trust_file", Shape::Switch),
 ];
 

@@ -88,6 +88,7 @@ pub(crate) struct RawGateway {
     pub(crate) door_closes_after_ms: i64,
     pub(crate) own_broker: bool,
     pub(crate) rounds: bool,
+    pub(crate) contention: bool,
     pub(crate) trust_file: bool,
 }
 

@@ -139,6 +139,8 @@ pub struct Gateway {
     pub own_broker: bool,
     /// Whether a story tells of every round of Paxos.
     pub rounds: bool,
+    /// Whether a request may make a gateway a rival of the leader.
+    pub contention: bool,
     /// The file is the newest one of the gateway although it lies elsewhere than before.
     pub trust_file: bool,
 }

@@ -5,13 +5,16 @@ use std::future::Future;
 use std::time::Duration;
 
 use gateway_core::event::{Effect, Input, Session, Stored};
+use gateway_core::id::{Generation, Token};
 use gateway_core::peer::PeerMessage;
 use gateway_core::{Gateway, Step};
 use link::{Publish, Qos};
+use paxos::Moment;
 use tokio::sync::mpsc;
 use wire::{GatewayId, Heartbeat, Topic, Topics};
 
 use crate::clock::Clock;
+use crate::contention::{Act, Contention, Group};
 use crate::error::Error;
 use crate::fit::fitting;
 use crate::inbox::{AT_ONCE, Arrival, From};
@@ -37,6 +40,8 @@ pub(crate) struct Driver {
     pub(crate) topics: Topics,
     pub(crate) clock: Clock,
     pub(crate) core: Gateway,
+    /// Only if the settings allow it.
+    pub(crate) contention: Option<Contention>,
     pub(crate) peers: Peers,
     pub(crate) sessions: Sessions,
     pub(crate) store: StoreThread,
@@ -114,11 +119,30 @@ impl Driver {
     }
 
     fn step(&mut self, input: Input) -> Result<(), Error> {
+        let ticks = matches!(input, Input::Tick);
         let mut step = self.core.step(self.clock.now(), input);
         for effect in step.take_effects() {
             self.carry_out(effect)?;
         }
         self.waiting.absorb(step);
+        if ticks { self.contend(Contention::look) } else { Ok(()) }
+    }
+
+    /// Does what a contention wants done, if there is one.
+    fn contend(
+        &mut self,
+        wants: impl FnOnce(&mut Contention, Group<'_>, Moment) -> Vec<Act>,
+    ) -> Result<(), Error> {
+        let Some(contention) = &mut self.contention else { return Ok(()) };
+        let (leader, voters, round) = (self.core.leader(), self.core.voters(), self.core.round());
+        let group = Group { leader, voters, round };
+        for act in wants(contention, group, self.clock.now().moment) {
+            match act {
+                Act::Campaign => self.step(Input::Campaign)?,
+                Act::Hear(from, message) => self.step(Input::Peer { from, message })?,
+                Act::Answer(effect) => self.carry_out(effect)?,
+            }
+        }
         Ok(())
     }
 
@@ -137,7 +161,11 @@ impl Driver {
 
     fn carry_out(&mut self, effect: Effect) -> Result<(), Error> {
         match effect {
-            Effect::Send { to, message } => self.peers.send(to, &message),
+            Effect::Send { to, message } => {
+                if self.contention.as_mut().is_none_or(|contention| contention.lets(to, &message)) {
+                    self.peers.send(to, &message);
+                }
+            }
             Effect::Beat(beat) => self.peers.beat(&beat),
             Effect::Open { session, generation } => self.sessions.open(session, generation),
             Effect::Close { session } => self.sessions.close(&session),
@@ -156,7 +184,7 @@ impl Driver {
             Effect::Snapshot(task) => self.snapshots.submit(task),
             Effect::Say(words) => self.voice.say(&words),
             Effect::Outlived(by) => {
-                return Err(Error::Outlived { gateway: self.id, incarnation: by });
+                return Err(Error::Outlived { gateway: self.id, incarnation: by.0 });
             }
             Effect::Stop(why) => return Err(Error::Invariant(why)),
         }
@@ -192,7 +220,13 @@ impl Driver {
             return Ok(());
         }
         match PeerMessage::decode(&message.payload) {
-            Ok((from, message)) => self.step(Input::Peer { from, message }),
+            Ok((from, message)) => {
+                let heard = match &mut self.contention {
+                    Some(contention) => contention.hears(from, message),
+                    None => Some(message),
+                };
+                heard.map_or(Ok(()), |message| self.step(Input::Peer { from, message }))
+            }
             Err(error) => {
                 tracing::warn!("a message on {} is dropped: {error}", message.topic);
                 Ok(())
@@ -208,7 +242,15 @@ impl Driver {
                 Ok(Ok(zone)) => self.step(Input::Waiting(zone)),
                 _ => Ok(()),
             },
-            _ => self.step(Input::Delivery(delivery(Session::Own, 0, 0, message))),
+            topic => {
+                let delivery = delivery(Session::Own, Generation(0), Token(0), message);
+                let leads = matches!(topic, Some(Topic::Gateway(_, wire::GatewayVerb::Lead)));
+                if leads && self.contention.is_some() && Contention::is_asked(&delivery) {
+                    return self
+                        .contend(|contention, group, now| contention.begin(delivery, group, now));
+                }
+                self.step(Input::Delivery(delivery))
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use gateway_core::event::Session;
+use gateway_core::id::Generation;
 use link::{Events, Qos};
 use tokio::sync::mpsc;
 use wire::GatewayId;
@@ -24,7 +25,7 @@ pub(crate) enum From {
     /// The gateway's own connection.
     Own,
     /// A session, with the number under which it was opened.
-    Session(Arc<(Session, u64)>),
+    Session(Arc<(Session, Generation)>),
 }
 
 /// Arrivals that may wait for the driver: some milliseconds of work. When it is full the links

@@ -7,6 +7,7 @@
 //! ```
 
 mod clock;
+mod contention;
 mod driver;
 mod error;
 mod fit;
@@ -25,12 +26,14 @@ pub use settings::Settings;
 use std::future::Future;
 
 use gateway_core::command::Agreed;
+use gateway_core::id::Incarnation;
 use gateway_core::{Gateway, Step, Timing};
 use paxos::ReplicaId;
 use tokio::sync::mpsc;
 use wire::Topics;
 
 use crate::clock::Clock;
+use crate::contention::Contention;
 use crate::driver::{Driver, RESULTS};
 use crate::peers::Peers;
 use crate::sessions::Sessions;
@@ -71,6 +74,7 @@ pub async fn run(
         id: settings.id,
         rival: Rival::new(incarnation),
         topics: Topics::new(settings.site.clone()),
+        contention: settings.contention.then(|| Contention::new(settings.id)),
         core: Gateway::new(core, recovered.house, recovered.paxos, clock.now())?,
         clock,
         peers: Peers::open(&settings, replica, incarnation, &inbox),
@@ -104,7 +108,7 @@ fn core_settings(settings: &Settings, incarnation: u64, disk: u64) -> gateway_co
     gateway_core::Settings {
         site: settings.site.clone(),
         id: settings.id,
-        incarnation,
+        incarnation: Incarnation(incarnation),
         disk,
         versions: gateway_core::version::OURS,
         founders: settings.voters.iter().copied().collect(),

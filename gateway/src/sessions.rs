@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gateway_core::event::{Delivery, Session};
+use gateway_core::id::{Generation, Token};
 use link::{Ack, Link, Options, Publish, Qos, Version};
 use tokio::sync::mpsc;
 use wire::{Topics, Zone, ZoneVerb};
@@ -19,14 +20,14 @@ pub(crate) struct Sessions {
     topics: Topics,
     inbox: mpsc::Sender<Arrival>,
     open: BTreeMap<Session, Open>,
-    next_token: u64,
+    last_token: Token,
 }
 
 struct Open {
-    generation: u64,
+    generation: Generation,
     link: Link,
     /// Deliveries that are not acknowledged yet; the receive maximum bounds it.
-    acks: BTreeMap<u64, Ack>,
+    acks: BTreeMap<Token, Ack>,
 }
 
 /// What became of a session.
@@ -50,10 +51,10 @@ impl Sessions {
     pub(crate) fn new(settings: &Settings, inbox: mpsc::Sender<Arrival>) -> Self {
         let topics = Topics::new(settings.site.clone());
         let settings = settings.clone();
-        Self { settings, topics, inbox, open: BTreeMap::new(), next_token: 0 }
+        Self { settings, topics, inbox, open: BTreeMap::new(), last_token: Token(0) }
     }
 
-    pub(crate) fn open(&mut self, session: Session, generation: u64) {
+    pub(crate) fn open(&mut self, session: Session, generation: Generation) {
         let (link, events) = Link::open(self.options(&session));
         let named = Arc::new((session.clone(), generation));
         forward(From::Session(named), events, self.inbox.clone());
@@ -93,7 +94,7 @@ impl Sessions {
         }
     }
 
-    pub(crate) fn acknowledge(&mut self, session: &Session, generation: u64, token: u64) {
+    pub(crate) fn acknowledge(&mut self, session: &Session, generation: Generation, token: Token) {
         let open = self.open.get_mut(session).filter(|open| open.generation == generation);
         let Some(open) = open else { return };
         if let Some(ack) = open.acks.remove(&token) {
@@ -106,7 +107,7 @@ impl Sessions {
     pub(crate) fn arrived(
         &mut self,
         session: &Session,
-        generation: u64,
+        generation: Generation,
         event: link::Event,
     ) -> Option<Change> {
         let open = self.open.get_mut(session).filter(|open| open.generation == generation)?;
@@ -125,8 +126,8 @@ impl Sessions {
                 Some(Change::Down)
             }
             link::Event::Message(mut message) => {
-                self.next_token += 1;
-                let token = self.next_token;
+                self.last_token = self.last_token.next();
+                let token = self.last_token;
                 if message.qos != Qos::AtMostOnce {
                     open.acks.insert(token, std::mem::replace(&mut message.ack, Ack::none()));
                 }
@@ -176,8 +177,8 @@ impl Sessions {
 /// A message of a link, as the core takes it.
 pub(crate) fn delivery(
     session: Session,
-    generation: u64,
-    token: u64,
+    generation: Generation,
+    token: Token,
     message: link::Delivery,
 ) -> Delivery {
     Delivery {

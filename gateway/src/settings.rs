@@ -42,4 +42,6 @@ pub struct Settings {
     pub story: bool,
     /// Tell of every round of Paxos too.
     pub rounds: bool,
+    /// A request may make this gateway a rival of the leader, to show what Paxos does then.
+    pub contention: bool,
 }

@@ -13,6 +13,7 @@ use wire::{
     Version, Zone,
 };
 
+use crate::id::Incarnation;
 use crate::version::NEWEST;
 
 /// First byte of the entries that exist since [`Version::FIRST`]; that of later ones is their version.
@@ -39,7 +40,7 @@ pub enum Op {
         /// Who.
         gateway: GatewayId,
         /// Which life of it.
-        incarnation: u64,
+        incarnation: Incarnation,
         /// Whether it owns zones while it lives.
         serves: bool,
         /// Whether it has a cache.
@@ -50,7 +51,7 @@ pub enum Op {
         /// Who.
         gateway: GatewayId,
         /// Which life of it; a later life is not meant.
-        incarnation: u64,
+        incarnation: Incarnation,
     },
     /// The settings that apply reads.
     Settings(Agreed),
@@ -106,7 +107,7 @@ pub enum Op {
         /// Who.
         gateway: GatewayId,
         /// Which life of it.
-        incarnation: u64,
+        incarnation: Incarnation,
         /// Whether it owns zones while it lives.
         serves: bool,
         /// Whether it has a cache.
@@ -159,7 +160,7 @@ pub enum Move {
         /// Who.
         gateway: GatewayId,
         /// Which life of it; a later life is not meant.
-        incarnation: u64,
+        incarnation: Incarnation,
     },
     /// A zone goes where it belongs.
     Return {

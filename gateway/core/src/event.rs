@@ -3,6 +3,7 @@
 use wire::{GatewayId, Heartbeat, NodeId, Seq, UnixMillis, Zone};
 
 use crate::house::StatusRow;
+use crate::id::{Generation, Incarnation, Ticket, Token};
 use crate::peer::PeerMessage;
 use crate::snapshots::{Report, Task};
 
@@ -47,6 +48,8 @@ pub enum Input {
         /// What it says.
         message: PeerMessage,
     },
+    /// Somebody asks this gateway to lead.
+    Campaign,
     /// The process is about to end: whoever leads hands over first.
     Stopping,
     /// A heartbeat or a last will of another gateway; never one from the store of retained
@@ -61,14 +64,14 @@ pub enum Input {
         /// Which one.
         session: Session,
         /// The number with which it was opened.
-        generation: u64,
+        generation: Generation,
     },
     /// A session could not be opened, or ended.
     Down {
         /// Which one.
         session: Session,
         /// The number with which it was opened.
-        generation: u64,
+        generation: Generation,
     },
     /// A message came in on a session.
     Delivery(Delivery),
@@ -82,9 +85,9 @@ pub struct Delivery {
     /// The session.
     pub session: Session,
     /// The number with which the session was opened.
-    pub generation: u64,
+    pub generation: Generation,
     /// By which the shell finds the message again when it is to be acknowledged.
-    pub token: u64,
+    pub token: Token,
     /// Its topic.
     pub topic: String,
     /// Its payload.
@@ -116,7 +119,7 @@ pub enum Effect {
         /// Which one.
         session: Session,
         /// Its number, to tell its events from those of one before.
-        generation: u64,
+        generation: Generation,
     },
     /// Close a session at once, dropping what it has not sent.
     Close {
@@ -143,9 +146,9 @@ pub enum Effect {
         /// The session that it came in on.
         session: Session,
         /// The number with which the session was opened.
-        generation: u64,
+        generation: Generation,
         /// The delivery's token.
-        token: u64,
+        token: Token,
     },
     /// Work on the files of snapshots, beside the store; [`Stored::Snapshot`] follows.
     Snapshot(Task),
@@ -153,7 +156,7 @@ pub enum Effect {
     Say(String),
     /// A later life of this gateway has joined, with this incarnation: stop this one. The next one
     /// begins after both.
-    Outlived(u64),
+    Outlived(Incarnation),
     /// A broken invariant: stop this replica, with the reason.
     Stop(String),
 }
@@ -162,11 +165,11 @@ pub enum Effect {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Read {
     /// The status of one device, for this ticket.
-    Status(NodeId, u64),
+    Status(NodeId, Ticket),
     /// The status of every device of a zone.
     Zone(Zone),
     /// The status of every device, for this ticket.
-    Everything(u64),
+    Everything(Ticket),
     /// Agreed changes, for this ticket.
     History {
         /// Whose; none for everyone's.
@@ -176,7 +179,7 @@ pub enum Read {
         /// At most so many.
         limit: u32,
         /// The ticket.
-        ticket: u64,
+        ticket: Ticket,
     },
     /// Chosen entries for a late replica.
     Log(paxos::Fetch),
@@ -196,13 +199,13 @@ pub enum Stored {
     /// Changes were written: the rows of [`Change::Status`](crate::house::Change), in order.
     Rows(Vec<StatusRow>),
     /// For [`Read::Status`].
-    Status(Option<StatusRow>, u64),
+    Status(Option<StatusRow>, Ticket),
     /// For [`Read::Zone`].
     Zone(Zone, Vec<StatusRow>),
     /// For [`Read::Everything`].
-    Everything(Vec<StatusRow>, u64),
+    Everything(Vec<StatusRow>, Ticket),
     /// For [`Read::History`].
-    History(Vec<HistoryRow>, u64),
+    History(Vec<HistoryRow>, Ticket),
     /// For [`Read::Log`].
     Log {
         /// Who asked.

@@ -1,34 +1,54 @@
-//! The gateway: routes every input to the part that it concerns.
+//! The gateway: brings every input to the role that it concerns, and sees to what the roles want.
+//!
+//! ```text
+//!  input ──▶ role ──▶ wants ──▶ effect: into the step
+//!              ▲        │
+//!              └────────┘ for another role: at once, before the next want
+//! ```
+//!
+//! No role knows another one's inside. A role that may look at another has it in its signature.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::time::Duration;
+mod view;
 
-use paxos::{Moment, ReplicaId, SessionId};
-use wire::{Clock, Epoch, GatewayId, Topic, Topics, Zone};
+use std::collections::VecDeque;
 
-use crate::after_commit::cache::Cache;
-use crate::after_commit::settle::Unsettled;
-use crate::command::DecodeError;
-use crate::consensus::agreement::Ticket;
+use paxos::{Event, Moment, Slot};
+use wire::{Clock, GatewayId, Heartbeat, Topics};
+
+use crate::after_commit::applying::Applying;
+use crate::after_commit::settle::Settling;
+use crate::after_commit::unsettled::Unsettled;
+use crate::consensus::agreement::Agreement;
+use crate::consensus::damage::Damage;
 use crate::consensus::digests::Digests;
 use crate::consensus::lone::Lone;
-use crate::consensus::voters::Wish;
-use crate::contend::Contention;
+use crate::consensus::rounds::Rounds;
+use crate::consensus::versions;
+use crate::consensus::words;
+use crate::context::Context;
 use crate::event::{Delivery, Effect, Input, Now, Session, Stored};
-use crate::house::{House, StatusRow};
-use crate::mutant::mutant;
+use crate::house::House;
+use crate::id::gateway;
+use crate::ownership::authority::Authority;
+use crate::ownership::cache::Cache;
 use crate::ownership::duties::Duties;
-use crate::ownership::leases::Leases;
+use crate::ownership::grants::Grants;
+use crate::ownership::heartbeat::{Beats, Pulse};
+use crate::ownership::lease::{Grant, Lease};
 use crate::ownership::peers::Peers;
-use crate::ownership::zones::{Owned, SiteSession};
+use crate::ownership::publications;
+use crate::ownership::site::Site;
+use crate::ownership::zones::{self, Zones};
 use crate::peer::PeerMessage;
-use crate::requests::answers::Waiter;
-use crate::requests::api::Asked;
-use crate::requests::queries::Queries;
+use crate::planted;
+use crate::requests::handler::{RequestHandler, Surroundings};
 use crate::settings::Settings;
-use crate::snapshots::Snapshots;
+use crate::snapshots::Report;
+use crate::snapshots::fetching::Fetching;
+use crate::snapshots::giving::Giving;
+use crate::snapshots::installing::Installing;
 use crate::step::Step;
-use crate::story::Rounds;
+use crate::want::{Chore, EpochQuestion, LeaseRequest, Question, Want, Wants};
 
 /// A gateway's decisions.
 ///
@@ -44,49 +64,32 @@ use crate::story::Rounds;
 ///    were opened, and deliver only what came in under that number.
 /// 5. [`Effect::Stop`] and [`Effect::Outlived`] are final.
 pub struct Gateway {
-    pub(crate) settings: Settings,
-    pub(crate) topics: Topics,
-    pub(crate) now: Now,
-    pub(crate) started: Moment,
-    pub(crate) paxos: paxos::Replica,
-    pub(crate) house: House,
-    pub(crate) applied: paxos::Slot,
-    pub(crate) clock: Clock,
-    pub(crate) cache: Cache,
-    pub(crate) peers: Peers,
-    pub(crate) leases: Leases,
-    pub(crate) zones: BTreeMap<Zone, Owned>,
-    pub(crate) site: SiteSession,
-    pub(crate) queries: Queries,
-    pub(crate) duties: Duties,
-    pub(crate) contention: Contention,
-    /// Questions to Paxos whether this gateway leads still.
-    pub(crate) tickets: BTreeMap<u64, Ticket>,
-    pub(crate) next_ticket: u64,
-    /// Reads that the store has not answered yet.
-    pub(crate) asked: BTreeMap<u64, Asked>,
-    /// For whom the store reads old entries: one read each, however often they ask.
-    pub(crate) fetching_for: BTreeSet<GatewayId>,
-    /// Who wants to hear of an order only when it is fulfilled.
-    pub(crate) waiters: Vec<Waiter>,
-    pub(crate) next_generation: u64,
-    /// Entries that are applied and not yet written.
-    pub(crate) unsettled: VecDeque<Unsettled>,
-    pub(crate) rows: VecDeque<StatusRow>,
-    /// Numbers this gateway's own proposals, those of no zone.
-    pub(crate) own_number: u64,
-    pub(crate) rounds: Rounds,
-    pub(crate) snapshots: Snapshots,
-    pub(crate) caught_up: bool,
-    pub(crate) digests: Digests,
-    /// Who waits for a change of voters.
-    pub(crate) wish: Option<Wish>,
-    pub(crate) lone: Lone,
-    /// When it was last told that something was dropped.
-    told_of_damage: Option<Moment>,
+    ctx: Context,
+    /// The Lamport clock.
+    clock: Clock,
+    started: Moment,
+    /// When it is time for the next chores.
+    chores: Moment,
+    agreement: Agreement,
+    damage: Damage,
+    lone: Lone,
+    rounds: Rounds,
+    digests: Digests,
+    /// Nothing that is known to be chosen is missing here.
+    caught_up: bool,
+    peers: Peers,
+    beats: Beats,
+    lease: Lease,
+    grants: Grants,
+    duties: Duties,
+    zones: Zones,
+    site: Site,
+    cache: Cache,
+    requests: RequestHandler,
+    unsettled: Unsettled,
+    fetching: Fetching,
+    giving: Giving,
 }
-
-const TELL_EVERY: Duration = Duration::from_secs(60);
 
 impl Gateway {
     /// A gateway that starts from what its disk holds.
@@ -100,315 +103,396 @@ impl Gateway {
         now: Now,
     ) -> Result<Self, paxos::ConfigError> {
         let applied = recovered.applied;
-        let config = paxos_config(&settings)?;
-        let clock = house.counters().clock;
-        let paxos = paxos::Replica::new(config, recovered, now.moment);
+        let agreement = Agreement::new(&settings, recovered, now.moment)?;
         let mut peers = Peers::new(&settings, now.moment);
-        if !paxos.is_blank() {
-            let voters = paxos.voters().iter().map(gateway).collect();
-            peers.regroup(settings.id, &voters, now.moment);
+        if !agreement.is_blank() {
+            peers.regroup(agreement.voters(), now.moment);
         }
         Ok(Self {
-            topics: Topics::new(settings.site.clone()),
-            now,
+            clock: house.counters().clock,
             started: now.moment,
-            paxos,
-            applied,
-            clock,
-            cache: Cache::new(settings.cache),
-            peers,
-            leases: Leases::default(),
-            zones: BTreeMap::new(),
-            site: SiteSession::default(),
-            queries: Queries::default(),
-            duties: Duties::default(),
-            contention: Contention::default(),
-            tickets: BTreeMap::new(),
-            next_ticket: 0,
-            asked: BTreeMap::new(),
-            fetching_for: BTreeSet::new(),
-            waiters: Vec::new(),
-            next_generation: 0,
-            unsettled: VecDeque::new(),
-            rows: VecDeque::new(),
-            own_number: 0,
-            rounds: Rounds::default(),
-            snapshots: Snapshots::default(),
-            caught_up: true,
-            digests: Digests::default(),
-            wish: None,
+            chores: Moment::default(),
+            damage: Damage::default(),
             lone: Lone::default(),
-            told_of_damage: None,
-            house,
-            settings,
+            rounds: Rounds::default(),
+            digests: Digests::new(settings.id),
+            caught_up: true,
+            peers,
+            beats: Beats::default(),
+            lease: Lease::default(),
+            grants: Grants::new(agreement.session()),
+            duties: Duties::default(),
+            zones: Zones::default(),
+            site: Site::default(),
+            cache: Cache::new(settings.cache),
+            requests: RequestHandler::default(),
+            unsettled: Unsettled::default(),
+            fetching: Fetching::default(),
+            giving: Giving::default(),
+            ctx: Context {
+                topics: Topics::new(settings.site.clone()),
+                now,
+                house,
+                applied,
+                leader: agreement.leader(),
+                leads: agreement.leads(),
+                settings,
+            },
+            agreement,
         })
     }
 
     /// When to tick at the latest.
     #[must_use]
     pub fn deadline(&self) -> Moment {
-        let agreement = self.paxos.deadline().0;
-        if self.may_found() { agreement.min(self.duties.next) } else { self.duties.next }
-    }
-
-    /// The replicated state, to look at.
-    #[must_use]
-    pub fn house(&self) -> &House {
-        &self.house
-    }
-
-    /// The slot up to which the house is applied.
-    #[must_use]
-    pub fn applied(&self) -> paxos::Slot {
-        self.applied
-    }
-
-    /// How many things wait here for something: questions, reads, answers, proposals.
-    #[must_use]
-    pub fn waiting(&self) -> usize {
-        let flights: usize = self.zones.values().map(|zone| zone.flights.len()).sum();
-        self.tickets.len()
-            + self.asked.len()
-            + self.waiters.len()
-            + self.queries.waiting()
-            + flights
-            + self.duties.waiting()
-    }
-
-    /// How many entries and rows are applied and wait for the store. It takes no more than some steps at once, and a
-    /// gateway that catches up asks for more only when it has applied what it has.
-    #[must_use]
-    pub fn unwritten(&self) -> usize {
-        self.unsettled.len() + self.rows.len()
+        let agreement = self.agreement.deadline();
+        if self.may_found() { agreement.min(self.chores) } else { self.chores }
     }
 
     /// Takes one input.
     pub fn step(&mut self, now: Now, input: Input) -> Step {
-        self.now = now;
-        let mut out = Step::default();
+        self.ctx.now = now;
+        let mut step = Step::default();
+        let mut out = Wants::default();
+        self.take(input, &mut out);
+        let mut wants = Vec::new();
+        out.put_on(&mut wants);
+        while let Some(want) = wants.pop() {
+            let mut out = Wants::default();
+            self.see_to(want, &mut out, &mut step);
+            out.put_on(&mut wants);
+        }
+        step
+    }
+
+    fn take(&mut self, input: Input, out: &mut Wants) {
         match input {
             Input::Tick => {
                 if self.may_found() {
-                    self.agree(paxos::Input::Tick, &mut out);
+                    out.agree(paxos::Input::Tick);
                 }
-                self.chores(&mut out);
+                self.look_around(out);
             }
-            Input::Links { up } => self.links(up),
+            Input::Links { up } => {
+                self.lone.links(up, self.ctx.now.moment);
+                self.peers.links(up, self.ctx.now.moment);
+            }
             // This gateway's own number from outside is a twin's or a forger's: it would vote in its name, and
             // before it has written.
-            Input::Peer { from, .. } if gateway(from) == self.settings.id => {}
-            Input::Peer { from, message } => self.hear(from, message, &mut out),
-            Input::Stopping => self.agree(paxos::Input::HandOver, &mut out),
-            Input::Heartbeat(beat) => {
-                self.hear_of_a_history(&beat, &mut out);
-                self.hear_beat(beat, &mut out);
+            Input::Peer { from, .. } if gateway(from) == self.ctx.me() => {}
+            Input::Peer { from, message } => self.hear(from, message, out),
+            Input::Campaign => out.agree(paxos::Input::Campaign),
+            Input::Stopping => out.agree(paxos::Input::HandOver),
+            Input::Heartbeat(beat) => self.hear_beat(beat, true, out),
+            Input::Kept(beat) => self.hear_beat(beat, planted::peers::kept_beat_is_life(), out),
+            Input::Waiting(zone) => self.duties.place(&self.ctx, zone, out),
+            Input::Up { session: Session::Site, generation } => self.site.up(generation),
+            Input::Up { session, generation } => {
+                self.zones.session_up(&self.ctx, &session, generation, out);
             }
-            Input::Kept(beat) => {
-                self.hear_of_a_history(&beat, &mut out);
-                if mutant!(KeptBeatIsLife) {
-                    self.hear_beat(beat, &mut out);
-                }
-            }
-            Input::Waiting(zone) => self.wanted(zone, &mut out),
-            Input::Up { session, generation } => self.session_up(&session, generation, &mut out),
+            Input::Down { session: Session::Site, generation } => self.site.down(generation),
             Input::Down { session, generation } => {
-                self.session_down(&session, generation, &mut out);
+                self.zones.session_down(&self.ctx, &session, generation, out);
             }
-            Input::Delivery(delivery) => self.deliver(delivery, &mut out),
-            Input::Stored(stored) => self.stored(stored, &mut out),
+            Input::Delivery(delivery) => self.deliver(&delivery, out),
+            Input::Stored(stored) => self.stored(stored, out),
         }
-        out
     }
 
-    pub(crate) fn hear(&mut self, replica: ReplicaId, message: PeerMessage, out: &mut Step) {
-        let from = gateway(replica);
-        self.peers.heard(from, self.now.moment);
-        if message.since() > self.settings.versions.newest {
-            // As a program that does not know it would find it undecodable.
+    fn see_to(&mut self, want: Want, out: &mut Wants, step: &mut Step) {
+        match want {
+            Want::Effect(effect) => step.effects.push(effect),
+            Want::Read(read) => step.reads.push(read),
+            Want::Send(to, message) => self.send(to, message, out),
+            Want::Propose(op) if !versions::may_propose(&self.ctx, &op) => {}
+            Want::Propose(op) => {
+                let number = self.agreement.next_number();
+                self.grants.note_move(number, &op);
+                let payload = self.ctx.entry(&mut self.clock, op);
+                self.agreement.propose(number, payload, out);
+            }
+            Want::Agree(inputs) => self.agree(inputs, out),
+            Want::Confirm(question) => self.agreement.confirm(question, out),
+            Want::Confirmed(question, leads) => self.confirmed(question, leads, out),
+            Want::Happened(event) => self.happened(&event, out),
+            Want::Apply(chosen) => self.applying().apply(&chosen, out, step),
+            Want::Stepped(paxos) => {
+                step.paxos.absorb(paxos);
+                if self.lease.after_a_move(&self.ctx) {
+                    self.unpark(out);
+                }
+            }
+            Want::Deliver(delivery) => self.deliver(&delivery, out),
+            Want::Chore(chore) => self.chore(chore, out),
+            Want::Install(id, house) => self.installing().install(id, *house, out, step),
+        }
+    }
+
+    fn hear(&mut self, replica: paxos::ReplicaId, message: PeerMessage, out: &mut Wants) {
+        let (ctx, from) = (&self.ctx, gateway(replica));
+        self.peers.heard(from, ctx.now.moment);
+        if !versions::understands(ctx, &message) {
             return;
         }
-        let Some(message) = self.contention_hears(replica, message) else { return };
         match message {
             PeerMessage::Paxos(message) => {
-                if let Some(error) = self.damage(&message) {
-                    let id = self.settings.id;
-                    let words =
-                        format!("Gateway {id} drops what gateway {from} proposes: {error}.");
-                    return self.tell_of_damage(words, out);
+                if self.damage.is_none(ctx, from, &message, out) {
+                    self.rounds.proposed(ctx, &message);
+                    out.agree(paxos::Input::Message { from: replica, message });
                 }
-                self.watch_round(&message);
-                self.agree(paxos::Input::Message { from: replica, message }, out);
             }
-            PeerMessage::Ping(number) => self.send(from, PeerMessage::Pong(number), out),
+            PeerMessage::Ping(number) => out.send(from, PeerMessage::Pong(number)),
             PeerMessage::Pong(number) => self.peers.answered(from, number),
             PeerMessage::LeaseRequest { sent, life } => {
-                self.lease_requested((from, life), sent, out);
+                let request = LeaseRequest { from, life, sent: Moment(sent) };
+                self.grants.requested(ctx, &self.peers, request, out);
             }
             PeerMessage::LeaseGrant { sent, life, epoch } => {
-                if life == self.settings.incarnation || mutant!(GrantToAnotherLife) {
-                    self.lease_granted(sent, epoch, out);
+                if self.lease.granted(ctx, Grant { sent: Moment(sent), life, epoch }) {
+                    self.unpark(out);
                 }
             }
-            PeerMessage::EpochQuery { zone, epoch, question } => {
-                self.epoch_asked(from, (zone, epoch, question), out);
+            PeerMessage::EpochQuery { zone, epoch, question: number } => {
+                zones::epoch_asked(ctx, from, EpochQuestion { zone, epoch, number }, out);
             }
-            PeerMessage::EpochAnswer { zone, epoch, question, holds } => {
-                self.epoch_answered((&zone, epoch, question), holds, out);
+            PeerMessage::EpochAnswer { zone, epoch, question: number, holds } => {
+                let question = EpochQuestion { zone, epoch, number };
+                if self.zones.epoch_answered(ctx, &question, holds, out) {
+                    self.unpark(out);
+                }
             }
             PeerMessage::SnapshotRequest { above, part } => {
-                self.snapshot_asked(from, above, part, out);
+                self.giving.asked(from, above, ctx.applied, part, out);
             }
-            PeerMessage::SnapshotAnswer(answer) => self.snapshot_answered(from, answer, out),
+            PeerMessage::SnapshotAnswer(answer) => self.fetching.answered(ctx, from, answer, out),
         }
     }
 
-    pub(crate) fn deliver(&mut self, delivery: Delivery, out: &mut Step) {
-        if !self.is_current(&delivery.session, delivery.generation) {
+    fn hear_beat(&mut self, beat: Heartbeat, live: bool, out: &mut Wants) {
+        self.lone.hear(&self.ctx, self.agreement.is_blank(), &beat, out);
+        if live && self.peers.hear_beat(&self.ctx, beat, out) {
+            self.digests.compare(&beat, self.agreement.voters().majority(), out);
+        }
+    }
+
+    fn deliver(&mut self, delivery: &Delivery, out: &mut Wants) {
+        let current = match &delivery.session {
+            Session::Own => true,
+            Session::Site => self.site.is_current(delivery.generation),
+            session => self.zones.is_current(session, delivery.generation),
+        };
+        if !current {
             return;
         }
-        let topic = self.topics.parse(&delivery.topic);
-        match (&delivery.session, topic) {
-            (Session::Zone(_), Some(Topic::Device(zone, device, verb))) => {
-                self.zone_delivery(&delivery, &zone, &device, verb, out);
+        let (requests, with) = self.requests();
+        requests.deliver(with, delivery, out);
+    }
+
+    fn stored(&mut self, stored: Stored, out: &mut Wants) {
+        match stored {
+            Stored::Messages(messages) => self.agreement.written(messages, out),
+            // Of entries that the snapshot has swallowed.
+            Stored::Rows(_) if self.fetching.is_installing() => {}
+            Stored::Rows(rows) => self.unsettled.add_rows(rows),
+            Stored::Installed(slot) => self.installing().installed(slot, out),
+            Stored::Snapshot(report) => self.snapshot(report, out),
+            Stored::Applied(slot) => self.settle(slot, out),
+            Stored::Zone(zone, rows) => {
+                publications::everything(&self.ctx, &self.zones, &zone, &rows, out);
             }
-            (Session::Query(_), Some(Topic::Device(zone, device, wire::ZoneVerb::Get))) => {
-                self.query(&delivery, &zone, &device, out);
+            Stored::Status(row, ticket) => {
+                let (requests, with) = self.requests();
+                requests.loaded(with, row.as_ref(), ticket, out);
             }
-            (Session::Site, Some(Topic::Device(zone, device, wire::ZoneVerb::Get))) => {
-                self.query_nowhere(&delivery, &zone, &device, out);
+            Stored::Everything(rows, ticket) => {
+                self.requests.devices(&self.ctx, &rows, ticket, out);
             }
-            (Session::Site, Some(Topic::Api(verb))) => self.api(&delivery, verb, out),
-            (Session::Own, Some(Topic::Gateway(_, verb))) => self.local(&delivery, verb, out),
-            _ => self.misaddressed(&delivery, out),
+            Stored::History(rows, ticket) => {
+                self.requests.history(&self.ctx, &rows, ticket, out);
+            }
+            Stored::Log { to, entries } => self.agreement.fetched(to, entries, out),
         }
     }
 
-    fn stored(&mut self, stored: Stored, out: &mut Step) {
-        match stored {
-            Stored::Messages(messages) => {
-                for paxos::Outgoing { to, message } in messages {
-                    if to == self.paxos.id() {
-                        self.agree(paxos::Input::Message { from: to, message }, out);
-                    } else {
-                        self.send(gateway(to), PeerMessage::Paxos(message), out);
-                    }
-                }
+    fn snapshot(&mut self, report: Report, out: &mut Wants) {
+        let (ctx, peers) = (&self.ctx, &self.peers);
+        match report {
+            Report::Given { to, answer } => self.giving.given(to, answer, out),
+            Report::Held(held) => self.fetching.held(ctx, peers, held, out),
+            Report::Sound(id, house) if id.slot > ctx.applied => {
+                out.push(Want::Install(id, house));
             }
-            // Of entries that the snapshot has swallowed.
-            Stored::Rows(_) if self.snapshots.is_installing() => {}
-            Stored::Rows(rows) => self.rows.extend(rows),
-            Stored::Installed(slot) => self.installed(slot, out),
-            Stored::Snapshot(report) => self.snapshot_report(report, out),
-            Stored::Applied(slot) => self.settle(slot, out),
-            Stored::Status(row, ticket) => self.loaded(row, ticket, out),
-            Stored::Zone(zone, rows) => self.republish(&zone, rows, out),
-            Stored::Everything(rows, ticket) => self.tell_devices(&rows, ticket, out),
-            Stored::History(rows, ticket) => self.tell_history(&rows, ticket, out),
-            Stored::Log { to, entries } => {
-                self.fetching_for.remove(&gateway(to));
-                self.agree(paxos::Input::Fetched { to, entries }, out);
-            }
+            Report::Sound(..) => self.fetching.give_up(out),
+            Report::Failed(why) => self.fetching.failed(ctx, &why, out),
         }
     }
 
     /// Sends to another gateway; a message to this one is taken at once.
-    pub(crate) fn send(&mut self, to: GatewayId, message: PeerMessage, out: &mut Step) {
-        if to == self.settings.id {
-            self.hear(self.paxos.id(), message, out);
-        } else if let Some(message) = self.contention_lets(to, message)
-            && self.may_send(&message)
-        {
-            out.effects.push(Effect::Send { to, message });
+    fn send(&mut self, to: GatewayId, message: PeerMessage, out: &mut Wants) {
+        if to == self.ctx.me() {
+            return self.hear(self.agreement.id(), message, out);
         }
-    }
-
-    pub(crate) fn leader(&self) -> Option<GatewayId> {
-        self.paxos.leader().map(gateway)
-    }
-
-    /// Whether a query of this zone would be answered at a moment, and under which epoch.
-    #[must_use]
-    pub fn answers_for(&self, zone: &Zone, now: Moment) -> Option<Epoch> {
-        let owned = self.zones.get(zone)?;
-        self.may_answer(&Session::Query(zone.clone()), now).then_some(owned.epoch)
-    }
-
-    /// Until when this gateway has, or had, a lease, by its own clock.
-    #[must_use]
-    pub const fn lease(&self) -> Option<Moment> {
-        self.leases.until()
-    }
-
-    /// The gateways that this one watches, and whether it suspects them.
-    pub fn watched(&self) -> impl Iterator<Item = (GatewayId, bool)> + '_ {
-        self.peers.others().map(|id| (id, self.peers.is_suspected(id)))
-    }
-
-    /// Whether this gateway has a vote.
-    #[must_use]
-    pub fn votes(&self) -> bool {
-        self.paxos.votes()
-    }
-
-    /// Whether this gateway leads.
-    #[must_use]
-    pub fn is_leading(&self) -> bool {
-        self.leads()
-    }
-
-    pub(crate) fn leads(&self) -> bool {
-        self.paxos.is_leading()
-    }
-
-    /// Whoever sends such a thing sends it again ten times a second.
-    fn tell_of_damage(&mut self, words: String, out: &mut Step) {
-        let now = self.now.moment;
-        if self.told_of_damage.is_none_or(|at| now >= at + TELL_EVERY) {
-            self.told_of_damage = Some(now);
-            self.tell(out, words);
+        if !versions::may_send(&self.ctx, &message) {
+            return;
         }
+        if let PeerMessage::Paxos(message) = &message {
+            self.rounds.proposed(&self.ctx, message);
+        }
+        out.effect(Effect::Send { to, message });
     }
 
-    /// Why this gateway could not apply what a message wants agreed. What is accepted once must be
-    /// applied, so it is looked at before.
-    fn damage(&self, message: &paxos::Message) -> Option<DecodeError> {
-        use paxos::Message as M;
-        let readable = |requests: &[paxos::Request]| {
-            requests.iter().find_map(|request| self.read_entry(&request.payload).err())
-        };
-        match message {
-            M::Accept { value, .. } => readable(value.requests()),
-            M::Propose { requests } => readable(requests),
-            M::Promise { entries, .. } | M::Suffix { entries, .. } => {
-                entries.iter().find_map(|entry| readable(entry.value.requests()))
+    fn agree(&mut self, inputs: VecDeque<paxos::Input>, out: &mut Wants) {
+        let (me, voters) = (self.agreement.id(), self.agreement.voters().len());
+        self.rounds.accepted(me, voters, inputs.front(), out);
+        self.agreement.step(self.ctx.now.moment, inputs, out);
+        (self.ctx.leader, self.ctx.leads) = (self.agreement.leader(), self.agreement.leads());
+    }
+
+    /// Paxos says whether this gateway led when it was asked.
+    fn confirmed(&mut self, question: Question, leads: bool, out: &mut Wants) {
+        match question {
+            Question::Lease(request) if leads => {
+                self.grants.grant(&self.ctx, self.agreement.voters(), request, out);
             }
-            _ => None,
+            Question::Epoch(to, question) if leads => {
+                zones::answer_epoch(&self.ctx, to, question, out);
+            }
+            Question::Site => self.site.confirmed(leads, out),
+            Question::Api(delivery, verb) => {
+                let (requests, with) = self.requests();
+                requests.api(&with, &delivery, verb, leads, out);
+            }
+            // Whoever asked asks again, and then perhaps another leader.
+            Question::Lease(_) | Question::Epoch(..) => {}
         }
     }
 
-    /// The session under which this life of the gateway numbers its own proposals.
-    pub(crate) fn own_session(&self) -> SessionId {
-        // The highest bit keeps it apart from the epochs, which number the sessions of zones.
-        let incarnation = self.settings.incarnation & ((1 << 52) - 1);
-        SessionId(1 << 63 | u64::from(self.settings.id.0) << 52 | incarnation)
+    /// What an event of Paxos changes here, and its words.
+    fn happened(&mut self, event: &Event, out: &mut Wants) {
+        match event {
+            Event::Leading { .. } => {
+                self.grants.began_to_lead(self.ctx.now.moment, self.agreement.last_number());
+                self.requests.leadership_changed(out);
+                self.duties.lead(&self.ctx, out);
+                // Phase 1 told it what it had missed; a leader has nobody to catch up with, and is
+                // not told when it has.
+                self.caught_up = true;
+                self.lease.hurry();
+            }
+            Event::Following { .. } => {
+                self.lease.hurry();
+                self.requests.leadership_changed(out);
+            }
+            Event::CatchingUp { .. } => self.caught_up = false,
+            Event::CaughtUp => self.caught_up = true,
+            Event::SnapshotNeeded { from, missing } => {
+                self.fetching.needed(&self.ctx, &self.peers, gateway(*from), *missing, out);
+            }
+            Event::Founded(founders) => self.peers.regroup(founders, self.ctx.now.moment),
+            Event::Voting { voters, .. } => {
+                self.peers.regroup(voters, self.ctx.now.moment);
+                self.requests.voters_changed(&self.agreement, voters, out);
+            }
+            Event::VotersRefused { voters, why } => self.requests.voters_refused(voters, *why, out),
+            Event::Refused(requests) => {
+                self.grants.forget_moves(requests.iter().map(|id| (id.session, id.number)));
+                self.zones.refused(requests.iter().map(|id| id.session));
+            }
+            _ => {}
+        }
+        self.rounds.happened(event, out);
+        words::tell(&self.ctx, event, out);
     }
-}
 
-/// The gateway that a replica is the memory of.
-pub(crate) const fn gateway(replica: ReplicaId) -> GatewayId {
-    GatewayId(replica.number())
-}
+    /// Everything up to `slot` is written.
+    fn settle(&mut self, slot: Slot, out: &mut Wants) {
+        while let Some(written) = self.unsettled.next(slot) {
+            let mut settling = Settling {
+                ctx: &self.ctx,
+                unsettled: &self.unsettled,
+                zones: &mut self.zones,
+                cache: &mut self.cache,
+                requests: &mut self.requests,
+                clock: &mut self.clock,
+            };
+            settling.settle(&written, out);
+        }
+    }
 
-fn paxos_config(settings: &Settings) -> Result<paxos::Config, paxos::ConfigError> {
-    let timing = &settings.timing;
-    let founders = settings.founders.iter().map(|id| id.0);
-    let mut config = paxos::Config::new(ReplicaId::new(settings.id.0, settings.disk), founders);
-    let ranks = settings.leaders.iter().rev().zip(1..);
-    config.priority = ranks.map(|(id, rank)| (id.0, rank)).collect();
-    config.heartbeat = timing.leader_beat;
-    config.election_min = timing.election_min;
-    config.election_max = timing.election_max;
-    config.log_window = settings.log_window();
-    config.seed = settings.incarnation ^ u64::from(settings.id.0) << 56;
-    config.validate()
+    fn look_around(&mut self, out: &mut Wants) {
+        if self.ctx.now.moment >= self.chores {
+            self.chores = self.ctx.now.moment + self.ctx.settings.timing.chores;
+            Chore::ALL.into_iter().for_each(|chore| out.push(Want::Chore(chore)));
+        }
+    }
+
+    fn chore(&mut self, chore: Chore, out: &mut Wants) {
+        let ctx = &self.ctx;
+        match chore {
+            Chore::Beat => {
+                let (zones, cache) = (self.zones.len(), self.cache.counts());
+                self.beats.beat(ctx, Pulse { clock: self.clock, zones, cache }, out);
+            }
+            Chore::Lease => self.lease.request(ctx, out),
+            Chore::Join => {
+                let follows = ctx.leader.is_some() && self.caught_up && self.agreement.votes();
+                let ready = self.peers.is_up() && follows;
+                self.duties.join(ctx, ready, self.cache.is_on(), out);
+            }
+            Chore::Suspect => self.peers.suspect_the_silent(ctx, out),
+            Chore::Bury => {
+                let (peers, grants) = (&self.peers, &self.grants);
+                self.duties.bury(ctx, self.agreement.voters(), peers, grants, out);
+            }
+            Chore::Probe => self.peers.probe(ctx, out),
+            Chore::Zones => self.zones.chores(ctx, out),
+            Chore::Queries => self.requests.query_chores(ctx, out),
+            Chore::Snapshots => self.fetching.chores(ctx, &self.peers, out),
+            Chore::Site => self.site.chores(ctx, out),
+            Chore::Voters => self.requests.voter_chores(ctx, out),
+            Chore::Lead => self.duties.lead_the_home(ctx, &self.peers, &self.grants, out),
+            Chore::Registrations => {
+                self.requests.registration_chores(ctx, out);
+                self.duties.clear(ctx);
+            }
+        }
+    }
+
+    fn may_found(&self) -> bool {
+        self.lone.may_found(&self.ctx, self.agreement.is_blank())
+    }
+
+    /// The lease is here, or the leader's word that a zone is still ours.
+    fn unpark(&mut self, out: &mut Wants) {
+        let Self { ctx, zones, lease, requests, .. } = self;
+        requests.unpark(Authority { ctx, zones, lease }, out);
+    }
+
+    fn requests(&mut self) -> (&mut RequestHandler, Surroundings<'_>) {
+        let (fetched, started) = (self.fetching.progress(), self.started);
+        let Self { ctx, agreement, peers, lease, zones, cache, clock, requests, .. } = self;
+        let with =
+            Surroundings { ctx, agreement, peers, lease, fetched, started, zones, cache, clock };
+        (requests, with)
+    }
+
+    fn applying(&mut self) -> Applying<'_> {
+        let Self { ctx, clock, grants, digests, unsettled, zones, cache, .. } = self;
+        Applying { ctx, clock, grants, digests, unsettled, zones, cache }
+    }
+
+    fn installing(&mut self) -> Installing<'_> {
+        Installing {
+            ctx: &mut self.ctx,
+            clock: &mut self.clock,
+            founders: self.agreement.founders(),
+            peers: &mut self.peers,
+            digests: &mut self.digests,
+            zones: &mut self.zones,
+            cache: &mut self.cache,
+            requests: &mut self.requests,
+            unsettled: &mut self.unsettled,
+            fetching: &mut self.fetching,
+        }
+    }
 }

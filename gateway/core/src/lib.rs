@@ -17,6 +17,7 @@
 pub mod command;
 pub mod event;
 pub mod house;
+pub mod id;
 pub mod mutant;
 pub mod peer;
 pub mod settings;
@@ -26,11 +27,14 @@ pub mod version;
 
 mod after_commit;
 mod consensus;
-mod contend;
+mod context;
 mod gateway;
 mod ownership;
+mod planted;
+mod reply;
 mod requests;
 mod story;
+mod want;
 
 pub use event::{Effect, Input, Now, Stored};
 pub use gateway::Gateway;

@@ -21,9 +21,6 @@ macro_rules! mutant {
 pub(crate) use mutant;
 
 #[cfg(feature = "mutants")]
-mod early;
-
-#[cfg(feature = "mutants")]
 pub(crate) use list::own_clock;
 #[cfg(feature = "mutants")]
 pub use list::{Mutant, is_active, set_active};

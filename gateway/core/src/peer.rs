@@ -12,6 +12,7 @@ use paxos::ReplicaId;
 use serde::{Deserialize, Serialize};
 use wire::{Epoch, PaxosLeg, Version, Zone};
 
+use crate::id::Incarnation;
 use crate::snapshots::{SnapshotAnswer, SnapshotId};
 use crate::version::NEWEST;
 
@@ -29,14 +30,14 @@ pub enum PeerMessage {
         /// When the sender sent it, by its own clock.
         sent: u64,
         /// Its incarnation: the clock begins anew in each life.
-        life: u64,
+        life: Incarnation,
     },
     /// You may: a majority followed me after your request had arrived.
     LeaseGrant {
         /// Copied from the request.
         sent: u64,
         /// Copied from the request.
-        life: u64,
+        life: Incarnation,
         /// The last epoch that I know: whoever does not know it may own what has moved since.
         epoch: Epoch,
     },

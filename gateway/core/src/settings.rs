@@ -6,6 +6,7 @@ use std::time::Duration;
 use wire::{GatewayId, Site, Versions};
 
 use crate::command::Agreed;
+use crate::id::Incarnation;
 
 /// The settings of one gateway.
 #[derive(Clone, Debug)]
@@ -17,7 +18,7 @@ pub struct Settings {
     /// What tells its file from every other file, also from one that it had before.
     pub disk: u64,
     /// Which life of it; greater after every start.
-    pub incarnation: u64,
+    pub incarnation: Incarnation,
     /// The versions of entries and messages that it announces and takes; the program's own, but where an older
     /// program is played.
     pub versions: Versions,

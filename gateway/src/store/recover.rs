@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use gateway_core::house::{Change, DeviceRow, House, Member, OpenOrder, Receipt, Timer, ZoneRow};
+use gateway_core::id::Incarnation;
 use hearth_storage::malformed;
 use paxos::{ReplicaId, Slot, Voters};
 use rusqlite::{Connection, Row};
@@ -102,7 +103,7 @@ fn gateway(row: &Row<'_>) -> rusqlite::Result<Change> {
         alive: row.get(1)?,
         serves: row.get(2)?,
         caches: row.get(3)?,
-        incarnation: unsigned(row, 4)?,
+        incarnation: Incarnation(unsigned(row, 4)?),
     };
     Ok(Change::Gateway(GatewayId(row.get(0)?), member))
 }

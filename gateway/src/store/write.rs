@@ -113,7 +113,7 @@ fn gateway(connection: &Connection, id: GatewayId, member: Member) -> rusqlite::
         VALUES (?1, ?2, ?3, ?4, ?5, hearth_sum(?1, ?2, ?3, ?4, ?5))
         ON CONFLICT DO UPDATE
         SET serves = ?2, alive = ?3, incarnation = ?4, caches = ?5, sum = excluded.sum";
-    execute(connection, sql, params![id.0, serves, alive, incarnation.cast_signed(), caches])
+    execute(connection, sql, params![id.0, serves, alive, incarnation.0.cast_signed(), caches])
 }
 
 fn zone(connection: &Connection, name: &Zone, row: ZoneRow) -> rusqlite::Result<()> {

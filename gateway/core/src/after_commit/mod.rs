@@ -1,4 +1,5 @@
-//! What follows once an entry is in the tables.
+//! What follows once an entry is chosen, and once it is in the tables.
 
-pub(crate) mod cache;
+pub(crate) mod applying;
 pub(crate) mod settle;
+pub(crate) mod unsettled;

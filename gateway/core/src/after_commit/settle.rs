@@ -2,235 +2,167 @@
 //! to the device, the answer to the requester, and the acknowledgement to the broker, in this
 //! order.
 
-use paxos::Slot;
-use wire::{Answer, Device, NodeId, StateMessage, Zone, ZoneVerb};
+use serde_json::json;
+use wire::{Answer, Clock, NodeId, Zone};
 
-use crate::command::{Entry, Op, Origin};
+use crate::after_commit::unsettled::{Unsettled, Written};
+use crate::command::{Op, Origin};
+use crate::context::Context;
 use crate::event::{Effect, Session};
-use crate::gateway::Gateway;
-use crate::house::{Note, Outcome, StatusRow, Verdict, Written};
-use crate::mutant::mutant;
-use crate::step::Step;
-use crate::story::table;
+use crate::house::{self, Note, StatusRow, Verdict};
+use crate::ownership::cache::Cache;
+use crate::ownership::flights::{Handle, Requester};
+use crate::ownership::publications;
+use crate::ownership::zones::{Kept, Zones};
+use crate::requests::handler::RequestHandler;
+use crate::requests::waiters::OrderOf;
+use crate::story;
+use crate::want::Wants;
 
-/// An entry that is applied and not yet in the tables.
-#[derive(Debug)]
-pub(crate) struct Unsettled {
-    pub(crate) slot: Slot,
-    /// None for a change of voters.
-    pub(crate) entry: Option<Entry>,
-    pub(crate) outcome: Outcome,
+/// What an entry that is in the tables may touch.
+pub(crate) struct Settling<'a> {
+    pub(crate) ctx: &'a Context,
+    pub(crate) unsettled: &'a Unsettled,
+    pub(crate) zones: &'a mut Zones,
+    pub(crate) cache: &'a mut Cache,
+    pub(crate) requests: &'a mut RequestHandler,
+    pub(crate) clock: &'a mut Clock,
 }
 
-impl Gateway {
-    /// Everything up to `slot` is written.
-    pub(crate) fn settle(&mut self, slot: Slot, out: &mut Step) {
-        while let Some(next) = self.unsettled.pop_front_if(|next| next.slot <= slot) {
-            let rows = self.rows.drain(..next.outcome.written.len()).collect();
-            self.settle_one(next.entry.as_ref(), next.outcome, rows, out);
-        }
-    }
-
-    fn settle_one(
-        &mut self,
-        entry: Option<&Entry>,
-        outcome: Outcome,
-        rows: Vec<StatusRow>,
-        out: &mut Step,
-    ) {
-        let mine = entry.filter(|entry| entry.by == self.settings.id);
+impl Settling<'_> {
+    pub(crate) fn settle(&mut self, written: &Written, out: &mut Wants) {
+        let Written { entry, outcome, rows } = written;
+        let mine = entry.as_ref().filter(|entry| entry.by == self.ctx.me());
         for node in &outcome.registered {
-            self.registered(*node, &rows, out);
+            self.registered(*node, rows, out);
         }
-        if !outcome.moved.is_empty() || outcome.notes.iter().any(|n| matches!(n, Note::Joined(..)))
-        {
-            // A gateway that has just joined may own zones that this entry did not move.
-            let zones: Vec<Zone> = self.house.zones().keys().cloned().collect();
-            for zone in zones {
-                self.reconcile(&zone, out);
-            }
+        let joined = outcome.notes.iter().any(|note| matches!(note, Note::Joined(..)));
+        if joined || !outcome.moved.is_empty() {
+            self.follow_owners(out);
         }
-        for (written, row) in outcome.written.iter().zip(&rows) {
+        for (written, row) in outcome.written.iter().zip(rows) {
             self.written(written, row, out);
         }
-        for note in &outcome.notes {
-            self.tell_note(note, mine.is_some(), out);
+        if mine.is_some() {
+            outcome.notes.iter().for_each(|note| story::tell_note(note, out));
         }
         if let Some(entry) = mine {
             self.answer_proposer(&entry.op, &outcome.verdict, out);
         }
-        for (node, order) in &outcome.dropped {
-            self.order_over(*node, *order, false, out);
-        }
-        for (node, order) in &outcome.closed {
-            self.order_over(*node, *order, true, out);
+        for (over, fulfilled) in [(&outcome.dropped, false), (&outcome.closed, true)] {
+            for (node, number) in over {
+                let order = OrderOf { node: *node, number: *number };
+                self.requests.waiters().over(order, fulfilled, *self.clock, out);
+            }
         }
     }
 
-    fn registered(&mut self, node: NodeId, rows: &[StatusRow], out: &mut Step) {
-        let Some(device) = self.house.devices().get(&node).cloned() else { return };
-        if !self.zones.contains_key(&device.zone) {
+    /// Zones moved, or this gateway has just joined and may own zones that did not move.
+    fn follow_owners(&mut self, out: &mut Wants) {
+        let unwritten = self.unsettled.first_epoch();
+        for zone in self.ctx.house.zones().keys() {
+            if self.zones.reconcile(self.ctx, zone, unwritten, out) == Kept::GivenUp {
+                self.requests.forget(zone);
+                self.cache.forget_zone(self.ctx, zone);
+            }
+        }
+    }
+
+    fn registered(&mut self, node: NodeId, rows: &[StatusRow], out: &mut Wants) {
+        let ctx = self.ctx;
+        let Some(device) = ctx.house.devices().get(&node) else { return };
+        if !self.zones.owns(&device.zone) {
             return;
         }
-        let (me, name) = (self.settings.id, &device.name);
-        self.say(out, || format!("Registering {name} with gateway {me} with node ID {node}"));
+        let (me, name) = (ctx.me(), &device.name);
+        out.say(ctx, || format!("Registering {name} with gateway {me} with node ID {node}"));
         // A registration by report writes the row in the same entry.
         if !rows.iter().any(|row| row.node == node) {
             let row = StatusRow::empty(node, device.registered);
-            self.cache_row(&row, out);
-            self.publish_state(&device.zone, &device.name, &row, out);
+            self.cache.keep(ctx, &row, out);
+            publications::state(ctx, &device.zone, name, &row, out);
         }
-        self.say_tables(out);
+        story::say_tables(ctx, out);
     }
 
-    fn written(&mut self, written: &Written, row: &StatusRow, out: &mut Step) {
-        let Some(device) = self.house.devices().get(&row.node) else { return };
-        let (zone, name) = (device.zone.clone(), device.name.clone());
-        if !self.zones.contains_key(&zone) {
+    fn written(&mut self, written: &house::Written, row: &StatusRow, out: &mut Wants) {
+        let ctx = self.ctx;
+        let Some(device) = ctx.house.devices().get(&row.node) else { return };
+        let zone = &device.zone;
+        if !self.zones.owns(zone) {
             return;
         }
-        self.cache_row(row, out);
-        self.say_stored(row, out);
-        self.publish_state(&zone, &name, row, out);
+        self.cache.keep(ctx, row, out);
+        story::say_stored(ctx, row, out);
+        publications::state(ctx, zone, &device.name, row, out);
         match written.order {
-            Some(_) => self.command(&zone, row.node, out),
-            None => self.refreshed(row, out),
+            Some(_) => publications::command(ctx, self.zones, zone, row.node, out),
+            None => self.requests.refreshed(ctx, self.clock, row, out),
         }
     }
 
-    /// Sends a device its open order, unless it is known to be away: then it waits.
-    pub(crate) fn command(&mut self, zone: &Zone, node: NodeId, out: &mut Step) {
-        let Some(order) = self.house.orders().get(&node) else { return };
-        let Some(device) = self.house.devices().get(&node) else { return };
-        let Some(owned) = self.zones.get(zone) else { return };
-        if owned.online.get(&device.name) == Some(&false) {
-            return;
-        }
-        let (state, clock) = (order.state.clone(), order.clock);
-        let command = wire::Command { order: order.number, state, clock };
-        out.effects.push(Effect::Publish {
-            session: Session::Zone(zone.clone()),
-            topic: self.topics.device(zone, &device.name, ZoneVerb::Command),
-            payload: command.to_json().to_string().into_bytes(),
-            at_least_once: true,
-            retain: false,
-            correlation: None,
-        });
-    }
-
-    /// A zone's session is up: everyone is told its states anew, and its devices their orders.
-    pub(crate) fn republish(&mut self, zone: &Zone, rows: Vec<StatusRow>, out: &mut Step) {
-        if !self.zones.contains_key(zone) {
-            return;
-        }
-        for row in rows {
-            let Some(device) = self.house.devices().get(&row.node) else { continue };
-            let name = device.name.clone();
-            self.say(out, || format!("Reconfiguring the Device {name}."));
-            if !mutant!(StatesNotPublishedAgain) {
-                self.publish_state(zone, &name, &row, out);
-            }
-            if !mutant!(OrdersNotSentAgain) {
-                self.command(zone, row.node, out);
-            }
-        }
-    }
-
-    pub(crate) fn state_message(&self, row: &StatusRow) -> StateMessage {
-        StateMessage {
-            state: row.state.clone(),
-            desired: row.desired.clone(),
-            seq: row.seq,
-            time: row.time,
-            node: row.node,
-            clock: row.clock,
-            owner: self.settings.id,
-        }
-    }
-
-    pub(crate) fn publish_state(
-        &self,
-        zone: &Zone,
-        device: &Device,
-        row: &StatusRow,
-        out: &mut Step,
-    ) {
-        out.effects.push(Effect::Publish {
-            session: Session::Zone(zone.clone()),
-            topic: self.topics.device(zone, device, ZoneVerb::State),
-            payload: self.state_message(row).to_json().to_string().into_bytes(),
-            at_least_once: true,
-            retain: true,
-            correlation: None,
-        });
-    }
-
-    fn answer_proposer(&mut self, op: &Op, verdict: &Verdict, out: &mut Step) {
+    fn answer_proposer(&mut self, op: &Op, verdict: &Verdict, out: &mut Wants) {
         match op {
             Op::Report { zone, origin, .. } | Op::Set { zone, origin, .. } => {
                 self.land(zone, origin, op, verdict, out);
             }
-            Op::Register { tag, .. } => self.answer_registration(*tag, verdict, out),
+            Op::Register { tag, .. } => self.requests.registered(self.ctx, *tag, verdict, out),
             _ => {}
         }
     }
 
     /// A proposal of a zone is applied: answer, then acknowledge.
-    fn land(&mut self, zone: &Zone, origin: &Origin, op: &Op, verdict: &Verdict, out: &mut Step) {
-        let next = self.house.zones().get(zone).map_or(0, |row| row.next);
-        let Some(owned) = self.zones.get_mut(zone).filter(|own| own.epoch == origin.epoch) else {
+    fn land(&mut self, zone: &Zone, origin: &Origin, op: &Op, verdict: &Verdict, out: &mut Wants) {
+        if self.zones.epoch(zone) != Some(origin.epoch) {
             return;
-        };
+        }
+        let Some(flights) = self.zones.flights(zone) else { return };
         if *verdict == Verdict::Fenced {
             // Applied already, or chosen before one that it follows.
-            owned.gap |= origin.number >= next;
-            return;
-        }
-        let at = owned.flights.iter().position(|flight| flight.number == origin.number);
-        let Some(flight) = at.and_then(|at| owned.flights.remove(at)) else { return };
-        let current = flight.delivery.0 != 0 && flight.delivery.0 == owned.zone;
-        if !current {
-            return;
-        }
-        let (generation, token) = flight.delivery;
-        let session = Session::Zone(zone.clone());
-        match (verdict, op) {
-            (Verdict::Refused(why), _) => self.answer(&flight.reply, Answer::error(why), out),
-            (Verdict::Done { node, seq, order, .. }, Op::Set { state, .. }) => {
-                let json = serde_json::json!({
-                    "order": order, "seq": seq, "state": state.to_json(), "node": node,
-                    "clock": self.clock, "owner": self.settings.id,
-                });
-                self.answer_order(flight, *node, *order, json, out);
+            let next = self.ctx.house.zones().get(zone).map_or(0, |row| row.next);
+            if origin.number >= next {
+                flights.note_gap();
             }
-            (Verdict::Done { node, seq, .. }, _) if flight.reply.asked => {
-                let json = serde_json::json!({
-                    "seq": seq, "node": node, "clock": self.clock, "owner": self.settings.id,
+            return;
+        }
+        let Some(requester) = flights.land(origin.number) else { return };
+        let session = Session::Zone(zone.clone());
+        let current = |it: &Handle| self.zones.is_current(&session, it.generation);
+        let Some(delivery) = requester.delivery.filter(current) else { return };
+        self.answer(requester, op, verdict, out);
+        let (generation, token) = (delivery.generation, delivery.token);
+        out.effect(Effect::Acknowledge { session, generation, token });
+    }
+
+    fn answer(&mut self, requester: Requester, op: &Op, verdict: &Verdict, out: &mut Wants) {
+        let Requester { reply, wait_for_state, .. } = requester;
+        let (clock, owner) = (*self.clock, self.ctx.me());
+        match (verdict, op) {
+            (Verdict::Refused(why), _) => reply.answer(Answer::error(why), out),
+            (Verdict::Done { node, seq, order, .. }, Op::Set { state, .. }) => {
+                let json = json!({
+                    "order": order, "seq": seq, "state": state.to_json(), "node": node,
+                    "clock": clock, "owner": owner,
                 });
-                self.answer(&flight.reply, Answer::ok(json), out);
+                if wait_for_state {
+                    let order = order.map(|number| OrderOf { node: *node, number });
+                    let open = order.filter(|order| self.is_open(*order));
+                    self.requests.waiters().wait(open, reply, json, out);
+                } else {
+                    reply.answer(Answer::ok(json), out);
+                }
+            }
+            (Verdict::Done { node, seq, .. }, _) if reply.is_asked() => {
+                let json = json!({"seq": seq, "node": node, "clock": clock, "owner": owner});
+                reply.answer(Answer::ok(json), out);
             }
             _ => {}
         }
-        out.effects.push(Effect::Acknowledge { session, generation, token });
     }
 
-    fn tell_note(&mut self, note: &Note, mine: bool, out: &mut Step) {
-        let words = match note {
-            Note::Joined(id, again) if mine => {
-                let back = if *again { "is back" } else { "joined" };
-                format!("Gateway {id} {back}.")
-            }
-            Note::Died(id, devices) if mine => {
-                let devices: Vec<_> = devices.iter().map(|(d, n)| (d.as_str(), *n)).collect();
-                let devices = table(&devices, false);
-                self.tell(out, format!("Devices connected to Failed replica are {devices}"));
-                format!("GATEWAY-{id} FAILED. INITIATE FAILURE RECOVERY.")
-            }
-            other => match other.text() {
-                Some(text) if mine => text.to_owned(),
-                _ => return,
-            },
-        };
-        self.tell(out, words);
+    /// Whether the end of an order is still to be told; the house may be ahead of the tables.
+    fn is_open(&self, order: OrderOf) -> bool {
+        let open = self.ctx.house.orders().get(&order.node);
+        open.is_some_and(|open| open.number == order.number) || self.unsettled.ends(order)
     }
 }

@@ -1,235 +1,195 @@
-//! The agreement: feeds Paxos, and applies what it chose.
+//! The agreement: this gateway's replica of Paxos, and what is asked of it.
 
-use std::collections::VecDeque;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use paxos::{Chosen, Event, Moment, Request, SessionId, Voters};
-use wire::{ApiVerb, Epoch, GatewayId, Zone};
+use paxos::{
+    Input, Moment, Outgoing, Recovered, Replica, ReplicaId, Request, SessionId, Slot, Voters,
+};
+use wire::GatewayId;
 
-use crate::after_commit::settle::Unsettled;
-use crate::command::{Entry, Op};
-use crate::event::{Delivery, Effect, Read};
-use crate::gateway::{Gateway, gateway};
-use crate::house::Change;
+use crate::event::Read;
+use crate::id::{Ticket, gateway};
 use crate::peer::PeerMessage;
-use crate::step::Step;
+use crate::settings::Settings;
+use crate::want::{Question, Want, Wants};
 
-/// For what Paxos was asked whether this gateway leads still.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Ticket {
-    /// A life of a gateway wants a lease.
-    Lease { to: (GatewayId, u64), sent: u64 },
-    /// An owner asks whether it still is one.
-    Epoch { to: GatewayId, zone: Zone, epoch: Epoch, question: u64 },
-    /// This gateway wants to open the site session.
-    Site,
-    /// Someone asks the API, and must not be answered by a leader that was deposed.
-    Api(Box<Delivery>, ApiVerb),
+/// The replica of Paxos, the numbers of this gateway's own proposals, and the questions that wait for a round.
+pub(crate) struct Agreement {
+    paxos: Replica,
+    /// Under which this life of the gateway numbers its own proposals, those of no zone.
+    session: SessionId,
+    /// Number of the last of them.
+    number: u64,
+    questions: BTreeMap<Ticket, Question>,
+    ticket: Ticket,
+    /// For whom the store reads old entries: one read each, however often they ask.
+    fetching_for: BTreeSet<GatewayId>,
 }
 
-impl Gateway {
-    /// Gives Paxos an input and carries out what follows.
-    pub(crate) fn agree(&mut self, input: paxos::Input, out: &mut Step) {
+impl Agreement {
+    /// # Errors
+    /// When the settings cannot make a group; the text says why.
+    pub(crate) fn new(
+        settings: &Settings,
+        recovered: Recovered,
+        now: Moment,
+    ) -> Result<Self, paxos::ConfigError> {
+        Ok(Self {
+            paxos: Replica::new(config(settings)?, recovered, now),
+            session: own_session(settings),
+            number: 0,
+            questions: BTreeMap::new(),
+            ticket: Ticket::default(),
+            fetching_for: BTreeSet::new(),
+        })
+    }
+
+    /// Takes the first of `inputs`. What follows from it comes before the rest.
+    pub(crate) fn step(&mut self, now: Moment, mut inputs: VecDeque<Input>, out: &mut Wants) {
+        let Some(input) = inputs.pop_front() else { return };
+        let mut step = self.paxos.step(now, input);
         let me = self.paxos.id();
-        let mut inputs = VecDeque::from([input]);
-        while let Some(input) = inputs.pop_front() {
-            self.watch_acceptance(&input, out);
-            let mut step = self.paxos.step(self.now.moment, input);
-            for paxos::Outgoing { to, message } in step.take_immediate() {
-                if to == me {
-                    inputs.push_back(paxos::Input::Message { from: me, message });
-                } else {
-                    self.watch_round(&message);
-                    self.send(gateway(to), PeerMessage::Paxos(message), out);
-                }
+        for Outgoing { to, message } in step.take_immediate() {
+            if to == me {
+                inputs.push_back(Input::Message { from: me, message });
+            } else {
+                out.send(gateway(to), PeerMessage::Paxos(message));
             }
-            for event in step.events() {
-                self.tell_event(event, out);
+        }
+        for event in step.events() {
+            out.push(Want::Happened(event.clone()));
+        }
+        for chosen in step.take_chosen() {
+            out.push(Want::Apply(chosen));
+        }
+        for fetch in step.fetch() {
+            if self.fetching_for.insert(gateway(fetch.to)) {
+                out.read(Read::Log(*fetch));
             }
-            for chosen in step.take_chosen() {
-                self.apply(&chosen, out);
+        }
+        let confirmed = step.confirmed().to_vec();
+        out.push(Want::Stepped(step));
+        for (ticket, leads) in confirmed {
+            if let Some(question) = self.questions.remove(&Ticket(ticket)) {
+                out.push(Want::Confirmed(question, leads));
             }
-            let confirmed = step.confirmed().to_vec();
-            for fetch in step.fetch() {
-                if self.fetching_for.insert(gateway(fetch.to)) {
-                    out.reads.push(Read::Log(*fetch));
-                }
-            }
-            out.paxos.absorb(step);
-            self.lease_after_a_move(out);
-            for (ticket, holds) in confirmed {
-                self.confirmed(ticket, holds, out);
+        }
+        if !inputs.is_empty() {
+            out.push(Want::Agree(inputs));
+        }
+    }
+
+    /// What other replicas sent that is now written, or this one to itself.
+    pub(crate) fn written(&self, messages: Vec<Outgoing>, out: &mut Wants) {
+        let me = self.paxos.id();
+        for Outgoing { to, message } in messages {
+            if to == me {
+                out.agree(Input::Message { from: me, message });
+            } else {
+                out.send(gateway(to), PeerMessage::Paxos(message));
             }
         }
     }
 
-    /// Proposes an entry of no zone; it may be proposed again until its effect shows.
-    pub(crate) fn propose(&mut self, op: Op, out: &mut Step) {
-        if !self.may_propose(&op) {
-            return;
-        }
-        self.own_number += 1;
-        let (session, number) = (self.own_session(), self.own_number);
-        self.note_move(number, &op);
-        let payload = self.entry(op);
-        self.agree(paxos::Input::Propose(vec![Request { session, number, payload }]), out);
+    /// The number of the next proposal of this gateway's own.
+    pub(crate) fn next_number(&mut self) -> u64 {
+        self.number += 1;
+        self.number
     }
 
-    /// The bytes of an entry proposed now.
-    pub(crate) fn entry(&mut self, op: Op) -> Arc<[u8]> {
-        let clock = self.clock.tick();
-        let entry = Entry { time: self.now.time, clock, by: self.settings.id, op };
-        Arc::from(entry.encode())
+    /// Proposes an entry of no zone under that number.
+    pub(crate) fn propose(&self, number: u64, payload: std::sync::Arc<[u8]>, out: &mut Wants) {
+        let request = Request { session: self.session, number, payload };
+        out.agree(Input::Propose(vec![request]));
     }
 
-    /// Asks Paxos whether this gateway leads still; the answer comes to [`Self::confirmed`].
-    pub(crate) fn confirm(&mut self, ticket: Ticket, out: &mut Step) {
-        self.next_ticket += 1;
-        self.tickets.insert(self.next_ticket, ticket);
-        self.agree(paxos::Input::Confirm(self.next_ticket), out);
+    /// Asks whether this gateway leads still; the answer is [`Want::Confirmed`].
+    pub(crate) fn confirm(&mut self, question: Question, out: &mut Wants) {
+        self.ticket = self.ticket.next();
+        self.questions.insert(self.ticket, question);
+        out.agree(Input::Confirm(self.ticket.0));
     }
 
-    fn confirmed(&mut self, number: u64, leads: bool, out: &mut Step) {
-        if let Some(ticket) = self.tickets.remove(&number) {
-            self.take_ticket(ticket, leads, out);
-        }
+    /// The store has read what a late replica asked for.
+    pub(crate) fn fetched(&mut self, to: ReplicaId, entries: Vec<paxos::Entry>, out: &mut Wants) {
+        self.fetching_for.remove(&gateway(to));
+        out.agree(Input::Fetched { to, entries });
     }
 
-    pub(crate) fn take_ticket(&mut self, ticket: Ticket, leads: bool, out: &mut Step) {
-        match ticket {
-            Ticket::Lease { to, sent } if leads => self.grant(to, sent, out),
-            Ticket::Epoch { to, zone, epoch, question } if leads => {
-                let row = self.house.zones().get(&zone);
-                let holds = row.is_some_and(|row| row.epoch == epoch && row.owner == to);
-                self.send(to, PeerMessage::EpochAnswer { zone, epoch, question, holds }, out);
-            }
-            Ticket::Site => self.site_confirmed(leads, out),
-            Ticket::Api(delivery, verb) => self.api_confirmed(&delivery, verb, leads, out),
-            // Whoever asked asks again, and then perhaps another leader.
-            Ticket::Lease { .. } | Ticket::Epoch { .. } => {}
-        }
+    pub(crate) const fn session(&self) -> SessionId {
+        self.session
     }
 
-    fn apply(&mut self, chosen: &Chosen, out: &mut Step) {
-        assert_eq!(chosen.slot.0, self.applied.0 + 1, "entries are applied in the order of slots");
-        self.applied = chosen.slot;
-        out.applied = Some(chosen.slot);
-        let mut house = None;
-        let over = chosen.value.requests().iter();
-        self.forget_moves(over.map(|request| (request.session, &request.number)));
-        for request in chosen.value.requests() {
-            let entry = match self.read_entry(&request.payload) {
-                Ok(entry) => entry,
-                Err(error) => {
-                    let slot = chosen.slot.0;
-                    let why = format!("slot {slot} of the log cannot be applied: {error}");
-                    return out.effects.push(Effect::Stop(why));
-                }
-            };
-            self.clock = self.clock.max(entry.clock);
-            let mut outcome = self.house.apply(&entry);
-            if entry.op == Op::Lead {
-                self.note_leadership(request);
-            }
-            if let Some(why) = self.left_behind() {
-                return out.effects.push(Effect::Stop(why));
-            }
-            #[cfg(feature = "mutants")]
-            self.tell_too_early(&entry, &outcome, out);
-            // Only the last of the slot's rows of counters has to be written.
-            house = outcome.changes.pop_if(|change| matches!(change, Change::House(..))).or(house);
-            out.changes.append(&mut outcome.changes);
-            self.unsettled.push_back(Unsettled { slot: chosen.slot, entry: Some(entry), outcome });
-        }
-        if let Some(voters) = chosen.value.voters() {
-            let mut outcome = self.house.elect(voters);
-            out.changes.append(&mut outcome.changes);
-            self.unsettled.push_back(Unsettled { slot: chosen.slot, entry: None, outcome });
-        }
-        self.digests.note(chosen.slot, self.house.counters().digest);
-        out.changes.extend(house);
+    /// The number of the last proposal of this gateway's own.
+    pub(crate) const fn last_number(&self) -> u64 {
+        self.number
     }
 
-    /// These vote: they are watched, and nobody else is.
-    pub(crate) fn regroup(&mut self, voters: &Voters) {
-        let voters = voters.iter().map(gateway).collect();
-        self.peers.regroup(self.settings.id, &voters, self.now.moment);
+    /// How many questions wait for a round.
+    pub(crate) fn waiting(&self) -> usize {
+        self.questions.len()
     }
 
-    /// The queue of the leader was full, or there is no leader: what was refused is due again.
-    fn refused(&mut self, sessions: impl Iterator<Item = SessionId>) {
-        for session in sessions {
-            if let Some(zone) = self.zones.values_mut().find(|zone| zone.epoch.0 == session.0) {
-                zone.gap = true;
-            }
-        }
+    pub(crate) const fn id(&self) -> ReplicaId {
+        self.paxos.id()
     }
 
-    fn tell_event(&mut self, event: &Event, out: &mut Step) {
-        let me = self.settings.id;
-        match event {
-            Event::Leading { .. } => {
-                self.leases.began_to_lead(self.now.moment, self.own_number);
-                self.give_up_wish(out);
-                self.lead_in_the_log(out);
-                // Phase 1 told it what it had missed; a leader has nobody to catch up with, and is
-                // not told when it has.
-                self.caught_up = true;
-                self.duties.lease = Moment(0);
-                self.tell(out, format!("Gateway {me} leads."));
-                self.contention_chores(out);
-            }
-            Event::Following { leader, .. } => {
-                self.duties.lease = Moment(0);
-                self.give_up_wish(out);
-                self.tell(out, format!("Gateway {me} follows gateway {leader}."));
-            }
-            Event::CatchingUp { from, to } => {
-                self.caught_up = false;
-                let (from, to) = (from.0, to.0);
-                self.tell(out, format!("Gateway {me} is catching up: slots {from} to {to}."));
-            }
-            Event::CaughtUp => {
-                self.caught_up = true;
-                self.tell(out, format!("Gateway {me} has caught up."));
-            }
-            Event::SnapshotNeeded { from, missing } => {
-                self.snapshot_needed(gateway(*from), *missing, out);
-            }
-            Event::Founded(founders) => {
-                self.regroup(founders);
-                self.tell(out, format!("Gateways {founders} found the site."));
-            }
-            Event::Awaiting(numbers) => {
-                let numbers: Vec<String> = numbers.iter().map(u8::to_string).collect();
-                let numbers = numbers.join(", ");
-                self.tell(
-                    out,
-                    format!(
-                        "Gateway {me} waits for gateways {numbers}: a new site begins when all of \
-                         its gateways are there."
-                    ),
-                );
-            }
-            Event::Voting { voters, .. } => self.voters_changed(voters, out),
-            Event::VotersRefused { voters, why } => self.voters_refused(voters, *why, out),
-            Event::Refused(requests) => {
-                self.forget_moves(requests.iter().map(|id| (id.session, &id.number)));
-                self.refused(requests.iter().map(|id| id.session));
-            }
-            Event::Contradicted { by, .. } => {
-                let by = gateway(*by);
-                self.tell(
-                    out,
-                    format!(
-                        "Gateway {me} does not believe gateway {by}: {event}. Somebody else sends in its \
-                         name, or one of the two files is damaged: compare them with `hearth dump history`."
-                    ),
-                );
-            }
-            Event::RoundStarted { slot, .. } => self.round_started(*slot, out),
-            Event::RoundFailed { slot, .. } => self.round_failed(*slot, out),
-            _ => {}
-        }
+    pub(crate) fn deadline(&self) -> Moment {
+        self.paxos.deadline().0
     }
+
+    pub(crate) fn leader(&self) -> Option<GatewayId> {
+        self.paxos.leader().map(gateway)
+    }
+
+    pub(crate) const fn leads(&self) -> bool {
+        self.paxos.is_leading()
+    }
+
+    pub(crate) fn votes(&self) -> bool {
+        self.paxos.votes()
+    }
+
+    pub(crate) const fn voters(&self) -> &Voters {
+        self.paxos.voters()
+    }
+
+    pub(crate) const fn founders(&self) -> &Voters {
+        self.paxos.founders()
+    }
+
+    /// Replicas without a vote that follow, and how far they are.
+    pub(crate) fn observers(&self) -> impl Iterator<Item = (ReplicaId, Slot)> + '_ {
+        self.paxos.observers()
+    }
+
+    /// Whether this replica's disk knows of no group yet.
+    pub(crate) const fn is_blank(&self) -> bool {
+        self.paxos.is_blank()
+    }
+
+    /// The round of the highest ballot that this replica has promised.
+    pub(crate) const fn round(&self) -> u64 {
+        self.paxos.ballot().round
+    }
+}
+
+fn own_session(settings: &Settings) -> SessionId {
+    // The highest bit keeps it apart from the epochs, which number the sessions of zones.
+    let incarnation = settings.incarnation.0 & ((1 << 52) - 1);
+    SessionId(1 << 63 | u64::from(settings.id.0) << 52 | incarnation)
+}
+
+fn config(settings: &Settings) -> Result<paxos::Config, paxos::ConfigError> {
+    let timing = &settings.timing;
+    let founders = settings.founders.iter().map(|id| id.0);
+    let mut config = paxos::Config::new(ReplicaId::new(settings.id.0, settings.disk), founders);
+    let ranks = settings.leaders.iter().rev().zip(1..);
+    config.priority = ranks.map(|(id, rank)| (id.0, rank)).collect();
+    config.heartbeat = timing.leader_beat;
+    config.election_min = timing.election_min;
+    config.election_max = timing.election_max;
+    config.log_window = settings.log_window();
+    config.seed = settings.incarnation.0 ^ u64::from(settings.id.0) << 56;
+    config.validate()
 }

@@ -10,8 +10,8 @@ use std::time::Duration;
 use paxos::Moment;
 use wire::{GatewayId, Heartbeat, Liveness};
 
-use crate::gateway::Gateway;
-use crate::step::Step;
+use crate::context::Context;
+use crate::want::Wants;
 
 /// What a lone founder has heard.
 #[derive(Debug, Default)]
@@ -30,38 +30,33 @@ impl Lone {
     pub(crate) fn links(&mut self, up: bool, now: Moment) {
         self.up = if up { self.up.or(Some(now)) } else { None };
     }
-}
-
-impl Gateway {
-    fn is_lone_founder(&self) -> bool {
-        self.paxos.is_blank() && self.settings.founders.iter().eq([&self.settings.id])
-    }
 
     /// Whether Paxos may go on by itself: it founds a group at once if this is the only founder.
-    pub(crate) fn may_found(&self) -> bool {
-        let listened = || self.lone.up.is_some_and(|up| self.now.moment >= up + LISTENS);
-        !self.is_lone_founder() || (self.lone.other.is_none() && listened())
+    pub(crate) fn may_found(&self, ctx: &Context, blank: bool) -> bool {
+        let listened = || self.up.is_some_and(|up| ctx.now.moment >= up + LISTENS);
+        !is_lone_founder(ctx, blank) || (self.other.is_none() && listened())
     }
 
     /// Somebody tells how far it has applied the log of this site.
-    pub(crate) fn hear_of_a_history(&mut self, beat: &Heartbeat, out: &mut Step) {
-        let (me, other) = (self.settings.id, beat.gateway);
+    pub(crate) fn hear(&mut self, ctx: &Context, blank: bool, beat: &Heartbeat, out: &mut Wants) {
+        let (me, other) = (ctx.me(), beat.gateway);
         // A will does not tell how far it had come.
         let history = beat.applied > 0 || beat.status != Liveness::Alive;
-        if other == me || !history || !self.is_lone_founder() || self.lone.other.is_some() {
+        if other == me || !history || !is_lone_founder(ctx, blank) || self.other.is_some() {
             return;
         }
-        self.lone.other = Some(other);
-        let site = self.topics.site();
-        self.tell(
-            out,
-            format!(
-                "Gateway {me} has an empty file and its settings name it as the only gateway that begins site \
-                 {site}, but that site has, or had, gateway {other}. It begins no second site beside it. If it has \
-                 lost its file, name all gateways that vote (gateway.voters, or --voters) and start it again. If \
-                 gateway {other} is gone for good and this shall be a new site, give it another name, \
-                 or clear the retained message hearth/{site}/gateway/{other}/status and start again."
-            ),
-        );
+        self.other = Some(other);
+        let site = ctx.topics.site();
+        out.tell(format!(
+            "Gateway {me} has an empty file and its settings name it as the only gateway that begins site \
+             {site}, but that site has, or had, gateway {other}. It begins no second site beside it. If it has \
+             lost its file, name all gateways that vote (gateway.voters, or --voters) and start it again. If \
+             gateway {other} is gone for good and this shall be a new site, give it another name, \
+             or clear the retained message hearth/{site}/gateway/{other}/status and start again."
+        ));
     }
+}
+
+fn is_lone_founder(ctx: &Context, blank: bool) -> bool {
+    blank && ctx.settings.founders.iter().eq([&ctx.settings.id])
 }

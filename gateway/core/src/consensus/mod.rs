@@ -1,6 +1,9 @@
 //! What the gateways agree on, and with whom.
 
 pub(crate) mod agreement;
+pub(crate) mod damage;
 pub(crate) mod digests;
 pub(crate) mod lone;
-pub(crate) mod voters;
+pub(crate) mod rounds;
+pub(crate) mod versions;
+pub(crate) mod words;

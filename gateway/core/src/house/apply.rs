@@ -5,7 +5,8 @@ use wire::{GatewayId, Version, Zone};
 
 use super::{Change, House, Member, Note, Outcome, Timer, Verdict, ZoneRow, digest};
 use crate::command::{Entry, Leadership, Move, Op, Origin, TimerName};
-use crate::mutant::mutant;
+use crate::id::Incarnation;
+use crate::planted::house as planted;
 
 impl House {
     /// Applies one entry of the log.
@@ -16,10 +17,7 @@ impl House {
         let mut outcome = Outcome::default();
         // A proposer's clock may run behind; agreed time never goes back.
         self.counters.time = self.counters.time.max(entry.time);
-        #[cfg(feature = "mutants")]
-        if mutant!(ApplyReadsAClock) {
-            self.counters.time.0 += crate::mutant::own_clock();
-        }
+        self.counters.time = planted::apply_reads_a_clock(self.counters.time);
         self.counters.clock = self.counters.clock.max(entry.clock);
         match &entry.op {
             Op::Join { gateway, incarnation, serves, caches } => {
@@ -84,7 +82,7 @@ impl House {
 
     /// Somebody who votes only since may not understand the version.
     fn raise(&mut self, version: Version, voters: &Voters) {
-        if *voters == self.voters || mutant!(RaisedForOtherVoters) {
+        if planted::raised_for_other_voters(*voters == self.voters) {
             self.counters.version = self.counters.version.max(version);
         }
     }
@@ -92,9 +90,8 @@ impl House {
     /// The fence of rule 3: only the current epoch's next proposal is applied.
     fn admit(&mut self, zone: &Zone, origin: &Origin, outcome: &mut Outcome) -> bool {
         let is_next = |row: &ZoneRow| {
-            let epoch = row.epoch == origin.epoch || mutant!(OldEpochApplied);
-            let number = row.next == origin.number || mutant!(AnyNumberApplied);
-            epoch && number
+            planted::old_epoch_applied(row.epoch == origin.epoch)
+                && planted::any_number_applied(row.next == origin.number)
         };
         match self.zones.get_mut(zone) {
             Some(row) if is_next(row) => {
@@ -111,7 +108,7 @@ impl House {
 
     fn fire(&mut self, entry: &Entry, name: TimerName, generation: u64, outcome: &mut Outcome) {
         let set = self.timers.get(&name).is_some_and(|timer| timer.generation == generation);
-        if !set && !mutant!(FiredTwice) {
+        if !planted::fired_twice(set) {
             return;
         }
         self.set_timer(name, None, outcome);
@@ -138,7 +135,7 @@ impl House {
 
     /// A leader that came later may have granted leases that nobody waited for.
     fn move_zones(&mut self, leadership: Leadership, why: &Move, outcome: &mut Outcome) {
-        if leadership != self.counters.leadership && !mutant!(OldMoveApplied) {
+        if !planted::old_move_applied(leadership == self.counters.leadership) {
             return;
         }
         match why {
@@ -147,7 +144,7 @@ impl House {
         }
     }
 
-    fn dead(&mut self, gateway: GatewayId, incarnation: u64, outcome: &mut Outcome) {
+    fn dead(&mut self, gateway: GatewayId, incarnation: Incarnation, outcome: &mut Outcome) {
         let Some(member) = self.gateways.get_mut(&gateway) else { return };
         if !member.alive || member.incarnation != incarnation {
             return;

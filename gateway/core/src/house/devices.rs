@@ -7,7 +7,7 @@ use super::{
     Change, DeviceRow, House, Note, OpenOrder, Outcome, Register, SeenKey, Verdict, Written,
 };
 use crate::command::{Entry, Origin, Said, TimerName};
-use crate::mutant::mutant;
+use crate::planted::house as planted;
 
 impl House {
     pub(super) fn report(
@@ -205,8 +205,8 @@ impl House {
 }
 
 fn seen_key(zone: &Zone, device: &Device, verb: ZoneVerb, origin: &Origin) -> Option<SeenKey> {
-    let id = origin.id.as_ref().filter(|_| !mutant!(IdIgnored));
-    match (id, origin.stamp.filter(|_| !mutant!(StampIgnored))) {
+    let id = planted::id_ignored(origin.id.as_ref());
+    match (id, planted::stamp_ignored(origin.stamp)) {
         (Some(id), _) => Some(SeenKey::Id(zone.clone(), device.clone(), verb, id.clone())),
         (None, Some(stamp)) => Some(SeenKey::Stamp(zone.clone(), stamp)),
         (None, None) => None,

@@ -62,8 +62,12 @@ mod tests {
     #[test]
     fn it_depends_on_what_changed_and_on_the_order_and_is_the_same_on_every_machine() {
         let member = |alive| {
-            let member =
-                super::super::Member { alive, serves: true, caches: false, incarnation: 9 };
+            let member = super::super::Member {
+                alive,
+                serves: true,
+                caches: false,
+                incarnation: crate::id::Incarnation(9),
+            };
             Change::Gateway(GatewayId(1), member)
         };
         let first = after(FIRST, &[member(true), Change::Order(NodeId(2), None)]);

@@ -30,6 +30,7 @@ pub use rules::Presence;
 pub use seen::{Receipt, Seen, SeenKey};
 
 use crate::command::{Agreed, Leadership, TimerName};
+use crate::id::Incarnation;
 
 /// The replicated state of the home.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,12 +80,12 @@ pub struct Member {
     /// Whether it has a cache.
     pub caches: bool,
     /// Which life of it.
-    pub incarnation: u64,
+    pub incarnation: Incarnation,
 }
 
 impl Member {
     /// One that has just said that it is here.
-    pub(crate) const fn living(incarnation: u64, serves: bool, caches: bool) -> Self {
+    pub(crate) const fn living(incarnation: Incarnation, serves: bool, caches: bool) -> Self {
         Self { alive: true, serves, caches, incarnation }
     }
 }

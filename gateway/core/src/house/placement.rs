@@ -12,7 +12,7 @@
 use wire::{Epoch, GatewayId, Zone};
 
 use super::{Change, House, Member, Moved, Note, Outcome, ZoneRow};
-use crate::mutant::mutant;
+use crate::planted::house as planted;
 
 impl House {
     /// Gives a zone that is not known an owner; does nothing when nobody could own it.
@@ -50,14 +50,14 @@ impl House {
     ) {
         let before = self.gateways.get(&gateway).copied();
         let outlived = before.is_some_and(|known| known.incarnation > member.incarnation);
-        if before == Some(member) || outlived && !mutant!(OutlivedJoins) {
+        if before == Some(member) || planted::outlived_joins(outlived) {
             return;
         }
         self.gateways.insert(gateway, member);
         outcome.changes.push(Change::Gateway(gateway, member));
         outcome.notes.push(Note::Joined(gateway, before.is_some()));
         // A new life knows nothing of the proposals of the one before: it needs a fresh fence.
-        for zone in self.zones_where(|row| row.owner == gateway && !mutant!(EpochKept)) {
+        for zone in planted::epoch_kept(self.zones_where(|row| row.owner == gateway)) {
             let home = self.zones[&zone].home;
             self.assign(&zone, gateway, home, outcome);
         }

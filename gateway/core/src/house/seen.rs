@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use wire::{Device, NodeId, OrderNumber, RequestId, Seq, Stamp, Zone, ZoneVerb};
 
-use crate::mutant::mutant;
+use crate::planted::house as planted;
 
 /// By what a request is recognised.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,7 +69,7 @@ impl Seen {
         let recent = self.zones.entry(key.zone().clone()).or_default();
         let at = recent.last + 1;
         recent.insert(key.clone(), at, receipt);
-        let full = recent.keys.len() > if mutant!(SeenForgotten) { 4 } else { REMEMBERED };
+        let full = recent.keys.len() > planted::seen_forgotten(REMEMBERED);
         let oldest = if full { recent.order.pop_first().map(|(_, key)| key) } else { None };
         if let Some(key) = &oldest {
             recent.keys.remove(key);

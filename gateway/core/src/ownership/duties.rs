@@ -1,32 +1,25 @@
-//! What a gateway sees to from time to time: heartbeats, leases, probes, and what the leader owes
-//! the home. Every duty is derived from the state anew, so none can be forgotten.
+//! What a gateway, and the leader for the home, proposes until it shows its effect. Every duty is derived from the
+//! state anew, so none can be forgotten.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use paxos::Moment;
-use wire::{Epoch, GatewayId, Heartbeat, Liveness, Register, Zone};
+use paxos::{Moment, Voters};
+use wire::{Epoch, GatewayId, Zone};
 
 use crate::command::{Move, Op, TimerName};
-use crate::consensus::agreement::Ticket;
-use crate::event::{Effect, Session};
-use crate::gateway::Gateway;
-use crate::mutant::mutant;
-use crate::ownership::zones::SiteSession;
-use crate::requests::reply::Reply;
-use crate::step::Step;
+use crate::consensus::versions;
+use crate::context::Context;
+use crate::event::Effect;
+use crate::id::Incarnation;
+use crate::ownership::grants::Grants;
+use crate::ownership::peers::Peers;
+use crate::planted;
+use crate::want::Wants;
 
-/// What is due when.
+/// When what was proposed last; bounded by what there is to propose, and cleared of old ones.
 #[derive(Debug, Default)]
 pub(crate) struct Duties {
-    pub(crate) next: Moment,
-    beat: Moment,
-    pub(crate) lease: Moment,
-    /// When what was proposed last; bounded by what there is to propose, and cleared of old ones.
     proposed: BTreeMap<Duty, Moment>,
-    /// Registrations that are not agreed yet, by tag. At most [`REGISTRATIONS`].
-    pub(crate) registrations: BTreeMap<u64, (Register, Reply)>,
-    next_tag: u64,
 }
 
 /// Something to propose until it shows its effect.
@@ -34,240 +27,172 @@ pub(crate) struct Duties {
 enum Duty {
     Join,
     Lead,
-    Dead(GatewayId, u64),
+    Dead(GatewayId, Incarnation),
     Settings,
     Raise,
     Place(Zone),
     Return(Zone, Epoch),
     Fire(TimerName, u64),
-    Register(u64),
 }
-
-/// Registrations under way at once; a person or a script makes a few, a boot storm hundreds.
-const REGISTRATIONS: usize = 1024;
 
 impl Duties {
     pub(crate) fn waiting(&self) -> usize {
-        self.registrations.len() + self.proposed.len()
+        self.proposed.len()
     }
-}
 
-impl Gateway {
-    pub(crate) fn chores(&mut self, out: &mut Step) {
-        let now = self.now.moment;
-        if now < self.duties.next {
+    /// Joins, and joins again when the log says that this gateway is dead. `ready` is a gateway that can follow;
+    /// `caches` says whether it has a cache.
+    pub(crate) fn join(&mut self, ctx: &Context, ready: bool, caches: bool, out: &mut Wants) {
+        let gateway = ctx.me();
+        let member = ctx.house.gateways().get(&gateway);
+        let joined = planted::duties::not_joined_again(ctx.has_joined(), member.is_some());
+        if joined || !ready || !self.is_due(ctx, Duty::Join) {
             return;
         }
-        let timing = self.settings.timing;
-        self.duties.next = now + timing.chores;
-        if now >= self.duties.beat {
-            self.duties.beat = now + timing.beat;
-            out.effects.push(Effect::Beat(self.heartbeat()));
+        let known = member.map_or(Incarnation(0), |member| member.incarnation);
+        let (incarnation, serves) = (ctx.settings.incarnation, ctx.settings.serves);
+        if known > incarnation {
+            return out.effect(Effect::Outlived(known));
         }
-        if now >= self.duties.lease {
-            self.duties.lease = now + timing.lease_every;
-            self.request_lease(out);
-        }
-        self.join(out);
-        self.peer_chores(out);
-        self.zone_chores(out);
-        self.query_chores(out);
-        self.snapshot_chores(out);
-        self.contention_chores(out);
-        self.site_chores(out);
-        self.voter_chores(out);
-        if self.leads() {
-            self.leader_chores(out);
-        }
-        self.registration_chores(out);
-        let old = timing.resend * 8;
-        self.duties.proposed.retain(|_, at| now < *at + old);
-    }
-
-    fn heartbeat(&self) -> Heartbeat {
-        let counters = self.house.counters();
-        Heartbeat {
-            epoch: counters.epoch,
-            applied: self.applied.0,
-            digest: self.digest(),
-            seq: counters.seq,
-            clock: self.clock,
-            devices: self.house.load(self.settings.id),
-            zones: u32::try_from(self.zones.len()).unwrap_or(u32::MAX),
-            versions: self.settings.versions,
-            leader: self.leader(),
-            serves: self.settings.serves,
-            cache: self.cache.counts(),
-            ..Heartbeat::bare(Liveness::Alive, self.settings.id, self.settings.incarnation)
-        }
-    }
-
-    /// Joins, and joins again when the log says that this gateway is dead.
-    fn join(&mut self, out: &mut Step) {
-        let me = self.settings.id;
-        let ready =
-            self.peers.is_up() && self.leader().is_some() && self.caught_up && self.paxos.votes();
-        let joined =
-            self.has_joined() || mutant!(NotJoinedAgain) && self.house.gateways().contains_key(&me);
-        if !joined && ready && self.is_due(Duty::Join) {
-            let known = self.house.gateways().get(&me).map_or(0, |member| member.incarnation);
-            if known > self.settings.incarnation {
-                return out.effects.push(Effect::Outlived(known));
-            }
-            let (incarnation, serves) = (self.settings.incarnation, self.settings.serves);
-            let caches = self.cache.is_on();
-            self.propose(
-                if self.settings.own_broker {
-                    Op::Join { gateway: me, incarnation, serves, caches }
-                } else {
-                    Op::Arrive { gateway: me, incarnation, serves, caches }
-                },
-                out,
-            );
-        }
-    }
-
-    pub(crate) fn propose_dead(&mut self, gateway: GatewayId, incarnation: u64, out: &mut Step) {
-        if !self.settings.own_broker {
-            let why = Move::Dead { gateway, incarnation };
-            self.propose_move(Duty::Dead(gateway, incarnation), why, out);
-        } else if self.is_due(Duty::Dead(gateway, incarnation)) {
-            self.propose(Op::Dead { gateway, incarnation }, out);
-        }
-    }
-
-    /// Whoever loses by it holds no lease: that was waited for in this leadership.
-    fn propose_move(&mut self, duty: Duty, why: Move, out: &mut Step) {
-        if let Some(leadership) = self.leadership()
-            && self.is_due(duty)
-        {
-            self.propose(Op::Move { leadership, why }, out);
-        }
+        out.propose(if ctx.settings.own_broker {
+            Op::Join { gateway, incarnation, serves, caches }
+        } else {
+            Op::Arrive { gateway, incarnation, serves, caches }
+        });
     }
 
     /// A leadership in which moves wait for leases begins in the log.
-    pub(crate) fn lead_in_the_log(&mut self, out: &mut Step) {
-        if !self.settings.own_broker {
-            self.duties.proposed.insert(Duty::Lead, self.now.moment);
-            self.propose(Op::Lead, out);
+    pub(crate) fn lead(&mut self, ctx: &Context, out: &mut Wants) {
+        if !ctx.settings.own_broker {
+            self.proposed.insert(Duty::Lead, ctx.now.moment);
+            out.propose(Op::Lead);
         }
     }
 
     /// A broker holds messages for a zone; if nobody owns it, the leader sees to that.
-    pub(crate) fn wanted(&mut self, zone: Zone, out: &mut Step) {
-        let unknown = !self.house.zones().contains_key(&zone);
-        if unknown && self.leads() && self.is_due(Duty::Place(zone.clone())) {
-            self.propose(Op::Place { zone }, out);
+    pub(crate) fn place(&mut self, ctx: &Context, zone: Zone, out: &mut Wants) {
+        let unknown = !ctx.house.zones().contains_key(&zone);
+        if unknown && ctx.leads && self.is_due(ctx, Duty::Place(zone.clone())) {
+            out.propose(Op::Place { zone });
         }
     }
 
-    /// Registers a device for someone who asked the API.
-    pub(crate) fn register(&mut self, register: Register, reply: Reply, out: &mut Step) {
-        if self.duties.registrations.len() >= REGISTRATIONS {
-            let why = "too many registrations at once; try again";
-            return self.answer(&reply, wire::Answer::error(why), out);
+    /// The leader proposes to declare those dead that it has lost, or that lost their votes.
+    pub(crate) fn bury(
+        &mut self,
+        ctx: &Context,
+        voters: &Voters,
+        peers: &Peers,
+        grants: &Grants,
+        out: &mut Wants,
+    ) {
+        if !ctx.leads {
+            return;
         }
-        self.duties.next_tag += 1;
-        let tag = self.duties.next_tag;
-        self.duties.registrations.insert(tag, (register, reply));
-        self.registration_chores(out);
-    }
-
-    fn registration_chores(&mut self, out: &mut Step) {
-        let tags: Vec<u64> = self.duties.registrations.keys().copied().collect();
-        for tag in tags {
-            if !self.is_due(Duty::Register(tag)) {
+        let (now, timing) = (ctx.now.moment, &ctx.settings.timing);
+        for (id, member) in ctx.house.gateways().iter().filter(|(_, member)| member.alive) {
+            let votes = voters.numbered(id.0).is_some();
+            if votes && !peers.is_lost(*id, now, timing) {
                 continue;
             }
-            let Some((register, _)) = self.duties.registrations.get(&tag) else { continue };
-            let Register { zone, device, kind } = register.clone();
-            self.propose(Op::Register { zone, device, kind, tag }, out);
+            if planted::duties::not_waited_for(grants.is_over(ctx, *id), votes) {
+                self.declare_dead(ctx, grants, *id, member.incarnation, out);
+            }
         }
     }
 
-    fn leader_chores(&mut self, out: &mut Step) {
-        let agreed = self.settings.agreed;
-        if self.house.agreed() != agreed && self.is_due(Duty::Settings) {
-            self.propose(Op::Settings(agreed), out);
+    /// What the leader owes the home: its settings, its version, its timers and, where `Join` did not bring them, zones' way home.
+    pub(crate) fn lead_the_home(
+        &mut self,
+        ctx: &Context,
+        peers: &Peers,
+        grants: &Grants,
+        out: &mut Wants,
+    ) {
+        if !ctx.leads {
+            return;
         }
-        if let Some(version) = self.next_version()
-            && self.is_due(Duty::Raise)
+        let agreed = ctx.settings.agreed;
+        if ctx.house.agreed() != agreed && self.is_due(ctx, Duty::Settings) {
+            out.propose(Op::Settings(agreed));
+        }
+        if let Some(version) = versions::next(ctx, peers)
+            && self.is_due(ctx, Duty::Raise)
         {
-            let voters = self.house.voters().clone();
-            self.propose(Op::Raise { version, voters }, out);
+            out.propose(Op::Raise { version, voters: ctx.house.voters().clone() });
         }
-        let due = self.house.timers().iter().filter(|(_, timer)| timer.due <= self.now.time);
-        let due: Vec<_> = due.map(|(name, timer)| (*name, timer.generation)).collect();
-        for (timer, generation) in due {
-            if self.is_due(Duty::Fire(timer, generation)) {
-                self.propose(Op::Fire { timer, generation }, out);
+        for (timer, set) in ctx.house.timers().iter().filter(|(_, set)| set.due <= ctx.now.time) {
+            let (timer, generation) = (*timer, set.generation);
+            if self.is_due(ctx, Duty::Fire(timer, generation)) {
+                out.propose(Op::Fire { timer, generation });
             }
         }
-        if !self.settings.own_broker {
+        if !ctx.settings.own_broker {
             // It was refused, or one of an earlier leadership came after it.
-            if self.leadership().is_none() && self.is_due(Duty::Lead) {
-                self.propose(Op::Lead, out);
+            if grants.leadership(ctx).is_none() && self.is_due(ctx, Duty::Lead) {
+                out.propose(Op::Lead);
             }
-            self.bring_zones_home(out);
+            self.bring_zones_home(ctx, grants, out);
+        }
+    }
+
+    /// Forgets proposals that were made long ago.
+    pub(crate) fn clear(&mut self, ctx: &Context) {
+        let (now, old) = (ctx.now.moment, ctx.settings.timing.resend * 8);
+        self.proposed.retain(|_, at| now < *at + old);
+    }
+
+    fn declare_dead(
+        &mut self,
+        ctx: &Context,
+        grants: &Grants,
+        gateway: GatewayId,
+        incarnation: Incarnation,
+        out: &mut Wants,
+    ) {
+        let duty = Duty::Dead(gateway, incarnation);
+        if !ctx.settings.own_broker {
+            self.propose_move(ctx, grants, duty, Move::Dead { gateway, incarnation }, out);
+        } else if self.is_due(ctx, duty) {
+            out.propose(Op::Dead { gateway, incarnation });
         }
     }
 
     /// Where `Join` did not, the leader brings zones home whose leases are over.
-    fn bring_zones_home(&mut self, out: &mut Step) {
-        let house = &self.house;
-        let lost = house.zones().iter().filter(|(zone, row)| {
-            house.better_owner(zone).is_some()
-                && (self.lease_is_over(row.owner) || mutant!(WayHomeNotWaitedFor))
-        });
-        let lost: Vec<_> = lost.map(|(zone, row)| (zone.clone(), row.epoch)).collect();
-        for (zone, epoch) in lost {
-            let duty = Duty::Return(zone.clone(), epoch);
-            self.propose_move(duty, Move::Return { zone, epoch }, out);
-        }
-    }
-
-    /// The leader, and nobody else, holds the site session.
-    fn site_chores(&mut self, out: &mut Step) {
-        let (leads, now) = (self.leads(), self.now.moment);
-        let again = self.settings.timing.resend;
-        match self.site {
-            SiteSession::Closed if leads => self.ask_site(out),
-            SiteSession::Confirming(asked) if leads && now >= asked + again => self.ask_site(out),
-            SiteSession::Confirming(_) if !leads => self.site = SiteSession::Closed,
-            SiteSession::Opening(_) | SiteSession::Open(_) if !leads => {
-                self.site = SiteSession::Closed;
-                out.effects.push(Effect::Close { session: Session::Site });
+    fn bring_zones_home(&mut self, ctx: &Context, grants: &Grants, out: &mut Wants) {
+        for (zone, row) in ctx.house.zones() {
+            let better = ctx.house.better_owner(zone).is_some();
+            if better && planted::duties::way_home_not_waited_for(grants.is_over(ctx, row.owner)) {
+                let (zone, epoch) = (zone.clone(), row.epoch);
+                let duty = Duty::Return(zone.clone(), epoch);
+                self.propose_move(ctx, grants, duty, Move::Return { zone, epoch }, out);
             }
-            _ => {}
         }
     }
 
-    fn ask_site(&mut self, out: &mut Step) {
-        self.site = SiteSession::Confirming(self.now.moment);
-        self.confirm(Ticket::Site, out);
-    }
-
-    pub(crate) fn site_confirmed(&mut self, leads: bool, out: &mut Step) {
-        if leads && matches!(self.site, SiteSession::Confirming(_)) {
-            self.next_generation += 1;
-            self.site = SiteSession::Opening(self.next_generation);
-            let generation = self.next_generation;
-            out.effects.push(Effect::Open { session: Session::Site, generation });
+    /// Proposes a move. The gateway that loses by it has no lease: this leader has waited for that.
+    fn propose_move(
+        &mut self,
+        ctx: &Context,
+        grants: &Grants,
+        duty: Duty,
+        why: Move,
+        out: &mut Wants,
+    ) {
+        if let Some(leadership) = grants.leadership(ctx)
+            && self.is_due(ctx, duty)
+        {
+            out.propose(Op::Move { leadership, why });
         }
     }
 
     /// Whether something may be proposed: not again before its effect had time to show.
-    fn is_due(&mut self, duty: Duty) -> bool {
-        let (now, again) = (self.now.moment, self.settings.timing.resend);
-        let due = self.duties.proposed.get(&duty).is_none_or(|at| now >= *at + again);
+    fn is_due(&mut self, ctx: &Context, duty: Duty) -> bool {
+        let (now, again) = (ctx.now.moment, ctx.settings.timing.resend);
+        let due = self.proposed.get(&duty).is_none_or(|at| now >= *at + again);
         if due {
-            self.duties.proposed.insert(duty, now);
+            self.proposed.insert(duty, now);
         }
         due
-    }
-
-    /// Seconds since the gateway started.
-    pub(crate) fn uptime(&self) -> f64 {
-        Duration::from_micros(self.now.moment.0 - self.started.0).as_secs_f64()
     }
 }

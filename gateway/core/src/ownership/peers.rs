@@ -1,4 +1,4 @@
-//! Which gateways are there. Suspicion is not death (rule 8).
+//! Which gateways are there. Suspicion is not death.
 //!
 //! ```text
 //!  heard ──▶ last will, or silence ──▶ suspected: probed ──▶ no answer ──▶ the leader may declare it dead
@@ -9,22 +9,25 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
-use paxos::Moment;
+use paxos::{Moment, ReplicaId, Voters};
 use wire::{GatewayId, Heartbeat, Liveness};
 
-use crate::gateway::Gateway;
-use crate::mutant::mutant;
+use crate::context::Context;
+use crate::id::gateway;
 use crate::peer::PeerMessage;
+use crate::planted;
 use crate::settings::{Settings, Timing};
-use crate::step::Step;
+use crate::want::Wants;
 
 /// What this gateway knows of the others from its own links.
 #[derive(Debug)]
 pub(crate) struct Peers {
+    me: GatewayId,
     /// Since when this gateway's links are up: silence counts only from here on.
     up: Option<Moment>,
     peers: BTreeMap<GatewayId, Peer>,
-    next_probe: u64,
+    /// Number of the last probe.
+    probe: u64,
 }
 
 #[derive(Debug, Default)]
@@ -44,34 +47,27 @@ struct Suspicion {
 
 impl Peers {
     pub(crate) fn new(settings: &Settings, now: Moment) -> Self {
-        let mut peers = Self { up: None, peers: BTreeMap::new(), next_probe: 0 };
-        peers.regroup(settings.id, &settings.founders, now);
+        let mut peers = Self { me: settings.id, up: None, peers: BTreeMap::new(), probe: 0 };
+        peers.watch(&settings.founders, now);
         peers
     }
 
-    /// These are the gateways now; only a voter is missed when it is silent, and from now on.
-    pub(crate) fn regroup(&mut self, me: GatewayId, voters: &BTreeSet<GatewayId>, now: Moment) {
+    /// These vote now: they are watched, and nobody else is.
+    pub(crate) fn regroup(&mut self, voters: &Voters, now: Moment) {
+        self.watch(&voters.iter().map(gateway).collect(), now);
+    }
+
+    /// Only a voter is missed when it is silent, and from now on.
+    fn watch(&mut self, voters: &BTreeSet<GatewayId>, now: Moment) {
         self.peers.retain(|id, _| voters.contains(id));
-        for id in voters.iter().filter(|id| **id != me) {
+        for id in voters.iter().filter(|id| **id != self.me) {
             let anew = Peer { heard: Some(now), ..Peer::default() };
             self.peers.entry(*id).or_insert(anew);
         }
     }
 
-    pub(crate) fn is_up(&self) -> bool {
+    pub(crate) const fn is_up(&self) -> bool {
         self.up.is_some()
-    }
-
-    pub(crate) fn heard(&mut self, from: GatewayId, now: Moment) {
-        if let Some(peer) = self.peers.get_mut(&from) {
-            peer.heard = Some(now);
-        }
-    }
-
-    pub(crate) fn answered(&mut self, from: GatewayId, probe: u64) {
-        if let Some(peer) = self.peers.get_mut(&from) {
-            peer.suspicion.take_if(|suspicion| probe >= suspicion.first);
-        }
     }
 
     /// Everyone else.
@@ -89,133 +85,100 @@ impl Peers {
     }
 
     /// Whether every probe of a suspected gateway stayed unanswered.
-    fn is_lost(&self, id: GatewayId, now: Moment, timing: &Timing) -> bool {
+    pub(crate) fn is_lost(&self, id: GatewayId, now: Moment, timing: &Timing) -> bool {
         let suspicion = self.peers.get(&id).and_then(|peer| peer.suspicion.as_ref());
-        if mutant!(NotProbed) {
-            return suspicion.is_some();
-        }
-        let lost = |s: &Suspicion| match s.probes.cmp(&timing.probes) {
+        let unanswered = |s: &Suspicion| match s.probes.cmp(&timing.probes) {
             Ordering::Less => false,
             Ordering::Equal => now >= s.due,
             // The occasional probe after these asks whether it is back, and says nothing until it is answered.
             Ordering::Greater => true,
         };
-        self.up.is_some() && suspicion.is_some_and(lost)
+        let lost = self.up.is_some() && suspicion.is_some_and(unanswered);
+        planted::peers::not_probed(lost, suspicion.is_some())
     }
 
-    fn suspect(&mut self, id: GatewayId, now: Moment) -> bool {
-        let first = self.next_probe + 1;
-        let Some(peer) = self.peers.get_mut(&id) else { return false };
-        let fresh = peer.suspicion.is_none();
-        if fresh {
-            peer.suspicion = Some(Suspicion { first, probes: 0, due: now });
+    pub(crate) fn links(&mut self, up: bool, now: Moment) {
+        self.up = if up { self.up.or(Some(now)) } else { None };
+        if !up {
+            // What was not answered while the link was down is no evidence.
+            for peer in self.peers.values_mut() {
+                peer.suspicion = None;
+            }
         }
-        fresh
     }
 
-    fn silent(&self, now: Moment, timing: &Timing) -> Vec<GatewayId> {
-        let deaf = mutant!(SilenceWhileDeaf).then_some(Moment(0));
-        let Some(up) = deaf.or(self.up) else { return Vec::new() };
-        let silent = self.peers.iter().filter(|(_, peer)| {
-            let since = peer.heard.map_or(up, |heard| heard.max(up));
-            peer.suspicion.is_none() && now >= since + timing.silence
-        });
-        silent.map(|(id, _)| *id).collect()
+    pub(crate) fn heard(&mut self, from: GatewayId, now: Moment) {
+        if let Some(peer) = self.peers.get_mut(&from) {
+            peer.heard = Some(now);
+        }
     }
 
-    /// The probes that are due now, with their numbers.
-    fn probes(&mut self, now: Moment, timing: &Timing) -> Vec<(GatewayId, u64)> {
-        let mut probes = Vec::new();
+    pub(crate) fn answered(&mut self, from: GatewayId, probe: u64) {
+        if let Some(peer) = self.peers.get_mut(&from) {
+            peer.suspicion.take_if(|suspicion| probe >= suspicion.first);
+        }
+    }
+
+    /// Takes a heartbeat or a will. Says whether it is the heartbeat of a voter that lives.
+    pub(crate) fn hear_beat(&mut self, ctx: &Context, beat: Heartbeat, out: &mut Wants) -> bool {
+        let Some(peer) = self.peers.get_mut(&beat.gateway) else { return false };
+        match beat.status {
+            Liveness::Alive => {
+                peer.heard = Some(ctx.now.moment);
+                peer.suspicion = None;
+                peer.beat = Some(beat);
+                return true;
+            }
+            // The will of an earlier life says nothing of the present one.
+            Liveness::Dead | Liveness::Stopped
+                if peer.beat.is_some_and(|known| known.incarnation > beat.incarnation) => {}
+            Liveness::Dead | Liveness::Stopped => self.suspect(ctx, beat.gateway, out),
+        }
+        false
+    }
+
+    /// Suspects those that are silent for too long.
+    pub(crate) fn suspect_the_silent(&mut self, ctx: &Context, out: &mut Wants) {
+        for id in self.silent(ctx.now.moment, &ctx.settings.timing) {
+            self.suspect(ctx, id, out);
+        }
+    }
+
+    /// Sends the probes that are due.
+    pub(crate) fn probe(&mut self, ctx: &Context, out: &mut Wants) {
+        let (now, timing) = (ctx.now.moment, &ctx.settings.timing);
         for (id, peer) in &mut self.peers {
             let Some(suspicion) = &mut peer.suspicion else { continue };
             if now < suspicion.due {
                 continue;
             }
-            self.next_probe += 1;
+            self.probe += 1;
             suspicion.probes += 1;
             // Once it is lost, an occasional probe tells when it is back.
             let slow = if suspicion.probes > timing.probes { 20 } else { 1 };
             suspicion.due = now + timing.probe_every * slow;
-            probes.push((*id, self.next_probe));
-        }
-        probes
-    }
-}
-
-impl Gateway {
-    pub(crate) fn links(&mut self, up: bool) {
-        self.lone.links(up, self.now.moment);
-        self.peers.up = if up { self.peers.up.or(Some(self.now.moment)) } else { None };
-        if !up {
-            // What was not answered while the link was down is no evidence.
-            for peer in self.peers.peers.values_mut() {
-                peer.suspicion = None;
-            }
+            out.send(*id, PeerMessage::Ping(self.probe));
         }
     }
 
-    pub(crate) fn hear_beat(&mut self, beat: Heartbeat, out: &mut Step) {
-        let now = self.now.moment;
-        let Some(peer) = self.peers.peers.get_mut(&beat.gateway) else { return };
-        match beat.status {
-            Liveness::Alive => {
-                peer.heard = Some(now);
-                peer.suspicion = None;
-                peer.beat = Some(beat);
-                self.compare(&beat, out);
-            }
-            // The will of an earlier life says nothing of the present one.
-            Liveness::Dead | Liveness::Stopped
-                if peer.beat.is_some_and(|known| known.incarnation > beat.incarnation) => {}
-            Liveness::Dead | Liveness::Stopped => self.suspect(beat.gateway, out),
-        }
-    }
-
-    fn suspect(&mut self, id: GatewayId, out: &mut Step) {
-        if self.peers.suspect(id, self.now.moment) {
-            let me = self.settings.id;
-            self.say(out, || format!("Gateway {me} suspects gateway {id}."));
-            self.agree(paxos::Input::Suspect(paxos::ReplicaId::new(id.0, 0)), out);
-            self.probe(out);
-        }
-    }
-
-    fn probe(&mut self, out: &mut Step) {
-        let due = self.peers.probes(self.now.moment, &self.settings.timing);
-        for (id, number) in due {
-            self.send(id, PeerMessage::Ping(number), out);
-        }
-    }
-
-    pub(crate) fn peer_chores(&mut self, out: &mut Step) {
-        for id in self.peers.silent(self.now.moment, &self.settings.timing) {
-            self.suspect(id, out);
-        }
-        // Whoever is lost has had its last probe before this one.
-        self.bury(out);
-        self.probe(out);
-    }
-
-    /// The leader proposes to declare those dead that it has lost, or that lost their votes.
-    fn bury(&mut self, out: &mut Step) {
-        if !self.leads() {
+    fn suspect(&mut self, ctx: &Context, id: GatewayId, out: &mut Wants) {
+        let first = self.probe + 1;
+        let Some(peer) = self.peers.get_mut(&id).filter(|peer| peer.suspicion.is_none()) else {
             return;
-        }
-        let now = self.now.moment;
-        let lost = self.house.gateways().iter().filter(|(_, member)| member.alive);
-        let lost = lost.filter(|(id, _)| {
-            !self.has_vote(**id) || self.peers.is_lost(**id, now, &self.settings.timing)
-        });
-        let lost: Vec<_> = lost.map(|(id, member)| (*id, member.incarnation)).collect();
-        for (gateway, incarnation) in lost {
-            let hasty = || mutant!(RemovalNotWaitedFor) && !self.has_vote(gateway);
-            if self.lease_is_over(gateway) || mutant!(LeaseNotWaitedFor) || hasty() {
-                self.propose_dead(gateway, incarnation, out);
-            }
-        }
+        };
+        peer.suspicion = Some(Suspicion { first, probes: 0, due: ctx.now.moment });
+        let me = self.me;
+        out.say(ctx, || format!("Gateway {me} suspects gateway {id}."));
+        out.agree(paxos::Input::Suspect(ReplicaId::new(id.0, 0)));
+        self.probe(ctx, out);
     }
 
-    pub(crate) fn has_vote(&self, id: GatewayId) -> bool {
-        self.paxos.voters().numbered(id.0).is_some()
+    fn silent(&self, now: Moment, timing: &Timing) -> Vec<GatewayId> {
+        let Some(up) = planted::peers::silence_while_deaf(self.up) else { return Vec::new() };
+        let silent = self.peers.iter().filter(|(_, peer)| {
+            let since = peer.heard.map_or(up, |heard| heard.max(up));
+            peer.suspicion.is_none() && now >= since + timing.silence
+        });
+        silent.map(|(id, _)| *id).collect()
     }
 }

@@ -7,50 +7,53 @@
 //! ```
 //!
 //! The query session is taken over before the zone session: as long as an old owner could still
-//! answer a query, nothing newer than it knows can be agreed for the zone (rule 3). A gateway that
+//! answer a query, nothing newer than it knows can be agreed for the zone. A gateway that
 //! opens its query session late, when the zone has moved on, throws the new owner out. So the leader
 //! is asked again once the session is up, and only then are queries answered: if the zone was still
 //! ours after that, whoever owns it later takes the session over later, too.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
-use paxos::{Moment, Request, SessionId};
+use paxos::{Moment, SessionId};
 use wire::{Device, Epoch, GatewayId, Zone};
 
-use crate::consensus::agreement::Ticket;
+use crate::context::Context;
 use crate::event::{Effect, Read, Session};
-use crate::gateway::Gateway;
-use crate::mutant::mutant;
+use crate::id::Generation;
+use crate::ownership::flights::Flights;
 use crate::peer::PeerMessage;
-use crate::requests::reply::Reply;
-use crate::step::Step;
+use crate::planted;
+use crate::want::{EpochQuestion, Question, Want, Wants};
+
+/// The zones of this gateway.
+#[derive(Debug, Default)]
+pub(crate) struct Zones {
+    owned: BTreeMap<Zone, Owned>,
+    /// Of the last opening of a session.
+    generation: Generation,
+}
 
 /// A zone that this gateway owns.
 #[derive(Debug)]
-pub(crate) struct Owned {
-    pub(crate) epoch: Epoch,
-    pub(crate) stage: Stage,
+struct Owned {
+    epoch: Epoch,
+    stage: Stage,
     /// Number of what the leader was asked last about this zone, and when.
-    pub(crate) question: (u64, Moment),
+    question: u64,
+    asked: Moment,
     /// The leader was asked after the query session was up, and the zone was ours.
-    pub(crate) confirmed: bool,
-    /// Generations of the two sessions; 0 when closed.
-    pub(crate) query: u64,
-    pub(crate) zone: u64,
-    /// Number of the next proposal.
-    pub(crate) next: u64,
-    /// Proposals that are not applied yet, in order; their number is bounded where they are made.
-    pub(crate) flights: VecDeque<Flight>,
-    /// A proposal was refused, or chosen before one that it follows: propose again from the first.
-    pub(crate) gap: bool,
+    confirmed: bool,
+    /// The two sessions, unless they are closed.
+    query: Option<Generation>,
+    zone: Option<Generation>,
+    flights: Flights,
     /// What the devices' last wills say; a device that was not heard of is taken to be there.
-    pub(crate) online: BTreeMap<Device, bool>,
+    online: BTreeMap<Device, bool>,
 }
 
 /// How far the sessions of an owned zone are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stage {
+enum Stage {
     /// The query session is being opened.
     OpeningQuery,
     /// The zone session is being opened.
@@ -61,63 +64,94 @@ pub(crate) enum Stage {
     Confirming,
 }
 
-/// A proposal that is not applied yet.
-#[derive(Debug)]
-pub(crate) struct Flight {
-    pub(crate) number: u64,
-    pub(crate) payload: Arc<[u8]>,
-    pub(crate) sent: Moment,
-    /// Its delivery: generation of the session, and token.
-    pub(crate) delivery: (u64, u64),
-    pub(crate) reply: Reply,
-    /// Answer only when the order is fulfilled.
-    pub(crate) wait_for_state: bool,
+/// Whether a zone was given up. What is known of it is to be forgotten then.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kept {
+    Yes,
+    GivenUp,
 }
 
-/// The leader's session for the API.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum SiteSession {
-    #[default]
-    Closed,
-    Confirming(Moment),
-    Opening(u64),
-    Open(u64),
-}
+impl Zones {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &Zone> {
+        self.owned.keys()
+    }
 
-impl Owned {
-    fn new(epoch: Epoch, next: u64) -> Self {
-        Self {
-            epoch,
-            stage: Stage::OpeningQuery,
-            question: (0, Moment(0)),
-            confirmed: false,
-            query: 0,
-            zone: 0,
-            next,
-            flights: VecDeque::new(),
-            gap: false,
-            online: BTreeMap::new(),
+    pub(crate) fn len(&self) -> usize {
+        self.owned.len()
+    }
+
+    pub(crate) fn owns(&self, zone: &Zone) -> bool {
+        self.owned.contains_key(zone)
+    }
+
+    pub(crate) fn epoch(&self, zone: &Zone) -> Option<Epoch> {
+        self.owned.get(zone).map(|owned| owned.epoch)
+    }
+
+    /// Proposals that are not applied yet, of all zones.
+    pub(crate) fn waiting(&self) -> usize {
+        self.owned.values().map(|owned| owned.flights.len()).sum()
+    }
+
+    /// The proposals of a zone.
+    pub(crate) fn flights(&mut self, zone: &Zone) -> Option<&mut Flights> {
+        self.owned.get_mut(zone).map(|owned| &mut owned.flights)
+    }
+
+    /// Whether the leader was asked after the query session was up, and the zone was ours.
+    pub(crate) fn is_confirmed(&self, zone: &Zone) -> bool {
+        self.owned.get(zone).is_some_and(|owned| owned.confirmed)
+    }
+
+    /// Whether a device is known to be offline.
+    pub(crate) fn is_away(&self, zone: &Zone, device: &Device) -> bool {
+        self.owned.get(zone).is_some_and(|owned| owned.online.get(device) == Some(&false))
+    }
+
+    /// A device came or went.
+    pub(crate) fn note_presence(&mut self, zone: &Zone, device: &Device, online: bool) {
+        if let Some(owned) = self.owned.get_mut(zone) {
+            owned.online.insert(device.clone(), online);
         }
     }
 
-    fn waits_for_leader(&self) -> bool {
-        match self.stage {
-            Stage::Confirming => true,
-            Stage::OpeningQuery => false,
-            Stage::OpeningZone | Stage::Serving => !self.confirmed,
+    pub(crate) fn is_current(&self, session: &Session, generation: Generation) -> bool {
+        let of = |zone| self.owned.get(zone);
+        match session {
+            Session::Zone(zone) => of(zone).is_some_and(|own| own.zone == Some(generation)),
+            Session::Query(zone) => of(zone).is_some_and(|own| own.query == Some(generation)),
+            Session::Site | Session::Own => false,
         }
     }
-}
 
-impl Gateway {
-    /// Makes the sessions follow the house after a zone got an owner.
-    pub(crate) fn reconcile(&mut self, zone: &Zone, out: &mut Step) {
-        if self.follow_owner(zone, out) {
-            self.open_query(zone, out);
-            if mutant!(ZoneBeforeQuery) {
-                self.open_zone(zone, out);
+    /// Whether the house still gives us the zone. The entry that took it away is applied before it
+    /// is in the tables, and only then is the zone dropped: until then nothing may be opened, or
+    /// the new owner would be thrown out. A gateway that was declared dead when nobody else was left
+    /// keeps its zones, and gets new epochs for them when it joins.
+    pub(crate) fn is_ours(&self, ctx: &Context, zone: &Zone) -> bool {
+        let row = ctx.house.zones().get(zone);
+        planted::zones::opened_before_joined(ctx.has_joined())
+            && self.owned.get(zone).zip(row).is_some_and(|(owned, row)| owned.epoch == row.epoch)
+    }
+
+    /// Makes the sessions follow the house after a zone got an owner. `unwritten` is the first epoch that is applied
+    /// and not in the tables.
+    pub(crate) fn reconcile(
+        &mut self,
+        ctx: &Context,
+        zone: &Zone,
+        unwritten: Option<Epoch>,
+        out: &mut Wants,
+    ) -> Kept {
+        let kept = self.give_up(ctx, zone, out);
+        if self.begin(ctx, zone, unwritten) {
+            self.open_query(ctx, zone, out);
+            if planted::zones::zone_before_query() {
+                self.open_zone(ctx, zone, out);
             }
         }
+        kept
     }
 
     /// Takes a zone back that the house of a snapshot gives to this gateway. The log may have
@@ -125,264 +159,254 @@ impl Gateway {
     ///
     /// What it proposed in the same epoch may be chosen behind the snapshot: those numbers must
     /// never stand for anything else.
-    pub(crate) fn reclaim(&mut self, zone: &Zone, out: &mut Step) {
-        let kept = self.is_ours(zone) && !mutant!(NumbersReused);
-        if mutant!(NumbersReused) {
-            self.zones.remove(zone);
+    pub(crate) fn reclaim(
+        &mut self,
+        ctx: &Context,
+        zone: &Zone,
+        unwritten: Option<Epoch>,
+        out: &mut Wants,
+    ) -> Kept {
+        if planted::zones::numbers_reused() {
+            self.owned.remove(zone);
         }
-        let applied = self.house.zones().get(zone).map_or(0, |row| row.next);
-        if let Some(owned) = self.zones.get_mut(zone).filter(|_| kept) {
-            owned.flights.retain(|flight| flight.number >= applied);
+        let ours = self.is_ours(ctx, zone);
+        if ours && let Some(flights) = self.flights(zone) {
+            flights.applied_before(applied(ctx, zone));
         }
-        if kept || self.follow_owner(zone, out) {
-            self.ask_to_open(zone, out);
+        let kept = if ours { Kept::Yes } else { self.give_up(ctx, zone, out) };
+        if ours || self.begin(ctx, zone, unwritten) {
+            self.ask_to_open(ctx, zone, out);
         }
+        kept
     }
 
-    /// Drops a zone whose epoch is over, and says whether a new one begins here.
-    fn follow_owner(&mut self, zone: &Zone, out: &mut Step) -> bool {
-        let Some(row) = self.house.zones().get(zone).copied() else { return false };
-        let held = self.zones.get(zone).map(|owned| owned.epoch);
-        if held == Some(row.epoch) {
-            return false;
-        }
-        if held.is_some() {
-            self.drop_zone(zone, out);
-        }
-        // Until it has joined in this life, a gateway does not trust the epochs it finds: an
-        // earlier life may have used them.
-        let mine =
-            row.owner == self.settings.id && (self.has_joined() || mutant!(OpenedBeforeJoined));
-        let begins = mine && (self.is_in_the_tables(row.epoch) || mutant!(BegunBeforeWritten));
-        if begins {
-            self.zones.insert(zone.clone(), Owned::new(row.epoch, row.next));
-        }
-        begins
+    /// Nothing comes in for a zone; its proposals stay. What is known of it is to be forgotten.
+    pub(crate) fn suspend(&mut self, zone: &Zone, out: &mut Wants) {
+        let Some(owned) = self.owned.get_mut(zone) else { return };
+        (owned.query, owned.zone, owned.confirmed) = (None, None, false);
+        owned.flights.session_lost();
+        out.effect(Effect::Close { session: Session::Query(zone.clone()) });
+        out.effect(Effect::Close { session: Session::Zone(zone.clone()) });
     }
 
-    /// Whether the tables hold the entry that began an epoch, and so whatever was acknowledged before it. The
-    /// house is ahead of them: a gateway that catches up would answer with what it has written so far.
-    fn is_in_the_tables(&self, epoch: Epoch) -> bool {
-        let next = self.unsettled.iter().find_map(|entry| entry.outcome.moved.first());
-        next.is_none_or(|moved| epoch < moved.epoch)
-    }
-
-    pub(crate) fn is_current(&self, session: &Session, generation: u64) -> bool {
+    /// A session of a zone is connected and subscribed.
+    pub(crate) fn session_up(
+        &mut self,
+        ctx: &Context,
+        session: &Session,
+        generation: Generation,
+        out: &mut Wants,
+    ) {
+        if !self.is_current(session, generation) {
+            return;
+        }
         match session {
-            Session::Zone(zone) => self.zones.get(zone).is_some_and(|own| own.zone == generation),
-            Session::Query(zone) => self.zones.get(zone).is_some_and(|own| own.query == generation),
-            Session::Site => self.site == SiteSession::Open(generation),
-            Session::Own => true,
-        }
-    }
-
-    pub(crate) fn session_up(&mut self, session: &Session, generation: u64, out: &mut Step) {
-        match session {
-            Session::Site if self.site == SiteSession::Opening(generation) => {
-                self.site = SiteSession::Open(generation);
+            Session::Query(zone) => {
+                self.open_zone(ctx, zone, out);
+                self.ask_epoch(ctx, zone, out);
             }
-            Session::Query(zone) if self.is_current(session, generation) => {
-                self.open_zone(zone, out);
-                self.ask_epoch(zone, out);
-            }
-            Session::Zone(zone) if self.is_current(session, generation) => {
-                if let Some(owned) = self.zones.get_mut(zone) {
+            Session::Zone(zone) => {
+                if let Some(owned) = self.owned.get_mut(zone) {
                     owned.stage = Stage::Serving;
                 }
-                out.reads.push(Read::Zone(zone.clone()));
-                let (me, name) = (self.settings.id, zone);
-                self.tell(out, format!("Gateway {me} serves {name}."));
+                out.read(Read::Zone(zone.clone()));
+                out.tell(format!("Gateway {} serves {zone}.", ctx.me()));
             }
-            _ => {}
+            Session::Site | Session::Own => {}
         }
     }
 
-    pub(crate) fn session_down(&mut self, session: &Session, generation: u64, out: &mut Step) {
-        match session {
-            Session::Site => {
-                let known = [SiteSession::Opening(generation), SiteSession::Open(generation)];
-                if known.contains(&self.site) {
-                    self.site = SiteSession::Closed;
-                }
-            }
-            Session::Zone(zone) | Session::Query(zone) if self.is_current(session, generation) => {
-                let zone = zone.clone();
-                self.close_sessions(&zone, out);
-                self.ask_to_open(&zone, out);
-                if mutant!(OpenedUnasked) {
-                    self.open_query(&zone, out);
-                }
-            }
-            Session::Zone(_) | Session::Query(_) | Session::Own => {}
-        }
-    }
-
-    /// The leader was asked whether `from` still owns a zone; only a round begun now may tell.
-    pub(crate) fn epoch_asked(
+    /// A session of a zone could not be opened, or ended.
+    pub(crate) fn session_down(
         &mut self,
-        from: GatewayId,
-        (zone, epoch, question): (Zone, Epoch, u64),
-        out: &mut Step,
+        ctx: &Context,
+        session: &Session,
+        generation: Generation,
+        out: &mut Wants,
     ) {
-        if !self.leads() {
-            return;
+        let (Session::Zone(zone) | Session::Query(zone)) = session else { return };
+        if self.is_current(session, generation) {
+            self.suspend(zone, out);
+            self.ask_to_open(ctx, zone, out);
+            if planted::zones::opened_unasked() {
+                self.open_query(ctx, zone, out);
+            }
         }
-        let ticket = Ticket::Epoch { to: from, zone, epoch, question };
-        if mutant!(EpochWithoutARound) {
-            return self.take_ticket(ticket, true, out);
-        }
-        self.confirm(ticket, out);
     }
 
+    /// The leader says that a zone is still ours, or not. Says whether queries that waited for it may be answered.
     pub(crate) fn epoch_answered(
         &mut self,
-        (zone, epoch, question): (&Zone, Epoch, u64),
+        ctx: &Context,
+        question: &EpochQuestion,
         holds: bool,
-        out: &mut Step,
-    ) {
-        let Some(owned) = self.zones.get_mut(zone) else { return };
+        out: &mut Wants,
+    ) -> bool {
+        let EpochQuestion { zone, epoch, number } = question;
+        let Some(owned) = self.owned.get_mut(zone) else { return false };
         // An answer to an earlier question may come late; it says nothing about now. When it does
         // not hold, the entry that took the zone away is on its way here.
-        let this = (owned.epoch, owned.question.0) == (epoch, question) || mutant!(OldAnswerCounts);
-        if !holds || !this {
-            return;
+        let this = (owned.epoch, owned.question) == (*epoch, *number);
+        if !holds || !planted::zones::old_answer_counts(this) {
+            return false;
         }
         match owned.stage {
-            Stage::Confirming => self.open_query(zone, out),
+            Stage::Confirming => self.open_query(ctx, zone, out),
             Stage::OpeningQuery => {}
             Stage::OpeningZone | Stage::Serving => {
                 owned.confirmed = true;
-                self.unpark(out);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// The queue of the leader was full, or there is no leader: what was refused is due again.
+    pub(crate) fn refused(&mut self, sessions: impl Iterator<Item = SessionId>) {
+        for session in sessions {
+            if let Some(zone) = self.owned.values_mut().find(|zone| zone.epoch.0 == session.0) {
+                zone.flights.note_gap();
             }
         }
     }
 
     /// Asks again what was not answered, and proposes again what may be lost.
-    pub(crate) fn zone_chores(&mut self, out: &mut Step) {
-        let (now, resend) = (self.now.moment, self.settings.timing.resend);
-        let zones: Vec<Zone> = self.zones.keys().cloned().collect();
-        for zone in zones {
-            let owned = &self.zones[&zone];
-            if owned.waits_for_leader() && now >= owned.question.1 + resend {
-                self.send_question(&zone, out);
+    pub(crate) fn chores(&mut self, ctx: &Context, out: &mut Wants) {
+        let (now, resend) = (ctx.now.moment, ctx.settings.timing.resend);
+        for (zone, owned) in &mut self.owned {
+            if owned.waits_for_leader() && now >= owned.asked + resend {
+                owned.send_question(ctx, zone, out);
             }
-            let owned = &self.zones[&zone];
-            let late = owned.flights.front().is_some_and(|f| now >= f.sent + resend * 4);
-            if owned.gap || late {
-                self.propose_again(&zone, out);
+            if owned.flights.are_late(now, resend * 4) {
+                let requests = owned.flights.again(applied(ctx, zone), now);
+                if !requests.is_empty() {
+                    out.agree(paxos::Input::Propose(requests));
+                }
             }
         }
     }
 
-    /// Proposes again from the first that is not applied, so that order is kept.
-    fn propose_again(&mut self, zone: &Zone, out: &mut Step) {
-        let applied = self.house.zones().get(zone).map_or(0, |row| row.next);
-        let Some(owned) = self.zones.get_mut(zone) else { return };
-        owned.gap = false;
-        if mutant!(GapLeftOpen) {
+    /// Drops a zone whose epoch is over.
+    fn give_up(&mut self, ctx: &Context, zone: &Zone, out: &mut Wants) -> Kept {
+        let now = ctx.house.zones().get(zone).map(|row| row.epoch);
+        let (Some(held), Some(now)) = (self.epoch(zone), now) else { return Kept::Yes };
+        if held == now {
+            return Kept::Yes;
+        }
+        self.suspend(zone, out);
+        self.owned.remove(zone);
+        Kept::GivenUp
+    }
+
+    /// Begins with a zone that the house gives us. The tables must hold the entry that began its epoch, and so
+    /// whatever was acknowledged before it: the house is ahead of them, and a gateway that catches up would answer
+    /// with what it has written so far.
+    fn begin(&mut self, ctx: &Context, zone: &Zone, unwritten: Option<Epoch>) -> bool {
+        let Some(row) = ctx.house.zones().get(zone) else { return false };
+        // Until it has joined in this life, a gateway does not trust the epochs it finds: an
+        // earlier life may have used them.
+        let mine = row.owner == ctx.me() && planted::zones::opened_before_joined(ctx.has_joined());
+        let written = unwritten.is_none_or(|first| row.epoch < first);
+        let begins = !self.owns(zone) && mine && planted::zones::begun_before_written(written);
+        if begins {
+            self.owned.insert(zone.clone(), Owned::new(row.epoch, row.next));
+        }
+        begins
+    }
+
+    fn open_query(&mut self, ctx: &Context, zone: &Zone, out: &mut Wants) {
+        if !self.is_ours(ctx, zone) {
             return;
         }
-        let session = SessionId(owned.epoch.0);
-        let late = owned.flights.iter_mut().filter(|flight| flight.number >= applied);
-        let requests = late
-            .map(|flight| {
-                flight.sent = self.now.moment;
-                Request { session, number: flight.number, payload: flight.payload.clone() }
-            })
-            .collect::<Vec<_>>();
-        if !requests.is_empty() {
-            self.agree(paxos::Input::Propose(requests), out);
-        }
+        let Some(owned) = self.owned.get_mut(zone) else { return };
+        self.generation = self.generation.next();
+        let generation = self.generation;
+        (owned.stage, owned.query, owned.confirmed) =
+            (Stage::OpeningQuery, Some(generation), false);
+        out.effect(Effect::Open { session: Session::Query(zone.clone()), generation });
     }
 
-    /// Whether the house says that this gateway is here, in this life.
-    pub(crate) fn has_joined(&self) -> bool {
-        self.house
-            .gateways()
-            .get(&self.settings.id)
-            .is_some_and(|member| member.alive && member.incarnation == self.settings.incarnation)
-    }
-
-    /// Whether the house still gives us the zone. The entry that took it away is applied before it
-    /// is in the tables, and only then is the zone dropped: until then nothing may be opened, or
-    /// the new owner would be thrown out. A gateway that was declared dead when nobody else was left
-    /// keeps its zones, and gets new epochs for them when it joins.
-    pub(crate) fn is_ours(&self, zone: &Zone) -> bool {
-        let row = self.house.zones().get(zone);
-        (self.has_joined() || mutant!(OpenedBeforeJoined))
-            && self.zones.get(zone).zip(row).is_some_and(|(owned, row)| owned.epoch == row.epoch)
-    }
-
-    fn open_query(&mut self, zone: &Zone, out: &mut Step) {
-        if !self.is_ours(zone) {
+    fn open_zone(&mut self, ctx: &Context, zone: &Zone, out: &mut Wants) {
+        if !self.is_ours(ctx, zone) {
             return;
         }
-        self.next_generation += 1;
-        let generation = self.next_generation;
-        let Some(owned) = self.zones.get_mut(zone) else { return };
-        (owned.stage, owned.query, owned.confirmed) = (Stage::OpeningQuery, generation, false);
-        out.effects.push(Effect::Open { session: Session::Query(zone.clone()), generation });
-    }
-
-    fn open_zone(&mut self, zone: &Zone, out: &mut Step) {
-        if !self.is_ours(zone) {
-            return;
-        }
-        self.next_generation += 1;
-        let generation = self.next_generation;
-        let Some(owned) = self.zones.get_mut(zone) else { return };
-        (owned.stage, owned.zone) = (Stage::OpeningZone, generation);
-        out.effects.push(Effect::Open { session: Session::Zone(zone.clone()), generation });
+        let Some(owned) = self.owned.get_mut(zone) else { return };
+        self.generation = self.generation.next();
+        let generation = self.generation;
+        (owned.stage, owned.zone) = (Stage::OpeningZone, Some(generation));
+        out.effect(Effect::Open { session: Session::Zone(zone.clone()), generation });
     }
 
     /// Asks the leader whether the zone is still ours; its sessions are opened if it is.
-    fn ask_to_open(&mut self, zone: &Zone, out: &mut Step) {
-        if let Some(owned) = self.zones.get_mut(zone) {
+    fn ask_to_open(&mut self, ctx: &Context, zone: &Zone, out: &mut Wants) {
+        if let Some(owned) = self.owned.get_mut(zone) {
             owned.stage = Stage::Confirming;
         }
-        self.ask_epoch(zone, out);
+        self.ask_epoch(ctx, zone, out);
     }
 
     /// Asks the leader whether the zone is still ours.
-    fn ask_epoch(&mut self, zone: &Zone, out: &mut Step) {
-        let Some(owned) = self.zones.get_mut(zone) else { return };
-        owned.question.0 += 1;
-        self.send_question(zone, out);
+    fn ask_epoch(&mut self, ctx: &Context, zone: &Zone, out: &mut Wants) {
+        let Some(owned) = self.owned.get_mut(zone) else { return };
+        owned.question += 1;
+        owned.send_question(ctx, zone, out);
     }
+}
 
-    fn send_question(&mut self, zone: &Zone, out: &mut Step) {
-        let Some(owned) = self.zones.get_mut(zone) else { return };
-        owned.question.1 = self.now.moment;
-        let (epoch, question) = (owned.epoch, owned.question.0);
-        if let Some(leader) = self.leader() {
-            let zone = zone.clone();
-            self.send(leader, PeerMessage::EpochQuery { zone, epoch, question }, out);
+impl Owned {
+    const fn new(epoch: Epoch, next: u64) -> Self {
+        Self {
+            epoch,
+            stage: Stage::OpeningQuery,
+            question: 0,
+            asked: Moment(0),
+            confirmed: false,
+            query: None,
+            zone: None,
+            flights: Flights::new(epoch, next),
+            online: BTreeMap::new(),
         }
     }
 
-    fn close_sessions(&mut self, zone: &Zone, out: &mut Step) {
-        let Some(owned) = self.zones.get_mut(zone) else { return };
-        (owned.query, owned.zone, owned.confirmed) = (0, 0, false);
-        // What this session delivered will be delivered again, and found to be applied already.
-        for flight in &mut owned.flights {
-            flight.delivery.0 = 0;
-        }
-        out.effects.push(Effect::Close { session: Session::Query(zone.clone()) });
-        out.effects.push(Effect::Close { session: Session::Zone(zone.clone()) });
-    }
-
-    pub(crate) fn drop_zone(&mut self, zone: &Zone, out: &mut Step) {
-        self.suspend_zone(zone, out);
-        self.zones.remove(zone);
-    }
-
-    /// Nothing comes in for a zone, and nothing that is known of it is told; its proposals stay.
-    pub(crate) fn suspend_zone(&mut self, zone: &Zone, out: &mut Step) {
-        self.close_sessions(zone, out);
-        self.queries.forget(zone);
-        let nodes: Vec<_> = self.house.devices_of(zone).map(|(node, _)| node).collect();
-        for node in nodes.into_iter().filter(|_| !mutant!(CacheKept)) {
-            self.cache.forget(node);
+    const fn waits_for_leader(&self) -> bool {
+        match self.stage {
+            Stage::Confirming => true,
+            Stage::OpeningQuery => false,
+            Stage::OpeningZone | Stage::Serving => !self.confirmed,
         }
     }
+
+    fn send_question(&mut self, ctx: &Context, zone: &Zone, out: &mut Wants) {
+        self.asked = ctx.now.moment;
+        if let Some(leader) = ctx.leader {
+            let (zone, epoch, question) = (zone.clone(), self.epoch, self.question);
+            out.send(leader, PeerMessage::EpochQuery { zone, epoch, question });
+        }
+    }
+}
+
+/// The leader was asked whether `from` still owns a zone; only a round begun now may tell.
+pub(crate) fn epoch_asked(
+    ctx: &Context,
+    from: GatewayId,
+    question: EpochQuestion,
+    out: &mut Wants,
+) {
+    if ctx.leads {
+        let ask = Want::Confirm(Question::Epoch(from, question));
+        out.push(planted::rounds::epoch_without_a_round(ask));
+    }
+}
+
+/// Answers that, since this gateway led after the question had come.
+pub(crate) fn answer_epoch(ctx: &Context, to: GatewayId, question: EpochQuestion, out: &mut Wants) {
+    let EpochQuestion { zone, epoch, number: question } = question;
+    let row = ctx.house.zones().get(&zone);
+    let holds = row.is_some_and(|row| row.epoch == epoch && row.owner == to);
+    out.send(to, PeerMessage::EpochAnswer { zone, epoch, question, holds });
+}
+
+/// The number of the next proposal that apply takes for a zone.
+fn applied(ctx: &Context, zone: &Zone) -> u64 {
+    ctx.house.zones().get(zone).map_or(0, |row| row.next)
 }

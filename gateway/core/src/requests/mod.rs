@@ -1,7 +1,12 @@
 //! What devices and people ask, and what they are answered.
 
-pub(crate) mod answers;
 pub(crate) mod api;
 pub(crate) mod deliveries;
+pub(crate) mod handler;
+pub(crate) mod local;
+pub(crate) mod overview;
 pub(crate) mod queries;
-pub(crate) mod reply;
+pub(crate) mod reads;
+pub(crate) mod registrations;
+pub(crate) mod voters;
+pub(crate) mod waiters;

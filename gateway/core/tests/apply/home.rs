@@ -2,6 +2,7 @@
 
 use gateway_core::command::{Agreed, Entry, Op, Origin, Said};
 use gateway_core::house::{House, Moved, Note, Outcome, Verdict};
+use gateway_core::id::Incarnation;
 use wire::{
     Clock, Device, Epoch, GatewayId, Kind, NodeId, OrderNumber, RequestId, Stamp, State,
     UnixMillis, Zone,
@@ -57,16 +58,21 @@ impl Home {
     }
 
     pub(crate) fn join(&mut self, id: u8, incarnation: u64) -> Outcome {
-        self.apply(Op::Join { gateway: GatewayId(id), incarnation, serves: true, caches: true })
+        self.apply(Op::Join {
+            gateway: GatewayId(id),
+            incarnation: Incarnation(incarnation),
+            serves: true,
+            caches: true,
+        })
     }
 
     pub(crate) fn standby(&mut self, id: u8) -> Outcome {
-        let (gateway, incarnation) = (GatewayId(id), 1);
+        let (gateway, incarnation) = (GatewayId(id), Incarnation(1));
         self.apply(Op::Join { gateway, incarnation, serves: false, caches: false })
     }
 
     pub(crate) fn dead(&mut self, id: u8, incarnation: u64) -> Outcome {
-        self.apply(Op::Dead { gateway: GatewayId(id), incarnation })
+        self.apply(Op::Dead { gateway: GatewayId(id), incarnation: Incarnation(incarnation) })
     }
 
     pub(crate) fn place(&mut self, name: &str) -> Outcome {

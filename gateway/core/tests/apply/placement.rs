@@ -2,6 +2,7 @@
 
 use gateway_core::command::{Leadership, Move, Op};
 use gateway_core::house::Verdict;
+use gateway_core::id::Incarnation;
 use wire::{GatewayId, Kind};
 
 use crate::home::{Home, SEED, moves, off, on, seqs, zone};
@@ -158,14 +159,19 @@ fn what_a_life_that_ended_had_proposed_comes_too_late() {
 fn a_move_counts_only_in_the_leadership_that_waited_for_it() {
     let mut home = Home::seed();
     home.apply(Op::Lead);
-    let dead = Move::Dead { gateway: GatewayId(1), incarnation: 1 };
+    let dead = Move::Dead { gateway: GatewayId(1), incarnation: Incarnation(1) };
     let of = |leadership| Op::Move { leadership: Leadership(leadership), why: dead.clone() };
     home.apply(Op::Lead);
     for other in [0, 1, 3] {
         assert_eq!(moves(&home.apply(of(other))), [], "{other}");
     }
     assert_eq!(home.apply(of(2)).moved.len(), 3);
-    home.apply(Op::Arrive { gateway: GatewayId(1), incarnation: 2, serves: true, caches: true });
+    home.apply(Op::Arrive {
+        gateway: GatewayId(1),
+        incarnation: Incarnation(2),
+        serves: true,
+        caches: true,
+    });
     let (zone, epoch) = (zone("hallway"), home.house.zones()[&zone("hallway")].epoch);
     let back = Move::Return { zone, epoch };
     let back = |leadership| Op::Move { leadership: Leadership(leadership), why: back.clone() };

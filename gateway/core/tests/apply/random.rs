@@ -4,6 +4,7 @@
 
 use gateway_core::command::{Agreed, Entry, Leadership, Move, Op, Origin, Said, TimerName};
 use gateway_core::house::{Change, House};
+use gateway_core::id::Incarnation;
 use wire::{Clock, Epoch, GatewayId, Kind, NodeId, OrderNumber, Stamp, State, UnixMillis};
 
 use crate::dice::Dice;
@@ -53,7 +54,8 @@ fn random_entry(dice: &mut Dice, house: &House) -> Entry {
 
 fn random_op(dice: &mut Dice, house: &House) -> Op {
     let (zone_of, device) = split(PLACES[dice.below(6) as usize]);
-    let (gateway, incarnation) = (GatewayId(1 + dice.below(3) as u8), 1 + dice.below(3));
+    let (gateway, incarnation) =
+        (GatewayId(1 + dice.below(3) as u8), Incarnation(1 + dice.below(3)));
     match dice.below(22) {
         0 => {
             let (serves, caches) = (gateway.0 < 3, gateway.0 != 2);

@@ -4,6 +4,7 @@ use super::super::sums;
 use super::*;
 use gateway_core::event::HistoryRow;
 use gateway_core::house::Register;
+use gateway_core::id::{Incarnation, Ticket};
 use wire::{Desired, Seq};
 
 #[test]
@@ -109,7 +110,12 @@ fn a_life_in_another_file_begins_after_those_that_joined() {
     let folder = TempDir::new().unwrap();
     let mut replica = Replica::new(&folder);
     let joined = 7_000_000;
-    let join = Op::Join { gateway: GatewayId(1), incarnation: joined, serves: true, caches: true };
+    let join = Op::Join {
+        gateway: GatewayId(1),
+        incarnation: Incarnation(joined),
+        serves: true,
+        caches: true,
+    };
     replica.apply(&entry(1, join)).unwrap();
     drop(replica);
     // There may have been lives after that one which did not join.
@@ -138,7 +144,7 @@ fn changes_give_the_rows_that_they_left_in_their_order() {
         status(2, 51, desired("on fire")),
         status(3, 52, Register::State(State::OFF, Some(OrderNumber(4)))),
     ];
-    let reads = [Read::Status(NodeId(3), 1)];
+    let reads = [Read::Status(NodeId(3), Ticket(1))];
     let write = Write { changes: &changes, reads: &reads, ..NOTHING };
     let mut stored = replica.store.commit(write).unwrap().into_iter();
     let found = rows(stored.next().unwrap());
@@ -153,7 +159,7 @@ fn changes_give_the_rows_that_they_left_in_their_order() {
     let order = Desired { state: State::Text("on fire".into()), order: OrderNumber(8) };
     assert_eq!((&found[1].desired, &found[1].state), (&Some(order), &Some(State::ON)));
     // Reads come last, and see what was written.
-    assert!(matches!(stored.next(), Some(Stored::Status(Some(row), 1)) if row == found[2]));
+    assert!(matches!(stored.next(), Some(Stored::Status(Some(row), Ticket(1))) if row == found[2]));
     assert!(stored.next().is_none());
 }
 
@@ -162,19 +168,21 @@ fn reads_answer_in_their_order() {
     let folder = TempDir::new().unwrap();
     let mut replica = tell(&folder);
     let reads = [
-        Read::Everything(5),
+        Read::Everything(Ticket(5)),
         Read::Zone(zone("bedroom")),
         Read::Zone(zone("nowhere")),
-        Read::Status(NodeId(99), 6),
+        Read::Status(NodeId(99), Ticket(6)),
     ];
     let stored = replica.store.commit(Write { reads: &reads, ..NOTHING }).unwrap();
     let [everything, bedroom, nowhere, nobody] = <[Stored; 4]>::try_from(stored).unwrap();
     let nodes = |rows: &[StatusRow]| rows.iter().map(|row| row.node.0).collect::<Vec<_>>();
-    assert!(matches!(everything, Stored::Everything(rows, 5) if nodes(&rows) == [2, 3, 4, 5]));
+    assert!(
+        matches!(everything, Stored::Everything(rows, Ticket(5)) if nodes(&rows) == [2, 3, 4, 5])
+    );
     assert!(matches!(bedroom, Stored::Zone(name, rows)
         if name == zone("bedroom") && nodes(&rows) == [2, 5]));
     assert!(matches!(nowhere, Stored::Zone(_, rows) if rows.is_empty()));
-    assert!(matches!(nobody, Stored::Status(None, 6)));
+    assert!(matches!(nobody, Stored::Status(None, Ticket(6))));
 }
 
 #[test]
@@ -183,7 +191,10 @@ fn a_registered_device_has_a_status_before_its_first_report() {
     let mut replica = Replica::new(&folder);
     replica.apply(&entry(10, join(1, true))).unwrap();
     assert_eq!(replica.apply(&entry(11, register("attic", "bulb", Kind::Bulb))).unwrap(), []);
-    let Stored::Status(row, 1) = replica.read(Read::Status(NodeId::FIRST, 1)) else { panic!() };
+    let Stored::Status(row, Ticket(1)) = replica.read(Read::Status(NodeId::FIRST, Ticket(1)))
+    else {
+        panic!()
+    };
     assert_eq!(row, Some(StatusRow::empty(NodeId::FIRST, UnixMillis(11))));
 }
 
@@ -193,8 +204,8 @@ fn history_is_read_from_a_change_on_or_from_the_end() {
     let mut replica = tell(&folder);
     let mut read = |node: Option<u32>, from: Option<u64>, limit| -> Vec<HistoryRow> {
         let (node, from) = (node.map(NodeId), from.map(Seq));
-        let read = Read::History { node, from, limit, ticket: 3 };
-        let Stored::History(rows, 3) = replica.read(read) else { panic!() };
+        let read = Read::History { node, from, limit, ticket: Ticket(3) };
+        let Stored::History(rows, Ticket(3)) = replica.read(read) else { panic!() };
         rows
     };
     let seqs = |rows: Vec<HistoryRow>| rows.iter().map(|row| row.seq.0).collect::<Vec<_>>();
@@ -268,7 +279,7 @@ fn nothing_to_write_is_no_transaction() {
     let folder = TempDir::new().unwrap();
     let mut replica = tell(&folder);
     replica.store.connection.pragma_update(None, "query_only", true).unwrap();
-    replica.read(Read::Everything(1));
+    replica.read(Read::Everything(Ticket(1)));
     assert!(replica.store.commit(NOTHING).unwrap().is_empty());
     let records = [Record::Promised(BALLOT)];
     assert!(replica.store.commit(Write { records: &records, ..NOTHING }).is_err());

@@ -2,6 +2,7 @@
 
 use super::super::{Disk, Found, sums};
 use super::*;
+use gateway_core::id::Ticket;
 use hearth_storage::Version;
 use paxos::Voters;
 use rusqlite::Connection;
@@ -159,7 +160,7 @@ fn a_bit_that_flips_in_any_column_is_damage() {
 #[test]
 fn what_is_spoilt_while_the_replica_runs_is_not_told() {
     for (change, read) in [
-        ("UPDATE status SET state = '7' WHERE node = 2", Read::Status(NodeId(2), 1)),
+        ("UPDATE status SET state = '7' WHERE node = 2", Read::Status(NodeId(2), Ticket(1))),
         ("UPDATE history SET value = '7' WHERE seq = 2", history_of_all()),
         ("UPDATE log SET value = x'0100' WHERE slot = 3", log_from(3)),
     ] {
@@ -172,7 +173,7 @@ fn what_is_spoilt_while_the_replica_runs_is_not_told() {
 }
 
 fn history_of_all() -> Read {
-    Read::History { node: None, from: None, limit: 100, ticket: 1 }
+    Read::History { node: None, from: None, limit: 100, ticket: Ticket(1) }
 }
 
 fn log_from(slot: u64) -> Read {

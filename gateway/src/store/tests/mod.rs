@@ -12,6 +12,7 @@ use gateway_core::Write;
 use gateway_core::command::{Agreed, Entry, Op, Origin, Said, TimerName};
 use gateway_core::event::{Read, Stored};
 use gateway_core::house::{Change, House, StatusRow};
+use gateway_core::id::Incarnation;
 use paxos::{Ballot, Record, ReplicaId, Request, SessionId, Slot, Value};
 use tempfile::TempDir;
 use wire::{
@@ -93,7 +94,12 @@ fn zone(name: &str) -> Zone {
 }
 
 fn join(gateway: u8, serves: bool) -> Op {
-    Op::Join { gateway: GatewayId(gateway), incarnation: 5, serves, caches: gateway == 1 }
+    Op::Join {
+        gateway: GatewayId(gateway),
+        incarnation: Incarnation(5),
+        serves,
+        caches: gateway == 1,
+    }
 }
 
 fn register(place: &str, device: &str, kind: Kind) -> Op {
@@ -139,7 +145,7 @@ fn story() -> Vec<Entry> {
         ),
         set("bedroom", "bulb", "half lit", origin(1, 2, Some("x"))),
         report("bedroom", "lamp", said("21.5"), origin(1, 3, None)),
-        Op::Dead { gateway: GatewayId(2), incarnation: 5 },
+        Op::Dead { gateway: GatewayId(2), incarnation: Incarnation(5) },
         Op::Fire { timer: TimerName::CloseDoor(NodeId(3)), generation: 1 },
     ];
     (10..).zip(told).map(|(time, op)| entry(time, op)).collect()

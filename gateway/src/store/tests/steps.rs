@@ -2,6 +2,7 @@
 
 use super::super::{Refused, spawn};
 use super::*;
+use gateway_core::id::Incarnation;
 use gateway_core::{Gateway, Input, Now, Settings, Step, Timing};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -10,7 +11,7 @@ fn settings(incarnation: u64) -> Settings {
     Settings {
         site: site(),
         id: GatewayId(1),
-        incarnation,
+        incarnation: Incarnation(incarnation),
         disk: 0,
         versions: gateway_core::version::OURS,
         founders: [GatewayId(1)].into(),

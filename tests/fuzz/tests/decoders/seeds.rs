@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gateway_core::command::{Agreed, Entry, Leadership, Move, Op, Origin, Said, TimerName};
+use gateway_core::id::Incarnation;
 use gateway_core::peer::PeerMessage;
 use gateway_core::snapshots::{Chunk, SnapshotAnswer, SnapshotId};
 use paxos::{Ballot, Message as M, Opinion, ReplicaId, Request, SessionId, Slot, Value, Voters};
@@ -51,7 +52,7 @@ pub(crate) fn entries() -> Vec<Entry> {
         order: Some(OrderNumber(3)),
         retained: false,
     };
-    let (gateway, incarnation) = (GatewayId(1), 1_700_000_000_000);
+    let (gateway, incarnation) = (GatewayId(1), Incarnation(1_700_000_000_000));
     let ops = [
         Op::Join { gateway, incarnation, serves: true, caches: true },
         Op::Dead { gateway, incarnation },
@@ -147,8 +148,12 @@ fn others() -> Vec<PeerMessage> {
     vec![
         PeerMessage::Ping(7),
         PeerMessage::Pong(7),
-        PeerMessage::LeaseRequest { sent: 1_000_000, life: 1_700_000_000_000 },
-        PeerMessage::LeaseGrant { sent: 1_000_000, life: 1_700_000_000_000, epoch: Epoch(3) },
+        PeerMessage::LeaseRequest { sent: 1_000_000, life: Incarnation(1_700_000_000_000) },
+        PeerMessage::LeaseGrant {
+            sent: 1_000_000,
+            life: Incarnation(1_700_000_000_000),
+            epoch: Epoch(3),
+        },
         PeerMessage::EpochQuery { zone: zone.clone(), epoch, question: 7 },
         PeerMessage::EpochAnswer { zone, epoch, question: 7, holds: true },
         PeerMessage::SnapshotRequest { above: Slot(3), part: Some((id, 65_536)) },

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use gateway_core::Input;
 use gateway_core::event::{Delivery, Session};
+use gateway_core::id::{Generation, Incarnation, Token};
 use wire::{GatewayId, Heartbeat, STAMP_PROPERTY, Site, Stamp, Topic, Topics, Zone, ZoneVerb};
 
 /// A gateway in one of its lives.
-pub(crate) type Life = (GatewayId, u64);
+pub(crate) type Life = (GatewayId, Incarnation);
 
 /// What a gateway sends on a session.
 #[derive(Debug)]
@@ -28,7 +29,7 @@ pub(crate) enum Act {
     /// To whoever subscribed.
     Publish { topic: String, payload: Vec<u8> },
     /// Whoever had this session has it still, for a while.
-    Lingers(Session, Life, u64),
+    Lingers(Session, Life, Generation),
 }
 
 #[derive(Clone)]
@@ -43,7 +44,7 @@ pub(crate) struct Broker {
     pub(crate) topics: Topics,
     /// Which life of it.
     pub(crate) incarnation: u64,
-    holders: BTreeMap<Session, (Life, u64)>,
+    holders: BTreeMap<Session, (Life, Generation)>,
     held: BTreeMap<Zone, VecDeque<Held>>,
     presence: BTreeMap<String, Vec<u8>>,
     /// The last heartbeat or will of each gateway.
@@ -54,7 +55,7 @@ pub(crate) struct Broker {
     /// A foreign broker may take its time until it throws a holder out: what it holds and may
     /// answer until then.
     pub(crate) lingers: bool,
-    lingering: Vec<(Session, Life, u64)>,
+    lingering: Vec<(Session, Life, Generation)>,
     /// A foreign one stamps nothing, and knows a zone only once somebody has subscribed to it.
     pub(crate) foreign: bool,
     known: BTreeSet<Zone>,
@@ -161,7 +162,7 @@ impl Broker {
         &mut self,
         from: Life,
         session: Session,
-        generation: u64,
+        generation: Generation,
         request: Request,
     ) -> Vec<Act> {
         let lingers = self.lingering.contains(&(session.clone(), from, generation));
@@ -195,7 +196,12 @@ impl Broker {
     }
 
     /// It notices at last that somebody else has the session.
-    pub(crate) fn throw_out(&mut self, session: Session, life: Life, generation: u64) -> Vec<Act> {
+    pub(crate) fn throw_out(
+        &mut self,
+        session: Session,
+        life: Life,
+        generation: Generation,
+    ) -> Vec<Act> {
         let lingers = (session.clone(), life, generation);
         if !self.lingering.contains(&lingers) {
             return Vec::new();
@@ -206,13 +212,13 @@ impl Broker {
     }
 
     /// A session's connection broke, which may have been taken over.
-    pub(crate) fn lose_session(&mut self, session: &Session, life: Life, generation: u64) {
+    pub(crate) fn lose_session(&mut self, session: &Session, life: Life, generation: Generation) {
         if self.holders.get(session) == Some(&(life, generation)) {
             self.holders.remove(session);
         }
     }
 
-    fn open(&mut self, from: Life, session: Session, generation: u64) -> Vec<Act> {
+    fn open(&mut self, from: Life, session: Session, generation: Generation) -> Vec<Act> {
         let mut acts = Vec::new();
         let before = self.holders.insert(session.clone(), (from, generation));
         if self.lingers {
@@ -260,7 +266,7 @@ impl Broker {
             let delivery = Delivery {
                 session: session.clone(),
                 generation,
-                token: message.stamp,
+                token: Token(message.stamp),
                 topic: message.topic.clone(),
                 payload: message.payload.clone(),
                 retain,

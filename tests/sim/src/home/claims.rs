@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use gateway_core::event::HistoryRow;
+use gateway_core::id::Incarnation;
 use gateway_core::peer::PeerMessage;
 use paxos::{Ballot, Message, ReplicaId, Slot, Value};
 use wire::{Answer, Epoch, GatewayId, NodeId, Seq, Zone};
@@ -51,7 +52,7 @@ pub(crate) struct Watch {
     /// When each life asked for a lease, by its own clock.
     pub(crate) asked: BTreeSet<(Life, u64)>,
     /// The last life of each gateway that joined, as each life of a gateway knows it.
-    joined: BTreeMap<(Life, GatewayId), u64>,
+    joined: BTreeMap<(Life, GatewayId), Incarnation>,
     /// Who lost a zone with an epoch that was first applied just now.
     pub(crate) losers: Vec<GatewayId>,
     /// When a gateway was thrown out, and under which epoch it had been the owner.

@@ -2,6 +2,7 @@
 
 use gateway_core::Input;
 use gateway_core::event::{Effect, Session, Stored};
+use gateway_core::id::Generation;
 use gateway_core::peer::PeerMessage;
 use paxos::Moment;
 use wire::GatewayId;
@@ -209,9 +210,9 @@ impl World {
             }
             Effect::Acknowledge { session, generation, token } => {
                 if matches!(session, Session::Zone(_)) {
-                    claims::an_owner_acknowledges_what_is_in_its_tables(self, id, token);
+                    claims::an_owner_acknowledges_what_is_in_its_tables(self, id, token.0);
                 }
-                self.on(life, session, generation, Request::Acknowledge(token));
+                self.on(life, session, generation, Request::Acknowledge(token.0));
                 self.perhaps_the_last_act(life);
             }
             // Whatever looks after the process starts it again.
@@ -232,7 +233,7 @@ impl World {
         }
     }
 
-    fn open(&mut self, life: Life, session: Session, generation: u64) {
+    fn open(&mut self, life: Life, session: Session, generation: Generation) {
         self.note_of(life.0, "opens", || format!("{session:?}"));
         claims::nobody_opens_a_zone_that_its_house_does_not_give_it(self, life.0, &session);
         claims::nobody_reopens_a_zone_that_was_gone_before_it_asked(self, life.0, &session);
@@ -249,7 +250,7 @@ impl World {
         self.on(life, session, generation, Request::Open);
     }
 
-    fn on(&mut self, life: Life, session: Session, generation: u64, request: Request) {
+    fn on(&mut self, life: Life, session: Session, generation: Generation, request: Request) {
         let lane = (life, session.clone(), false);
         let broker = self.broker.incarnation;
         self.in_order(lane, Event::Request(broker, life, session, generation, request));
@@ -260,7 +261,7 @@ impl World {
         broker: u64,
         life: Life,
         session: Session,
-        generation: u64,
+        generation: Generation,
         request: Request,
     ) {
         let node = &self.nodes[&life.0];

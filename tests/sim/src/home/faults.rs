@@ -391,7 +391,7 @@ impl World {
     }
 
     pub(crate) fn will(&mut self, (id, incarnation): Life) {
-        let will = Heartbeat::bare(Liveness::Dead, id, incarnation);
+        let will = Heartbeat::bare(Liveness::Dead, id, incarnation.0);
         self.broker.kept.insert(id, will);
         self.broadcast(Some(id), || Input::Heartbeat(will));
     }

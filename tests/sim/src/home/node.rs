@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use gateway_core::event::Session;
+use gateway_core::id::{Generation, Incarnation};
 use gateway_core::{Gateway, Input, Now, Settings, Step};
 use paxos::{Moment, ReplicaId};
 use wire::{GatewayId, UnixMillis};
@@ -27,7 +28,7 @@ pub(crate) struct Node {
     /// Until when its disk is full.
     pub(crate) full_until: u64,
     /// Sessions that it asked for and did not close: their numbers, and whether they are up.
-    pub(crate) sessions: BTreeMap<Session, (u64, bool)>,
+    pub(crate) sessions: BTreeMap<Session, (Generation, bool)>,
     /// Cut off from everybody, and since which cut.
     pub(crate) cut: Option<u64>,
     /// Both ends have noticed that.
@@ -90,13 +91,14 @@ impl Node {
         self.born = now;
         let (house, recovered) = self.disk.recover();
         // As the store numbers lives.
-        let joined = house.gateways().get(&self.id()).map_or(0, |member| member.incarnation);
+        let joined = house.gateways().get(&self.id()).map_or(0, |member| member.incarnation.0);
         let (last, number) = (self.disk.incarnation, self.disk.number);
         let unknown = if joined > last { 0x1000 | number & 0xf_ffff } else { 0 };
         let incarnation = self.wall(now).0.max(last.max(joined) + 1 + unknown);
         self.disk.incarnation = incarnation;
         self.settings.versions = programs::versions(&mut self.older_lives);
-        (self.settings.incarnation, self.settings.disk) = (incarnation, self.disk.number);
+        (self.settings.incarnation, self.settings.disk) =
+            (Incarnation(incarnation), self.disk.number);
         let core = Gateway::new(self.settings.clone(), house, recovered, self.clock(now));
         self.core = Some(core.expect("the settings make a group"));
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use gateway_core::command::Agreed;
 use gateway_core::event::Session;
+use gateway_core::id::{Generation, Incarnation};
 use gateway_core::snapshots::SnapshotId;
 use gateway_core::{Input, Settings, Timing};
 use serde_json::json;
@@ -64,7 +65,7 @@ pub(crate) enum Event {
     /// From the process itself.
     Input(Life, Input),
     /// To this life of the broker on a session.
-    Request(u64, Life, Session, u64, Request),
+    Request(u64, Life, Session, Generation, Request),
     /// Broker and gateway notice that the connection is dead.
     Notice(GatewayId, u64),
     /// The broker announces zones that nobody serves.
@@ -77,7 +78,7 @@ pub(crate) enum Event {
     /// An operator registers a device, until a zone that no broker announces has an owner.
     Register(&'static str),
     /// A foreign broker ends a session that somebody else has.
-    ThrowOut(Session, Life, u64),
+    ThrowOut(Session, Life, Generation),
     Die(Life),
     Restart(GatewayId),
     Resume(Life),
@@ -393,7 +394,7 @@ fn settings(id: GatewayId, founders: BTreeSet<GatewayId>, serves: bool) -> Setti
     Settings {
         site: Site::new("home").expect("a name"),
         id,
-        incarnation: 0,
+        incarnation: Incarnation(0),
         disk: 0,
         versions: gateway_core::version::OURS,
         founders,

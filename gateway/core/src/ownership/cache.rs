@@ -4,9 +4,12 @@ use core::num::NonZeroUsize;
 use std::collections::BTreeSet;
 
 use lru::LruCache;
-use wire::{CacheCounts, CacheUse, NodeId};
+use wire::{CacheCounts, CacheUse, NodeId, Zone};
 
+use crate::context::Context;
 use crate::house::StatusRow;
+use crate::planted;
+use crate::want::Wants;
 
 /// Cache of the devices that this gateway owns.
 #[derive(Debug)]
@@ -19,7 +22,7 @@ pub(crate) struct Cache {
 
 /// What putting a row into the cache did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Put {
+enum Put {
     /// The cache has size 0.
     Off,
     /// There was room.
@@ -50,8 +53,30 @@ impl Cache {
         self.counts
     }
 
+    /// Puts a row that is in the table into the cache too, and tells of it.
+    pub(crate) fn keep(&mut self, ctx: &Context, row: &StatusRow, out: &mut Wants) {
+        let put = self.put(row.clone());
+        let me = ctx.me();
+        out.say(ctx, || match put {
+            Put::Off => "Will Proceed Without Caching as cacheSize is 0".to_owned(),
+            Put::Added => format!("Adding the cache in Gateway-{me}."),
+            Put::Updated => format!("Updating the cache in Gateway-{me}."),
+            Put::Evicted => format!(
+                "Cache full in GATEWAY-{me} Evicting the cache using LRU and caching the current item"
+            ),
+        });
+    }
+
+    /// Forgets the devices of a zone that this gateway does not own any more.
+    pub(crate) fn forget_zone(&mut self, ctx: &Context, zone: &Zone) {
+        let nodes = ctx.house.devices_of(zone).map(|(node, _)| node).collect();
+        for node in planted::cache::cache_kept(nodes) {
+            self.forget(node);
+        }
+    }
+
     /// Write-through: the row has just been written to the table.
-    pub(crate) fn put(&mut self, row: StatusRow) -> Put {
+    fn put(&mut self, row: StatusRow) -> Put {
         let Some(rows) = &mut self.rows else { return Put::Off };
         self.cached.insert(row.node);
         let full = rows.len() == rows.cap().get();
@@ -79,8 +104,7 @@ impl Cache {
         }
     }
 
-    /// Forgets a device that this gateway does not own any more.
-    pub(crate) fn forget(&mut self, node: NodeId) {
+    fn forget(&mut self, node: NodeId) {
         if let Some(rows) = &mut self.rows {
             rows.pop(&node);
         }

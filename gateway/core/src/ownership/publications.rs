@@ -1,0 +1,88 @@
+//! What an owner publishes on its zones' sessions.
+
+use wire::{Device, NodeId, StateMessage, Zone, ZoneVerb};
+
+use crate::context::Context;
+use crate::event::{Effect, Session};
+use crate::house::StatusRow;
+use crate::ownership::zones::Zones;
+use crate::planted;
+use crate::want::Wants;
+
+/// Publishes the state of a device, as it is in the tables.
+pub(crate) fn state(ctx: &Context, zone: &Zone, device: &Device, row: &StatusRow, out: &mut Wants) {
+    out.effect(Effect::Publish {
+        session: Session::Zone(zone.clone()),
+        topic: ctx.topics.device(zone, device, ZoneVerb::State),
+        payload: state_message(ctx, row).to_json().to_string().into_bytes(),
+        at_least_once: true,
+        retain: true,
+        correlation: None,
+    });
+}
+
+/// What a gateway tells of a row of its tables.
+pub(crate) fn state_message(ctx: &Context, row: &StatusRow) -> StateMessage {
+    StateMessage {
+        state: row.state.clone(),
+        desired: row.desired.clone(),
+        seq: row.seq,
+        time: row.time,
+        node: row.node,
+        clock: row.clock,
+        owner: ctx.me(),
+    }
+}
+
+/// Sends a device its open order, unless it is known to be away: then it waits.
+pub(crate) fn command(ctx: &Context, zones: &Zones, zone: &Zone, node: NodeId, out: &mut Wants) {
+    let Some(order) = ctx.house.orders().get(&node) else { return };
+    let Some(device) = ctx.house.devices().get(&node) else { return };
+    if !zones.owns(zone) || zones.is_away(zone, &device.name) {
+        return;
+    }
+    let (state, clock) = (order.state.clone(), order.clock);
+    let command = wire::Command { order: order.number, state, clock };
+    let payload = command.to_json().to_string().into_bytes();
+    out.effect(to_device(ctx, zone, &device.name, payload));
+}
+
+/// A zone's session is up: everyone is told its states anew, and its devices their orders.
+pub(crate) fn everything(
+    ctx: &Context,
+    zones: &Zones,
+    zone: &Zone,
+    rows: &[StatusRow],
+    out: &mut Wants,
+) {
+    if !zones.owns(zone) {
+        return;
+    }
+    for row in rows {
+        let Some(device) = ctx.house.devices().get(&row.node) else { continue };
+        let name = &device.name;
+        out.say(ctx, || format!("Reconfiguring the Device {name}."));
+        if planted::publications::states_not_published_again(true) {
+            state(ctx, zone, name, row, out);
+        }
+        if planted::publications::orders_not_sent_again(true) {
+            command(ctx, zones, zone, row.node, out);
+        }
+    }
+}
+
+/// Asks a device to report.
+pub(crate) fn ask_for_report(ctx: &Context, zone: &Zone, device: &Device, out: &mut Wants) {
+    out.effect(to_device(ctx, zone, device, wire::Command::REPORT.to_vec()));
+}
+
+fn to_device(ctx: &Context, zone: &Zone, device: &Device, payload: Vec<u8>) -> Effect {
+    Effect::Publish {
+        session: Session::Zone(zone.clone()),
+        topic: ctx.topics.device(zone, device, ZoneVerb::Command),
+        payload,
+        at_least_once: true,
+        retain: false,
+        correlation: None,
+    }
+}

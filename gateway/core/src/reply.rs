@@ -1,0 +1,111 @@
+//! Where an answer goes.
+
+use wire::{Answer, RequestId, Topics};
+
+use crate::context::Context;
+use crate::event::{Delivery, Effect, Session};
+use crate::planted;
+use crate::want::Wants;
+
+/// Where and how a request is answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Reply {
+    session: Session,
+    topic: String,
+    correlation: Option<Vec<u8>>,
+    id: Option<RequestId>,
+    asked: bool,
+}
+
+impl Reply {
+    /// MQTT 5: Response Topic and Correlation Data; 3.1.1: `reply_to` of the payload, else the
+    /// request's own topic with `/response`.
+    pub(crate) fn to(delivery: &Delivery, named: Option<String>, id: Option<RequestId>) -> Self {
+        let topic = delivery.response_topic.clone().or(named);
+        Self {
+            session: delivery.session.clone(),
+            asked: topic.is_some(),
+            topic: topic.unwrap_or_else(|| format!("{}/response", delivery.topic)),
+            correlation: delivery.correlation.clone(),
+            id,
+        }
+    }
+
+    /// The session on which the request came in and the answer goes out.
+    pub(crate) const fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Whether the requester named the topic. Without that a report is answered only when it is refused.
+    pub(crate) const fn is_asked(&self) -> bool {
+        self.asked
+    }
+
+    /// Publishes an answer.
+    pub(crate) fn answer(&self, answer: Answer, out: &mut Wants) {
+        let answer = answer.with_id(self.id.as_ref());
+        out.effect(Effect::Publish {
+            session: self.session.clone(),
+            topic: self.topic.clone(),
+            payload: answer.to_json().to_string().into_bytes(),
+            at_least_once: !matches!(self.session, Session::Query(_)),
+            retain: false,
+            correlation: self.correlation.clone(),
+        });
+    }
+}
+
+/// Whether a topic that a payload names may be answered on. A gateway may publish where others may not, so it does
+/// not publish on the site's topics because somebody asks it to. (A Response Topic is the broker's to look at: it
+/// knows what its sender may do.)
+pub(crate) fn check_reply_to(topics: &Topics, named: Option<&str>) -> Result<(), String> {
+    let Some(topic) = named else { return Ok(()) };
+    let within = |root: &str| topic.strip_prefix(root).is_some_and(|rest| rest.starts_with('/'));
+    let own = within(topics.site().as_str()) || within("hearth");
+    if own && !within("hearth/reply") {
+        return Err(format!("no answer is sent to {topic}; name one under reply/"));
+    }
+    Ok(())
+}
+
+/// Acknowledges a delivery to the broker.
+pub(crate) fn acknowledge(delivery: &Delivery, out: &mut Wants) {
+    out.effect(Effect::Acknowledge {
+        session: delivery.session.clone(),
+        generation: delivery.generation,
+        token: delivery.token,
+    });
+}
+
+/// Refuses a request with the reason, and is done with it.
+pub(crate) fn refuse(
+    ctx: &Context,
+    delivery: &Delivery,
+    reply: &Reply,
+    why: impl core::fmt::Display,
+    out: &mut Wants,
+) {
+    let topic = &delivery.topic;
+    out.say(ctx, || format!("Refused {topic}: {why}"));
+    if planted::reply::refused_in_silence(true) {
+        reply.answer(Answer::error(why), out);
+    }
+    acknowledge(delivery, out);
+}
+
+/// A message on a topic that means nothing here.
+pub(crate) fn misaddressed(ctx: &Context, delivery: &Delivery, out: &mut Wants) {
+    // An answer of another gateway or a device, caught by a wildcard, is nobody's request.
+    if delivery.topic.ends_with("/response") {
+        return acknowledge(delivery, out);
+    }
+    let reply = Reply::to(delivery, None, None);
+    let why = match delivery.session {
+        Session::Site => {
+            let verbs: Vec<_> = wire::ApiVerb::ALL.iter().map(|verb| verb.as_str()).collect();
+            format!("unknown request {}; the verbs are {}", delivery.topic, verbs.join(", "))
+        }
+        _ => format!("{} is not a topic of this site", delivery.topic),
+    };
+    refuse(ctx, delivery, &reply, why, out);
+}
