@@ -4,6 +4,7 @@ use gateway_core::Input;
 use gateway_core::event::{Effect, Session, Stored};
 use gateway_core::id::Generation;
 use gateway_core::peer::PeerMessage;
+use gateway_core::snapshots::Task;
 use paxos::Moment;
 use wire::GatewayId;
 
@@ -11,6 +12,7 @@ use super::broker::{Life, Request};
 use super::claims;
 use super::hearing::{self, Kind};
 use super::plan::Late;
+use super::shelf;
 use super::world::{Event, MS, World};
 
 /// How a write ends.
@@ -303,5 +305,18 @@ impl World {
             _ => {}
         }
         self.input(life, input);
+    }
+
+    /// What the process does beside its store, and when it is done.
+    fn work_on_snapshots(&mut self, life: Life, task: Task) {
+        let loss = self.plan.network.loss;
+        let takes = matches!(task, Task::Take(_));
+        let flip = takes && !self.calm && self.dice.chance(loss);
+        let now = self.now;
+        let node = self.nodes.get_mut(&life.0).expect("a gateway of this world");
+        let report = shelf::work(&mut node.disk, (life.0, now), &mut self.library, task, flip);
+        let Some(report) = report else { return };
+        let done = self.now + 1 + self.dice.between(0, 2 * MS);
+        self.at(done, Event::Input(life, Input::Stored(Stored::Snapshot(report))));
     }
 }

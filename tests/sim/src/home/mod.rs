@@ -11,7 +11,7 @@
 mod broker;
 mod claims;
 mod connections;
-mod disk;
+pub(crate) mod disk;
 mod driver;
 mod faults;
 mod hearing;
@@ -23,8 +23,8 @@ mod programs;
 #[cfg(test)]
 mod scenarios;
 mod settled;
-mod shelf;
-mod tables;
+pub(crate) mod shelf;
+pub(crate) mod tables;
 mod talk;
 mod world;
 

@@ -3,15 +3,17 @@
 //! Bytes travel as they would: each is known by its place, so that a piece that is missing or comes
 //! twice is found out. What they stand for is looked up by the snapshot's name.
 
-use gateway_core::Input;
-use gateway_core::event::Stored;
+use std::collections::BTreeMap;
+
 use gateway_core::snapshots::{Chunk, Report, SnapshotAnswer, SnapshotId, Task};
 use paxos::Slot;
 use wire::GatewayId;
 
-use super::broker::Life;
+use super::disk::Disk;
 use super::tables::Tables;
-use super::world::{Event, MS, World};
+
+/// Every snapshot that was made.
+pub(crate) type Library = BTreeMap<SnapshotId, Tables>;
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Shelf {
@@ -35,8 +37,9 @@ struct Out {
 
 const BYTES: u64 = 2000;
 const CHUNK: u64 = 100;
-const MAKING: u64 = 700 * MS;
-const KEPT: u64 = 5000 * MS;
+/// In microseconds.
+const MAKING: u64 = 700_000;
+const KEPT: u64 = 5_000_000;
 
 impl Shelf {
     /// The log is not trimmed above this.
@@ -66,79 +69,78 @@ impl Shelf {
     }
 }
 
-impl World {
-    /// What the process does beside its store, and when it is done.
-    pub(crate) fn work_on_snapshots(&mut self, life: Life, task: Task) {
-        let report = match task {
-            Task::Give { to, part } => {
-                let answer = self.give(life.0, part);
-                Report::Given { to, answer }
-            }
-            Task::Resume => Report::Held(self.shelf(life.0).received()),
-            Task::Take(mut chunk) => {
-                if !self.calm && self.dice.chance(self.plan.network.loss) {
-                    chunk.bytes[0] ^= 1;
-                }
-                let shelf = self.shelf(life.0);
-                shelf.take(&chunk);
-                Report::Held(shelf.received())
-            }
-            Task::Check(id) => self.check(life.0, id),
-            Task::Discard => {
-                let shelf = self.shelf(life.0);
-                (shelf.received, shelf.sound) = (None, None);
-                return;
-            }
-        };
-        let done = self.now + 1 + self.dice.between(0, 2 * MS);
-        self.at(done, Event::Input(life, Input::Stored(Stored::Snapshot(report))));
-    }
-
-    pub(crate) fn shelf(&mut self, id: GatewayId) -> &mut Shelf {
-        &mut self.node(id).disk.shelf
-    }
-
-    fn give(&mut self, id: GatewayId, part: Option<(SnapshotId, u64)>) -> SnapshotAnswer {
-        let now = self.now;
-        let store = &mut self.nodes.get_mut(&id).expect("a gateway of this world").disk;
-        store.shelf.tidy(now);
-        let Some(out) = &mut store.shelf.out else {
-            if part.is_some() {
-                return SnapshotAnswer::Gone;
-            }
-            let id = SnapshotId { slot: store.applied, bytes: BYTES, hash: [id.0; 32] };
-            store.shelf.out = Some(Out { id, ready: now + MAKING, asked: now + MAKING });
-            store.shelf.made += 1;
-            self.library.insert(id, store.tables.clone());
-            return SnapshotAnswer::NotReady;
-        };
-        if now < out.ready {
-            return SnapshotAnswer::NotReady;
+/// Does what a process does beside its store; what it reports, some time later. The content of every snapshot that was
+/// ever made is in `library`. `flip` damages a piece on its way.
+pub(crate) fn work(
+    disk: &mut Disk,
+    (id, now): (GatewayId, u64),
+    library: &mut Library,
+    task: Task,
+    flip: bool,
+) -> Option<Report> {
+    Some(match task {
+        Task::Give { to, part } => {
+            let answer = give(disk, (id, now), library, part);
+            Report::Given { to, answer }
         }
-        let (id, offset) = part.unwrap_or((out.id, 0));
-        if id != out.id {
+        Task::Resume => Report::Held(disk.shelf.received()),
+        Task::Take(mut chunk) => {
+            if flip {
+                chunk.bytes[0] ^= 1;
+            }
+            disk.shelf.take(&chunk);
+            Report::Held(disk.shelf.received())
+        }
+        Task::Check(id) => check_whole(&mut disk.shelf, library, id),
+        Task::Discard => {
+            (disk.shelf.received, disk.shelf.sound) = (None, None);
+            return None;
+        }
+    })
+}
+
+fn give(
+    disk: &mut Disk,
+    (id, now): (GatewayId, u64),
+    library: &mut Library,
+    part: Option<(SnapshotId, u64)>,
+) -> SnapshotAnswer {
+    disk.shelf.tidy(now);
+    let Some(out) = &mut disk.shelf.out else {
+        if part.is_some() {
             return SnapshotAnswer::Gone;
         }
-        out.asked = now;
-        let bytes: Vec<u8> = (offset..id.bytes.min(offset + CHUNK)).map(byte).collect();
-        let check = check(&bytes);
-        SnapshotAnswer::Chunk(Chunk { id, offset, bytes, check })
+        let id = SnapshotId { slot: disk.applied, bytes: BYTES, hash: [id.0; 32] };
+        disk.shelf.out = Some(Out { id, ready: now + MAKING, asked: now + MAKING });
+        disk.shelf.made += 1;
+        library.insert(id, disk.tables.clone());
+        return SnapshotAnswer::NotReady;
+    };
+    if now < out.ready {
+        return SnapshotAnswer::NotReady;
     }
+    let (id, offset) = part.unwrap_or((out.id, 0));
+    if id != out.id {
+        return SnapshotAnswer::Gone;
+    }
+    out.asked = now;
+    let bytes: Vec<u8> = (offset..id.bytes.min(offset + CHUNK)).map(byte).collect();
+    let check = check(&bytes);
+    SnapshotAnswer::Chunk(Chunk { id, offset, bytes, check })
+}
 
-    fn check(&mut self, gateway: GatewayId, id: SnapshotId) -> Report {
-        let tables = self.library[&id].clone();
-        let shelf = self.shelf(gateway);
-        if core::mem::take(&mut shelf.spoilt) {
-            shelf.received = None;
-            return Report::Failed("on purpose".into());
-        }
-        let (held, bytes) = shelf.received.as_ref().expect("something was received");
-        assert!(*held == id && bytes.len() as u64 == id.bytes, "{id:?} is not whole");
-        assert!(bytes.iter().zip(0..).all(|(found, at)| *found == byte(at)), "{id:?} is damaged");
-        let house = tables.restore();
-        shelf.sound = Some((id, tables));
-        Report::Sound(id, Box::new(house))
+fn check_whole(shelf: &mut Shelf, library: &Library, id: SnapshotId) -> Report {
+    let tables = library[&id].clone();
+    if core::mem::take(&mut shelf.spoilt) {
+        shelf.received = None;
+        return Report::Failed("on purpose".into());
     }
+    let (held, bytes) = shelf.received.as_ref().expect("something was received");
+    assert!(*held == id && bytes.len() as u64 == id.bytes, "{id:?} is not whole");
+    assert!(bytes.iter().zip(0..).all(|(found, at)| *found == byte(at)), "{id:?} is damaged");
+    let house = tables.restore();
+    shelf.sound = Some((id, tables));
+    Report::Sound(id, Box::new(house))
 }
 
 /// What stands at a place of every snapshot.

@@ -6,7 +6,6 @@ use std::time::Duration;
 use gateway_core::command::Agreed;
 use gateway_core::event::Session;
 use gateway_core::id::{Generation, Incarnation};
-use gateway_core::snapshots::SnapshotId;
 use gateway_core::{Input, Settings, Timing};
 use serde_json::json;
 use wire::{GatewayId, Site};
@@ -17,7 +16,7 @@ use super::network::Parcel;
 use super::node::Node;
 use super::people::People;
 use super::plan::Plan;
-use super::tables::Tables;
+use super::shelf::Library;
 use crate::Options;
 use crate::dice::Dice;
 use crate::summary::Summary;
@@ -35,7 +34,7 @@ pub(crate) struct World {
     pub(crate) watch: Watch,
     pub(crate) summary: Summary,
     /// Every snapshot that was made.
-    pub(crate) library: BTreeMap<SnapshotId, Tables>,
+    pub(crate) library: Library,
     /// Pairs of gateways of which the second does not hear the first.
     pub(crate) parted: BTreeSet<(GatewayId, GatewayId)>,
     /// Gateways whose own connection is dead while the sessions of their zones live.

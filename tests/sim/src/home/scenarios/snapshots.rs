@@ -155,7 +155,7 @@ fn a_snapshot_that_is_no_good_is_fetched_again_from_another_gateway() {
     world.kill(3);
     trim(&mut world, KEEP * 3);
     world.start(3);
-    world.shelf(GatewayId(3)).spoilt = true;
+    world.node(GatewayId(3)).disk.shelf.spoilt = true;
     catch_up(&mut world, "gateway 3 has caught up");
     assert_eq!((made(&world, 1), made(&world, 2)), (1, 1));
     world.assert_settled();
