@@ -24,7 +24,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("gateway", &["gateway-core", "hearth-storage", "link", "paxos", "wire"]),
     ("gateway/storage", &[]),
     ("tests/linear", &[]),
-    ("tests/sim", &["gateway-core", "linear", "paxos", "wire"]),
+    ("tests/sim", &["broker-core", "gateway-core", "linear", "paxos", "wire"]),
 ];
 
 /// What is ours, by package name.

@@ -5,11 +5,14 @@
 //! |---|---|
 //! | `group` | a Paxos group: replicas with disks and clocks, a broker between them, clients |
 //! | `home` | whole gateways: the same with a store, sessions, owners, leases and snapshots, and people who use them |
+//! | `system` | gateways and a broker, both with their real cores, and devices and people as the broker's clients |
 //! | [`fleet`] | ranges of seeds on all cores |
 //!
 //! What it is not: it knows no sockets, files or SQLite, so it says nothing about the shells around the cores.
 
 pub mod fleet;
+
+pub use system::class::{Class, Classes, UnknownClass};
 
 /// Whether this mistake is to be made.
 macro_rules! mutant {
@@ -22,6 +25,7 @@ mod dice;
 mod group;
 mod home;
 mod summary;
+mod system;
 mod trace;
 mod verdict;
 
@@ -29,7 +33,7 @@ pub use summary::Summary;
 pub use trace::Trace;
 pub use verdict::Violation;
 
-/// How to run a seed; none of it changes what happens.
+/// How to run a seed.
 #[derive(Default)]
 pub struct Options {
     /// Leave out the checks of single messages, to see what the outcome alone proves.
@@ -40,6 +44,8 @@ pub struct Options {
     pub mutant: Option<paxos::mutant::Mutant>,
     /// A mistake of a gateway to make on purpose.
     pub home_mutant: Option<gateway_core::mutant::Mutant>,
+    /// The classes of trouble that a whole system has.
+    pub classes: Classes,
 }
 
 /// Plays one seed of a Paxos group.
@@ -59,4 +65,14 @@ pub fn run_home(seed: u64, options: Options) -> Result<Summary, Violation> {
     paxos::mutant::set_active(options.mutant);
     gateway_core::mutant::set_active(options.home_mutant);
     verdict::judge(seed, || home::run(seed, options))
+}
+
+/// Plays one seed of a whole system.
+///
+/// # Errors
+/// The claim that was broken, or an assertion of a core that failed.
+pub fn run_system(seed: u64, options: Options) -> Result<Summary, Violation> {
+    paxos::mutant::set_active(options.mutant);
+    gateway_core::mutant::set_active(options.home_mutant);
+    verdict::judge(seed, || system::run(seed, options))
 }

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::{Parser, ValueEnum};
+use hearth_sim::Classes;
 use hearth_sim::fleet::{self, Order, Report, What};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value as Json, json};
@@ -32,6 +33,12 @@ struct Args {
     /// What to simulate
     #[arg(long, value_enum, default_value_t = Choice::All)]
     what: Choice,
+    /// Classes of trouble that whole systems have: all, mended, or names with commas between them
+    #[arg(long, value_name = "NAMES", default_value = "mended")]
+    classes: Classes,
+    /// Go on after violations, and say how often each claim was broken and which seed shows it
+    #[arg(long)]
+    survey: bool,
     /// Write the events of a violation, or of a single seed, to this file as JSON lines
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
@@ -46,6 +53,8 @@ enum Choice {
     Group,
     /// Whole gateways
     Home,
+    /// Gateways and a broker
+    System,
     /// All of these, one after another
     All,
 }
@@ -55,6 +64,7 @@ impl Choice {
         match self {
             Self::Group => vec![What::Group],
             Self::Home => vec![What::Home],
+            Self::System => vec![What::System],
             Self::All => What::ALL.into(),
         }
     }
@@ -63,7 +73,12 @@ impl Choice {
 fn main() -> ExitCode {
     let args = Args::parse();
     for what in args.what.all() {
-        let order = Order { trace: args.trace.clone(), ..Order::new(what, args.from, args.seeds) };
+        let order = Order {
+            trace: args.trace.clone(),
+            classes: args.classes,
+            survey: args.survey,
+            ..Order::new(what, args.from, args.seeds)
+        };
         let progress = Progress::new(&order);
         let report = match fleet::run(&order, &|| progress.advance()) {
             Ok(report) => report,
@@ -74,6 +89,15 @@ fn main() -> ExitCode {
         };
         progress.end();
         tell(&order, &report, args.json);
+        for (times, first) in report.broken.values() {
+            println!("{times} times: {first}");
+        }
+        // Few seeds say little of how often something happens.
+        let unreached = report.summary.unreached(args.classes);
+        if args.seeds >= 500 && !unreached.is_empty() {
+            eprintln!("fewer than every fifth run has reached these bounds: {unreached:?}");
+            return ExitCode::FAILURE;
+        }
         if let Some(failure) = report.violation {
             eprintln!("{failure}");
             return ExitCode::FAILURE;

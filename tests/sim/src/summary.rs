@@ -2,8 +2,16 @@
 
 use std::fmt;
 
+use crate::{Class, Classes};
+
+/// Bounds that only some classes of trouble reach.
+const FLIGHTS: &str = "flights of a zone";
+const STAMPS: &str = "remembered stamps";
+const LINK: &str = "queue of a link";
+const IDS: &str = "remembered ids";
+
 macro_rules! counters {
-    ($(#[doc = $of:literal])+ $type:ident { $($(#[doc = $doc:literal])+ $name:ident: $words:literal,)+ }
+    ($(#[doc = $of:literal])+ $type:ident { $($(#[doc = $doc:literal])+ $name:ident: $words:expr,)+ }
      $($(#[doc = $more_doc:literal])+ $more:ident: $more_type:ty,)*) => {
         $(#[doc = $of])+
         #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -76,6 +84,8 @@ counters! {
     longest_recovery: u64,
     /// What happened in whole homes besides.
     home: Home,
+    /// What happened in whole systems besides.
+    system: System,
 }
 
 counters! {
@@ -104,13 +114,88 @@ counters! {
     }
 }
 
+counters! {
+    /// What only a whole system has, added up over seeds.
+    System {
+    /// Runs of whole systems that ended well.
+    seeds: "systems",
+    /// Publishes that were acknowledged to a device or a person.
+    acknowledged: "acknowledged publishes",
+    /// Orders that were answered.
+    sets: "answered orders",
+    /// Queries that an owner answered.
+    gets: "answered queries",
+    /// Orders that were repeated under their id.
+    retries: "repeated orders",
+    /// Reports at QoS 0 of a noisy sensor.
+    noise: "reports at QoS 0",
+    /// Publishes that were sent again on another connection.
+    resent: "publishes sent again",
+    /// Connections that broke.
+    breaks: "broken connections",
+    /// Programs of devices and people that began anew.
+    device_restarts: "clients begun anew",
+    /// Sessions that were given up because their link was full.
+    given_up: "sessions given up",
+    /// Files of gateways that were put back by a copy.
+    copies: "files put back by copy",
+    /// Files of brokers that were lost or put back.
+    broker_files: "files of brokers lost or put back",
+    }
+    /// How many runs reached each bound.
+    reached: Reached,
+}
+
+counters! {
+    /// Runs of whole systems that reached a bound.
+    Reached {
+    /// Proposals of a zone that are not applied yet.
+    flights: FLIGHTS,
+    /// Stamps that a zone remembers.
+    stamps: STAMPS,
+    /// Ids that a zone remembers.
+    ids: IDS,
+    /// Deliveries of a zone that its owner has not acknowledged.
+    deliveries: "deliveries of a zone",
+    /// What waits for a link of a gateway.
+    link_queue: LINK,
+    /// Publishes that a broker has taken in for a zone, when the publisher can be told.
+    refused: "zone of a broker, refused",
+    /// The same when the publisher has to wait.
+    waited: "zone of a broker, waited",
+    }
+}
+
 impl Summary {
     /// Adds what another run counted.
     pub fn add(&mut self, other: &Self) {
         self.count(other);
         self.home.count(&other.home);
+        self.system.count(&other.system);
+        self.system.reached.count(&other.system.reached);
         self.longest_commit = self.longest_commit.max(other.longest_commit);
         self.longest_recovery = self.longest_recovery.max(other.longest_recovery);
+    }
+
+    /// What of a hundred whole systems reached each bound.
+    pub fn reached(&self) -> Vec<(&'static str, u64)> {
+        let share = |count: u64| count * 100 / self.system.seeds.max(1);
+        let rows = self.system.reached.counted().into_iter();
+        rows.map(|(words, count)| (words, share(count))).collect()
+    }
+
+    /// The bounds that fewer than every fifth of the systems with these classes of trouble have reached.
+    pub fn unreached(&self, classes: Classes) -> Vec<(&'static str, u64)> {
+        let below = |(words, share): &(&str, u64)| {
+            let class = match *words {
+                FLIGHTS | STAMPS | LINK => Some(Class::Flood),
+                IDS => Some(Class::Ids),
+                _ => None,
+            };
+            *share < 20 && class.is_none_or(|class| classes.has(class))
+        };
+        let reached = if self.system.seeds > 0 { self.reached() } else { Vec::new() };
+        reached.into_iter().filter(below).collect()
     }
 
     /// The counters with their names in words.
@@ -118,6 +203,9 @@ impl Summary {
         let mut rows = self.counted();
         if self.home.seeds > 0 {
             rows.extend(self.home.counted());
+        }
+        if self.system.seeds > 0 {
+            rows.extend(self.system.counted());
         }
         rows
     }
@@ -127,6 +215,12 @@ impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (words, count) in self.rows() {
             write!(f, "{count} {words}, ")?;
+        }
+        if self.system.seeds > 0 {
+            let reached = self.reached().into_iter();
+            let reached: Vec<_> =
+                reached.map(|(words, share)| format!("{words} {share} %")).collect();
+            write!(f, "bounds reached: {}; ", reached.join(", "))?;
         }
         let ms = |micros: u64| micros / 1000;
         write!(

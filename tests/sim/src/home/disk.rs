@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use gateway_core::command::{Entry, Op};
 use gateway_core::event::{HistoryRow, Read, Stored};
-use gateway_core::house::{Change, House};
+use gateway_core::house::{Change, House, SeenKey};
 use gateway_core::{Step, Write};
 use paxos::{Ballot, Record, Recovered, Slot, Voters};
 use wire::State;
@@ -45,6 +45,9 @@ pub(crate) struct News {
     /// Others vote from here on.
     pub(crate) voters: bool,
     pub(crate) installed: bool,
+    /// Something that was seen is not remembered any more: by its stamp, and by its id.
+    pub(crate) forgot_stamps: bool,
+    pub(crate) forgot_ids: bool,
 }
 
 impl Disk {
@@ -92,6 +95,14 @@ impl Disk {
             news.installed = true;
         }
         news.voters = write.changes.iter().any(|change| matches!(change, Change::Voters(_)));
+        let forgot = |stamp: bool| {
+            let stamps = write.changes.iter().filter_map(|change| match change {
+                Change::Forgot(key) => Some(matches!(key, SeenKey::Stamp(..))),
+                _ => None,
+            });
+            stamps.into_iter().any(|of_stamp| of_stamp == stamp)
+        };
+        (news.forgot_stamps, news.forgot_ids) = (forgot(true), forgot(false));
         let changed = write.changes.iter().filter_map(|change| self.tables.change(change));
         let (rows, status): (Vec<_>, Vec<_>) = changed.unzip();
         news.history = rows;

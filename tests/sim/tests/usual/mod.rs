@@ -2,6 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use hearth_sim::Classes;
 use hearth_sim::fleet::{Order, What, run};
 
 /// Plays `seeds`, or as many as the variable says; nothing that a seed can draw may never happen.
@@ -18,8 +19,12 @@ pub(crate) fn play(what: What, seeds: u64, variable: &str) {
         if let Some(failure) = report.violation {
             panic!("{failure}");
         }
+        let unreached = report.summary.unreached(Classes::MENDED);
+        assert!(half < 400 || unreached.is_empty(), "bounds that few have reached: {unreached:?}");
         let never = report.summary.rows().into_iter().filter(|(_, count)| *count == 0);
         let never: Vec<_> = never.map(|(words, _)| words).collect();
-        assert!(half < 1000 || never.is_empty(), "these never happened: {never:?}");
+        // Which of them a whole system can have depends on its classes of trouble.
+        let all = what == What::System || half < 1000 || never.is_empty();
+        assert!(all, "these never happened: {never:?}");
     }
 }

@@ -1,0 +1,85 @@
+//! What must always be so: one claim, one function.
+
+mod agreed;
+mod heard;
+mod times;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use gateway_core::event::HistoryRow;
+use paxos::{ReplicaId, Slot, Value};
+use wire::{GatewayId, NodeId};
+
+use super::world::World;
+
+pub(crate) use self::agreed::{after_a_write, before_a_message, rests_on_a_write};
+pub(crate) use self::heard::{
+    a_state_arrives, an_answer_arrives, before_a_publish, histories_are_linearizable,
+    what_is_acknowledged,
+};
+pub(crate) use self::times::{an_order_arrives, an_order_is_sent};
+
+/// What the claims remember.
+pub(crate) struct Watch {
+    /// Every agreed change, in order, as the first replica wrote it.
+    pub(crate) history: Vec<HistoryRow>,
+    /// Number of the change that wrote a value, of an order or of a report; and when it was first written.
+    pub(crate) seqs: BTreeMap<(bool, u64), (u64, u64)>,
+    /// What was chosen in a slot.
+    values: BTreeMap<Slot, Value>,
+    /// The hash of the tables at a slot.
+    hashes: BTreeMap<Slot, u64>,
+    /// Which replicas ever had this order or report on disk.
+    wrote: BTreeMap<(bool, u64), BTreeSet<ReplicaId>>,
+    /// Last value and order number per device and register.
+    last: BTreeMap<(NodeId, bool), (f64, u64)>,
+    /// When a device was first known to anyone.
+    pub(crate) registered: BTreeMap<String, u64>,
+    /// Of each order: its device, its value, and when it was first written.
+    orders: BTreeMap<(String, u64), Order>,
+    /// When doors were opened that were not told to close since: as it was said.
+    opened: BTreeMap<String, u64>,
+    /// The last state of each device that the watcher's connection has brought.
+    states: BTreeMap<(u64, String), u64>,
+    majority: usize,
+    /// The highest slot that anyone applied.
+    pub(crate) top: Slot,
+    leading: BTreeSet<GatewayId>,
+}
+
+/// An order that was agreed.
+struct Order {
+    value: Option<u64>,
+    /// When it was first written.
+    agreed: u64,
+}
+
+impl Watch {
+    /// Of a home that so many found.
+    pub(crate) fn new(founders: usize) -> Self {
+        Self {
+            history: Vec::new(),
+            seqs: BTreeMap::new(),
+            values: BTreeMap::new(),
+            hashes: BTreeMap::new(),
+            wrote: BTreeMap::new(),
+            last: BTreeMap::new(),
+            registered: BTreeMap::new(),
+            orders: BTreeMap::new(),
+            opened: BTreeMap::new(),
+            states: BTreeMap::new(),
+            majority: founders / 2 + 1,
+            top: Slot::ZERO,
+            leading: BTreeSet::new(),
+        }
+    }
+}
+
+pub(crate) fn after_a_step(world: &mut World, id: GatewayId) {
+    let Some(core) = &world.processes[&id].core else { return };
+    if !core.is_leading() {
+        world.watch.leading.remove(&id);
+    } else if world.watch.leading.insert(id) {
+        world.summary.leader_changes += 1;
+    }
+}
