@@ -67,7 +67,7 @@ pub(crate) async fn broker(globals: &Globals, args: BrokerArgs) -> Outcome {
     let settings = globals.settings(flags.into_iter().flatten().collect())?;
     let broker = Broker::bind(checked(settings)).await?;
     for (address, speaks) in broker.addresses() {
-        // The first is the plain one, which whoever started this process reads.
+        // The plain one, if there is one, is the first, which whoever started this process reads.
         let speaks = if speaks == "tcp" { String::new() } else { format!(" for {speaks}") };
         out!("{LISTENING}{address}{speaks}");
     }
@@ -122,7 +122,9 @@ fn checked(settings: hearth_config::Settings) -> Settings {
         websocket: broker.websocket.map(|port| WebSocket { bind: port.bind, tls: port.tls }),
         limits: Limits {
             connections: limits.connections,
+            gateway_connections: limits.gateway_connections,
             connections_per_address: limits.connections_per_address,
+            pending_connections: limits.pending_connections,
             sessions: limits.sessions,
             session_bytes: limits.session_bytes,
             packet_bytes: limits.packet_bytes,

@@ -160,6 +160,10 @@ Ctrl-C stops it.
 
 /// The broker's address for processes on this machine.
 fn here(bind: &str) -> Outcome<BrokerUrl> {
+    if bind.is_empty() {
+        let why = "hearth's own processes speak no TLS yet, so `hearth up` needs broker.bind; 127.0.0.1:1883 lets only this machine in";
+        return Err(Failure::usage(why.to_owned()));
+    }
     let local = bind.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:");
     let what = || Failure::usage(format!("--bind {bind}: give a port from 1 to 65535"));
     BrokerUrl::parse(&local).ok_or_else(what)

@@ -1,19 +1,19 @@
 //! One client's connection, from its CONNECT to its last words; what is said between them is in `converse.rs`.
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::access::Door;
+use crate::admission::{Admission, Connected, Network, Pending};
 use crate::bell::Bell;
 use crate::converse::{Conversation, End};
 use crate::hub::Hub;
 use crate::pipe::Pipe;
+use crate::transport::hint;
 use broker_core::ConnId;
 use broker_core::Ended;
 use broker_core::protocol::{
@@ -25,29 +25,20 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Time for the client to close its side. 200 ms: a round trip and some thought.
 const LINGER: Duration = Duration::from_millis(200);
 
+/// Bytes that are read of a client that does not wait for its CONNACK. 32 KiB: one read.
+const AHEAD: usize = 32 * 1024;
+
 /// Who knocks, as far as the transport knows.
 pub(crate) struct Visitor {
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     /// The name in the client's certificate.
-    certificate: Option<Box<str>>,
-    door: Arc<Door>,
-    /// Why it is turned away, whoever it is.
-    refusal: Option<Reason>,
-}
-
-impl Visitor {
-    pub(crate) fn new(address: SocketAddr, certificate: Option<Box<str>>, door: Arc<Door>) -> Self {
-        Self { address, certificate, door, refusal: None }
-    }
-}
-
-/// Waits for a client's CONNECT, and refuses it.
-pub(crate) async fn turn_away(hub: Arc<Hub>, stream: TcpStream, visitor: Visitor, reason: Reason) {
-    let visitor = Visitor { refusal: Some(reason), ..visitor };
-    // Nobody else can be told while this one is silent.
-    if timeout(LAST_WORDS, serve(hub, stream, visitor)).await.is_err() {
-        tracing::debug!("was turned away before its CONNECT");
-    }
+    pub(crate) certificate: Option<Box<str>>,
+    pub(crate) door: Arc<Door>,
+    pub(crate) admission: Admission,
+    /// Its place until it has said who it is.
+    pub(crate) pending: Pending,
+    /// When its CONNECT must be complete.
+    pub(crate) deadline: Instant,
 }
 
 /// Serves one client until it is gone.
@@ -59,10 +50,10 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     let (id, bell) = hub.register();
     let guard = Registered { hub: &hub, id };
     let decoder = Decoder::new(hub.settings.limits.packet_bytes);
-    let peer = visitor.address;
+    let (peer, network) = (visitor.address, visitor.pending.network());
     let connection =
-        Connection { hub: &hub, id, bell, peer, visitor, pipe: Pipe::new(stream), decoder };
-    connection.run().await;
+        Connection { hub: &hub, id, bell, peer, network, pipe: Pipe::new(stream), decoder };
+    connection.run(visitor).await;
     drop(guard);
 }
 
@@ -83,7 +74,7 @@ struct Connection<'h, S> {
     id: ConnId,
     bell: Arc<Bell>,
     peer: SocketAddr,
-    visitor: Visitor,
+    network: Network,
     pipe: Pipe<S>,
     decoder: Decoder,
 }
@@ -94,14 +85,15 @@ struct Guest {
     client: Arc<str>,
     /// Seconds.
     keep_alive: u16,
+    /// Its place among all connections.
+    _place: Connected,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
-    async fn run(mut self) {
+    async fn run(mut self, visitor: Visitor) {
         // Boxed, so that a connection is not as large for ever as its beginning.
-        let Some(Guest { encoder, client, keep_alive }) = Box::pin(self.greet()).await else {
-            return;
-        };
+        let Some(guest) = Box::pin(self.greet(visitor)).await else { return };
+        let Guest { encoder, client, keep_alive, _place } = guest;
         let (hub, id, bell) = (self.hub, self.id, &*self.bell);
         let (pipe, decoder) = (&mut self.pipe, &mut self.decoder);
         let conversation = Conversation::new((hub, id, bell), pipe, decoder, encoder, keep_alive);
@@ -110,16 +102,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
     }
 
     /// Takes the CONNECT and answers it; none if the client is not let in.
-    async fn greet(&mut self) -> Option<Guest> {
-        let limit = self.hub.settings.limits.connect_timeout;
-        let mut connect = match timeout(limit, self.read_connect()).await {
-            Ok(Ok(connect)) => connect,
-            Ok(Err(reason)) => {
-                self.refuse(reason).await;
+    async fn greet(&mut self, visitor: Visitor) -> Option<Guest> {
+        let Visitor { certificate, door, admission, mut pending, deadline, .. } = visitor;
+        let read = tokio::select! {
+            biased;
+            read = self.read_connect() => read,
+            () = sleep_until(deadline) => {
+                self.note("sent no CONNECT in time", self.peer);
                 return None;
             }
-            Err(_) => {
-                self.note_refused("sent no CONNECT in time");
+            () = pending.given_up() => {
+                self.note("was silent while too many others came", self.peer);
+                return None;
+            }
+        };
+        drop(pending);
+        let mut connect = match read {
+            Ok(connect) => connect,
+            Err(reason) => {
+                self.refuse(reason).await;
                 return None;
             }
         };
@@ -127,20 +128,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         let (anonymous, client) = (connect.client_id.is_empty(), connect.client_id.clone());
         let encoder = Encoder(version);
         let login = std::mem::take(&mut connect.login);
-        let Visitor { address, certificate, door, refusal } = &self.visitor;
-        let admitted = match refusal {
-            Some(reason) => Err(*reason),
-            None => door.admit(address.ip(), certificate.as_deref(), login).await,
+        let user = login.user.clone().or(certificate.clone());
+        let admitted = tokio::select! {
+            admitted = door.admit(self.network, certificate.as_deref(), login) => admitted,
+            () = gone(&mut self.pipe) => {
+                tracing::info!(client, peer = %self.peer, "went away before its CONNACK");
+                return None;
+            }
         };
-        let entered = admitted.and_then(|guest| {
+        let why = |reason: Reason| (reason, reason.text());
+        let entered = admitted.map_err(why).and_then(|guest| {
+            let reserve = guest.has_reserve(&client, &self.hub.settings.site);
+            let place = admission.enter(self.network, reserve);
+            let place = place.map_err(|full| (full.reason(), full.text()))?;
             // What was true when the password was looked at may have changed meanwhile.
-            self.hub.step(|core, now| core.connect(now, self.id, connect, door.again(guest)?))
+            let connected =
+                self.hub.step(|core, now| core.connect(now, self.id, connect, door.again(guest)?));
+            Ok((connected.map_err(why)?, place))
         });
-        let connected = match entered {
-            Ok(connected) => connected,
-            Err(reason) => {
+        let (connected, place) = match entered {
+            Ok(entered) => entered,
+            Err((reason, why)) => {
                 encoder.refuse(&mut self.pipe.output, reason);
-                tracing::info!(client, peer = %self.peer, %reason, "refused");
+                let user = user.as_deref().unwrap_or("without a name");
+                self.note(why, format_args!("client {client}, user {user}, {}", self.peer));
                 self.last_words().await;
                 return None;
             }
@@ -153,12 +164,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         };
         encoder.welcome(&mut self.pipe.output, connected.session_present, &announced);
         tracing::info!(client = %connected.client, peer = %self.peer, ?version, present = connected.session_present, "connected");
-        Some(Guest { encoder, client: connected.client, keep_alive })
+        Some(Guest { encoder, client: connected.client, keep_alive, _place: place })
     }
 
-    /// The line in the log for one that never got so far as to have a client id that counts.
-    fn note_refused(&self, reason: impl fmt::Display) {
-        tracing::info!(peer = %self.peer, %reason, "refused");
+    /// Logs why this client is not let in; its network is the culprit, since everything else is only claimed.
+    fn note(&self, why: &'static str, about: impl std::fmt::Display) {
+        self.hub.refused(why, &self.network.to_string(), about);
     }
 
     async fn read_connect(&mut self) -> Result<Connect, Option<Reason>> {
@@ -177,8 +188,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
 
     /// Answers a CONNECT that cannot be accepted, where the standard allows an answer.
     async fn refuse(&mut self, reason: Option<Reason>) {
-        let Some(reason) = reason else { return self.note_refused("went away before its CONNECT") };
-        self.note_refused(reason);
+        let Some(reason) = reason else {
+            return tracing::info!(peer = %self.peer, "went away before its CONNECT");
+        };
+        // The decoder leaves what it cannot take.
+        match hint(&self.pipe.input, (false, false)) {
+            Some(hint) => self.note(hint, self.peer),
+            None => self.note(reason.text(), self.peer),
+        }
         // The level is the byte after the name; which answer the client understands depends on it.
         let understood = match reason {
             Reason::Version | Reason::ClientId => Version::V311,
@@ -227,4 +244,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             tracing::debug!(peer = %self.peer, "did not close its side");
         }
     }
+}
+
+/// Is ready when the client goes away while it waits for its CONNACK; what it says ahead is kept.
+async fn gone<S: AsyncRead + AsyncWrite + Unpin>(pipe: &mut Pipe<S>) {
+    while pipe.input.len() < AHEAD {
+        if !pipe.read().await.is_ok_and(|read| read > 0) {
+            return;
+        }
+    }
+    std::future::pending().await
 }

@@ -17,6 +17,8 @@ pub enum BindError {
         /// What the system said.
         cause: io::Error,
     },
+    /// There is no port at all.
+    Nowhere,
     /// Another process listens there.
     Taken {
         /// The address as given.
@@ -57,6 +59,9 @@ impl fmt::Display for BindError {
             Self::Address { bind, cause } => write!(
                 f,
                 "the broker cannot use the address `{bind}`: {cause}; give host:port, for example 0.0.0.0:1883"
+            ),
+            Self::Nowhere => f.write_str(
+                "the broker has no port: give broker.bind, broker.tls.bind or broker.websocket.bind an address",
             ),
             Self::Taken { bind } => write!(
                 f,
@@ -99,7 +104,11 @@ impl std::error::Error for BindError {
             | Self::Listen { cause, .. }
             | Self::Metrics { cause, .. } => Some(cause),
             Self::Access(cause) => Some(cause),
-            Self::Taken { .. } | Self::Unguarded { .. } | Self::Router(_) | Self::Store(_) => None,
+            Self::Nowhere
+            | Self::Taken { .. }
+            | Self::Unguarded { .. }
+            | Self::Router(_)
+            | Self::Store(_) => None,
         }
     }
 }

@@ -4,6 +4,7 @@
 //! in which messages enter the router is the order in which the core saw them.
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use crate::bell::Bell;
+use crate::refusals::Refusals;
 use crate::router::{Feed, Router, RouterDied};
 use crate::settings::Settings;
 use crate::store::Desk;
@@ -33,6 +35,7 @@ pub(crate) struct Hub {
     crowded: AtomicBool,
     dead: Notify,
     pub(crate) traffic: Traffic,
+    refusals: Refusals,
     pub(crate) settings: Settings,
 }
 
@@ -65,12 +68,23 @@ impl Hub {
             crowded: AtomicBool::new(false),
             dead: Notify::new(),
             traffic: Traffic::default(),
+            refusals: Refusals::default(),
             settings,
         }
     }
 
     fn now(&self) -> Moment {
         Moment(self.started.elapsed())
+    }
+
+    /// Logs a refusal, unless the log has it already.
+    pub(crate) fn refused(&self, why: &'static str, culprit: &str, about: impl Display) {
+        self.refusals.note(self.now(), why, culprit, about);
+    }
+
+    /// Logs how often the same was refused again. Never returns.
+    pub(crate) async fn tell_refusals(&self) {
+        self.refusals.tell_counts(|| self.now()).await;
     }
 
     /// Runs one step of the core and carries out its effects.

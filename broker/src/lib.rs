@@ -35,14 +35,16 @@
 //! The router logs every step at error level spans; give your log filter `rumqttd=off`.
 
 mod access;
+mod admission;
 mod bell;
 mod connection;
 mod converse;
+mod descriptors;
 mod error;
 mod hub;
 mod listener;
 mod pipe;
-mod places;
+mod refusals;
 mod reload;
 mod router;
 mod settings;

@@ -9,26 +9,24 @@ use std::task::Poll;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::access::Door;
+use crate::admission::{Admission, Pending};
 use crate::connection::{self, Visitor};
+use crate::descriptors;
 use crate::error::{BindError, BrokerError};
 use crate::hub::Hub;
-use crate::places::Places;
 use crate::reload::Reloader;
 use crate::router::{self, Feed, RouterDied};
 use crate::settings::Settings;
 use crate::store::{self, Desk, Store};
 use crate::sys::{self, Metrics};
-use crate::transport::{Arrived, Certificates, Origins, Port, Reception, WebSocket};
+use crate::transport::{Arrived, Certificates, Failed, Origins, Port, Reception, WebSocket};
 
 /// Time for all clients to read their DISCONNECT. 500 ms: a restart should not wait for a sleeping phone.
 const FAREWELL: Duration = Duration::from_millis(500);
-/// Clients at a time that are told why they are turned away. 64: more of them at once are an attack.
-const FAREWELLS: usize = 64;
 /// Pause after a failed accept, so that a process out of file descriptors does not spin. 50 ms.
 pub(crate) const BREATHER: Duration = Duration::from_millis(50);
 
@@ -46,6 +44,7 @@ struct Lobby {
     hub: Arc<Hub>,
     door: Arc<Door>,
     reception: Reception,
+    admission: Admission,
 }
 
 impl fmt::Debug for Broker {
@@ -60,7 +59,8 @@ impl Broker {
     /// # Errors
     ///
     /// [`BindError`] says which address failed, why, and what to do.
-    pub async fn bind(settings: Settings) -> Result<Self, BindError> {
+    pub async fn bind(mut settings: Settings) -> Result<Self, BindError> {
+        descriptors::fit(&mut settings.limits);
         let patience = settings.limits.connect_timeout;
         let door = Door::new(settings.access.clone(), &settings.site, patience);
         let door = Arc::new(door.map_err(BindError::Access)?);
@@ -78,7 +78,7 @@ impl Broker {
             ),
             None => None,
         };
-        let reception = Reception::new(certificates, patience, settings.limits.packet_bytes);
+        let reception = Reception::new(certificates);
         let reception = reception.map_err(|error| BindError::Router(error.to_string()))?;
         let (store, hub, feed) = start(settings, &door)?;
         for port in &ports {
@@ -88,14 +88,15 @@ impl Broker {
         if let Some(metrics) = &metrics {
             tracing::info!(address = %metrics.address, "metrics are told to whoever asks there");
         }
-        let lobby = Arc::new(Lobby { hub, door, reception });
+        let admission = Admission::new(&hub.settings.limits);
+        let lobby = Arc::new(Lobby { hub, door, reception, admission });
         Ok(Self { ports, lobby, feed, store, metrics })
     }
 
     /// What loads users, roles and certificates anew while the broker runs.
     #[must_use]
     pub fn reloader(&self) -> Reloader {
-        let Lobby { hub, door, reception } = &*self.lobby;
+        let Lobby { hub, door, reception, .. } = &*self.lobby;
         let certificates = reception.certificates.clone();
         Reloader { hub: hub.clone(), door: door.clone(), certificates }
     }
@@ -129,11 +130,12 @@ impl Broker {
         let hub = lobby.hub.clone();
         let mut clients = JoinSet::new();
         let mut inside = JoinSet::new();
-        let (pumping, timing) = (hub.clone(), hub.clone());
+        let (pumping, timing, telling) = (hub.clone(), hub.clone(), hub.clone());
         inside.spawn(async move {
             let RouterDied = pumping.pump(feed).await;
         });
         inside.spawn(async move { timing.keep_time().await });
+        inside.spawn(async move { telling.tell_refusals().await });
         inside.spawn(sys::publish(hub.clone(), hub.settings.sys_interval));
         if let Some(metrics) = metrics {
             inside.spawn(metrics.serve(hub.clone()));
@@ -180,14 +182,17 @@ fn start(
 
 /// Opens every port of the settings, the plain one first.
 async fn open(settings: &Settings) -> Result<Vec<Port>, BindError> {
-    let mut ports = vec![listen(&settings.bind, false, false).await?];
+    let mut ports = Vec::new();
+    if !settings.bind.is_empty() {
+        ports.push(listen(&settings.bind, false, false).await?);
+    }
     if let Some(bind) = settings.tls.as_ref().and_then(|tls| tls.bind.as_ref()) {
         ports.push(listen(bind, true, false).await?);
     }
     if let Some(WebSocket { bind, tls }) = &settings.websocket {
         ports.push(listen(bind, *tls, true).await?);
     }
-    Ok(ports)
+    if ports.is_empty() { Err(BindError::Nowhere) } else { Ok(ports) }
 }
 
 async fn listen(bind: &str, tls: bool, websocket: bool) -> Result<Port, BindError> {
@@ -223,41 +228,20 @@ fn guard(ports: &[Port], door: &Door) -> Result<(), BindError> {
 
 /// Accepts for ever; each client has a task of its own.
 async fn accept(ports: &[Port], lobby: &Arc<Lobby>, clients: &mut JoinSet<()>) {
-    let (places, farewells) = (Places::default(), Arc::new(Semaphore::new(FAREWELLS)));
     loop {
         let (port, accepted) = tokio::select! {
             accepted = next(ports) => accepted,
             Some(_) = clients.join_next() => continue,
         };
-        let (stream, peer) = match accepted {
-            Ok(accepted) => accepted,
+        match accepted {
+            Ok((stream, peer)) => {
+                let (kind, lobby) = ((port.tls, port.websocket), lobby.clone());
+                let pending = lobby.admission.arrive(peer.ip());
+                clients.spawn(serve(lobby, stream, (peer, pending), kind));
+            }
             Err(error) => {
                 tracing::warn!(%error, "could not accept a connection");
                 tokio::time::sleep(BREATHER).await;
-                continue;
-            }
-        };
-        match places.take(peer.ip(), &lobby.hub.settings.limits) {
-            Ok(place) => {
-                let (kind, lobby) = ((port.tls, port.websocket), lobby.clone());
-                clients.spawn(async move {
-                    serve(lobby, stream, peer, kind).await;
-                    drop(place);
-                });
-            }
-            Err(reason) => {
-                tracing::warn!(%peer, %reason, "turned away");
-                // Where it costs no handshake the client is told so, as long as few are.
-                if let Ok(permit) = farewells.clone().try_acquire_owned()
-                    && port.is_plain()
-                {
-                    let visitor = Visitor::new(peer, None, lobby.door.clone());
-                    let hub = lobby.hub.clone();
-                    clients.spawn(async move {
-                        connection::turn_away(hub, stream, visitor, reason).await;
-                        drop(permit);
-                    });
-                }
             }
         }
     }
@@ -275,21 +259,39 @@ async fn next(ports: &[Port]) -> (&Port, io::Result<(TcpStream, SocketAddr)>) {
     .await
 }
 
-async fn serve(lobby: Arc<Lobby>, stream: TcpStream, peer: SocketAddr, kind: (bool, bool)) {
-    let (hub, door) = (lobby.hub.clone(), lobby.door.clone());
+async fn serve(
+    lobby: Arc<Lobby>,
+    stream: TcpStream,
+    (peer, mut pending): (SocketAddr, Pending),
+    kind: (bool, bool),
+) {
+    let Lobby { hub, door, reception, admission } = &*lobby;
+    let (hub, door, admission) = (hub.clone(), door.clone(), admission.clone());
+    let deadline = Instant::now() + hub.settings.limits.connect_timeout;
     // Without this every small packet may wait 40 ms for the acknowledgement of the one before.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%peer, %error, "could not set TCP_NODELAY");
     }
     if kind == (false, false) {
-        return connection::serve(hub, stream, Visitor::new(peer, None, door)).await;
+        let visitor =
+            Visitor { address: peer, certificate: None, door, admission, pending, deadline };
+        return connection::serve(hub, stream, visitor).await;
     }
     let origins = if door.is_guarded() { Origins::Any } else { Origins::Local };
-    match lobby.reception.receive(stream, kind, origins).await {
+    let arrived = tokio::select! {
+        biased;
+        arrived = timeout_at(deadline, reception.receive(stream, kind, origins)) => arrived,
+        () = pending.given_up() => Ok(Err(Failed::handshake("it was slow while too many others came"))),
+    };
+    match arrived.unwrap_or_else(|_| Err(Failed::handshake("it was not done in time"))) {
         Ok(Arrived { bytes, certificate }) => {
-            connection::serve(hub, bytes, Visitor::new(peer, certificate, door)).await;
+            let visitor =
+                Visitor { address: peer, certificate, door, admission, pending, deadline };
+            connection::serve(hub, bytes, visitor).await;
         }
-        Err(why) => tracing::info!(%peer, "{why}"),
+        Err(Failed { why, about }) => {
+            hub.refused(why, &pending.network().to_string(), format_args!("{peer} {about}"));
+        }
     }
 }
 

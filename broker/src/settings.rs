@@ -11,7 +11,8 @@ use crate::transport::{Tls, WebSocket};
 /// Settings of one broker. `Default` is a working broker on `127.0.0.1:1883`.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Address and port to listen on, for example `0.0.0.0:1883`. Port 0 lets the system choose one.
+    /// Address and port to listen on, for example `0.0.0.0:1883`. Port 0 lets the system choose one; empty for no such
+    /// port, where there is one for TLS or WebSocket.
     pub bind: String,
     /// The site's name: the topic root of `<site>/<zone>/<device>/report` and `set`.
     pub site: String,

@@ -41,7 +41,12 @@ struct Check<'a> {
 
 impl Check<'_> {
     fn broker(&self, raw: RawBroker) -> Result<Broker, Error> {
-        self.bind("broker.bind", &raw.bind)?;
+        if !raw.bind.is_empty() {
+            self.bind("broker.bind", &raw.bind)?;
+        } else if raw.tls.bind.is_empty() && raw.websocket.bind.is_empty() {
+            let allowed = "host:port, unless broker.tls.bind or broker.websocket.bind is one";
+            return Err(self.wrong("broker.bind", "\"\"", allowed));
+        }
         if !raw.metrics.is_empty() {
             self.bind("broker.metrics", &raw.metrics)?;
         }
@@ -125,7 +130,9 @@ impl Check<'_> {
         };
         Ok(Limits {
             connections: count("connections", raw.connections)?,
+            gateway_connections: count("gateway_connections", raw.gateway_connections)?,
             connections_per_address: count("connections_per_address", raw.connections_per_address)?,
+            pending_connections: count("pending_connections", raw.pending_connections)?,
             sessions: count("sessions", raw.sessions)?,
             session_bytes: count("session_bytes", raw.session_bytes)?,
             packet_bytes: within("packet_bytes", raw.packet_bytes, 268_435_455)? as u32,

@@ -16,7 +16,7 @@ pub(crate) enum Shape {
 }
 
 /// Every key. A test holds this list and `default.toml` together.
-pub(crate) const KEYS: [(&str, Shape); 55] = [
+pub(crate) const KEYS: &[(&str, Shape)] = &[
     ("site", Shape::Text),
     ("broker.bind", Shape::Text),
     ("broker.id", Shape::Whole),
@@ -34,7 +34,9 @@ pub(crate) const KEYS: [(&str, Shape); 55] = [
     ("broker.websocket.bind", Shape::Text),
     ("broker.websocket.tls", Shape::Switch),
     ("broker.limits.connections", Shape::Whole),
+    ("broker.limits.gateway_connections", Shape::Whole),
     ("broker.limits.connections_per_address", Shape::Whole),
+    ("broker.limits.pending_connections", Shape::Whole),
     ("broker.limits.sessions", Shape::Whole),
     ("broker.limits.session_bytes", Shape::Whole),
     ("broker.limits.packet_bytes", Shape::Whole),

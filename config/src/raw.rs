@@ -44,7 +44,9 @@ pub(crate) struct RawWebSocket {
 #[derive(Debug, Deserialize)]
 pub(crate) struct RawLimits {
     pub(crate) connections: i64,
+    pub(crate) gateway_connections: i64,
     pub(crate) connections_per_address: i64,
+    pub(crate) pending_connections: i64,
     pub(crate) sessions: i64,
     pub(crate) session_bytes: i64,
     pub(crate) packet_bytes: i64,

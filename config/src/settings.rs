@@ -23,7 +23,7 @@ pub struct Settings {
 /// `[broker]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Broker {
-    /// Address and port to listen on.
+    /// Address and port to listen on; empty for no port without TLS and WebSocket.
     pub bind: String,
     /// Number of the broker within the site.
     pub id: u16,
@@ -76,7 +76,9 @@ pub struct WebSocket {
 #[expect(missing_docs, reason = "each is described beside its default in default.toml")]
 pub struct Limits {
     pub connections: usize,
+    pub gateway_connections: usize,
     pub connections_per_address: usize,
+    pub pending_connections: usize,
     pub sessions: usize,
     pub session_bytes: usize,
     pub packet_bytes: u32,

@@ -168,6 +168,7 @@ fn settings_that_do_not_go_together_are_refused() {
         ("[gateway]\ndata_dir = \"\"\n", ["gateway.data_dir", "a folder"]),
         ("[broker]\nbind = \"0.0.0.0:0\"\n", ["broker.bind", "1 to 65535"]),
         ("[broker]\nbind = \"1883\"\n", ["broker.bind", "host:port"]),
+        ("[broker]\nbind = \"\"\n", ["broker.bind", "broker.tls.bind"]),
         ("[broker]\nid = 0\n", ["broker.id is 0", "from 1"]),
         ("[broker.limits]\ninflight = 70000\n", ["broker.limits.inflight is 70000", "65535"]),
         ("[client]\nbroker = \"mqtt://u:secret@h:0\"\n", ["client.broker", "from 1 to 65535"]),

@@ -38,8 +38,14 @@ impl Default for Settings {
 pub struct Limits {
     /// Connections at a time. 10,000: a large home has a few hundred; one costs about 4 KiB.
     pub connections: usize,
-    /// Connections at a time from one address. 2,000: a whole fleet behind one router, and not all there are.
+    /// Those of `connections` that only gateways can have. 1,000: three gateways with the zones of a large home.
+    pub gateway_connections: usize,
+    /// Connections at a time from one address, or from one /64 of IPv6; not for gateways. 2,000: a whole fleet behind
+    /// one router, and not all there are.
     pub connections_per_address: usize,
+    /// Connections beside those whose CONNECT has not come yet. 1,000, at 20 KiB each during a handshake of TLS: a
+    /// fleet that comes back at once. A newer one takes the place of the oldest.
+    pub pending_connections: usize,
     /// Sessions, connected or not. 20,000: every connection and as many sleepers.
     pub sessions: usize,
     /// Bytes of all that sessions are: client ids, filters, wills. 128 MiB: 6 KiB for each, or half a million
@@ -79,7 +85,7 @@ pub struct Limits {
     pub zone_qos0: usize,
     /// Bytes of all publishes taken in for zones and not acknowledged. 64 MiB.
     pub zone_bytes: usize,
-    /// Time from TCP accept to a complete CONNECT. 10 s: a slow radio link needs two or three.
+    /// Time from TCP accept to a complete CONNECT, with all handshakes. 10 s: a slow radio link needs two or three.
     pub connect_timeout: Duration,
     /// Time a write may stand still before the client counts as gone, also with keepalive 0.
     /// 20 s: longer than a Wi-Fi roam.
@@ -98,7 +104,9 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 10_000,
+            gateway_connections: 1_000,
             connections_per_address: 2_000,
+            pending_connections: 1_000,
             sessions: 20_000,
             session_bytes: 128 * 1024 * 1024,
             packet_bytes: 1024 * 1024,

@@ -1,25 +1,17 @@
 //! The door: who may come in. Looks users up and verifies passwords, a few at a time.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
-
-use tokio::sync::Semaphore;
-use tokio::time::timeout;
 
 use super::files::{AccessError, others_may_read, read_roles};
 use super::password::{self, Memory};
 use super::users::{User, Users};
+use super::verifier::Verifier;
+use crate::admission::Network;
 use broker_core::access::{Grant, Guest, Roles};
 use broker_core::protocol::{Login, Reason};
-
-/// Passwords of one address that are verified or wait for their turn at a time; further ones wait behind them. 2: a
-/// flood from one address delays the logins of all others by two verifications, some 50 ms.
-const PER_ADDRESS: usize = 2;
-/// Addresses above which those that nobody waits at any more are let go.
-const TIDY_ABOVE: usize = 1024;
 
 /// Where users and roles come from.
 #[derive(Debug, Clone, Default)]
@@ -56,12 +48,9 @@ impl std::fmt::Debug for Resident {
 pub(crate) struct Door {
     access: Access,
     site: String,
-    patience: Duration,
     book: RwLock<Arc<Book>>,
     memory: Mutex<Memory>,
-    /// One verification each.
-    turns: Semaphore,
-    addresses: Mutex<HashMap<IpAddr, Weak<Semaphore>>>,
+    verifier: Verifier,
 }
 
 /// Everyone who may come in; none where there are no users.
@@ -89,16 +78,12 @@ impl Door {
     /// What is wrong with which file.
     pub(crate) fn new(access: Access, site: &str, patience: Duration) -> Result<Self, AccessError> {
         let book = Arc::new(read(&access, site)?);
-        // Half of the cores verify passwords; the others serve those who are inside.
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Self {
             access,
             site: site.to_owned(),
-            patience,
             book: RwLock::new(book),
             memory: Mutex::new(Memory::new()),
-            turns: Semaphore::new((cores / 2).max(1)),
-            addresses: Mutex::new(HashMap::new()),
+            verifier: Verifier::new(patience),
         })
     }
 
@@ -123,8 +108,8 @@ impl Door {
             return Err(AccessError { path, why: "the file of the users is gone".to_owned() });
         }
         let users = book.as_ref().map_or(0, HashMap::len);
+        // Passwords that were right stay remembered: each with its hash, so that a new one is not taken for the old.
         *self.book.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(book);
-        self.memory().forget();
         Ok(users)
     }
 
@@ -134,7 +119,7 @@ impl Door {
     /// The reason for its CONNACK: bad credentials, no credentials, or too many logins before this one.
     pub(crate) async fn admit(
         &self,
-        address: IpAddr,
+        network: Network,
         certificate: Option<&str>,
         login: Login,
     ) -> Result<Guest, Reason> {
@@ -154,13 +139,13 @@ impl Door {
             Secret::Random(hash) => blake3::hash(&password) == hash,
             Secret::Hash(hash) if self.memory().knows(&user, &password, &hash) => true,
             Secret::Hash(hash) => {
-                let right = self.verify(address, password.to_vec(), Some(hash.clone())).await?;
+                let right = self.verify(network, password.to_vec(), Some(hash.clone())).await?;
                 if right {
                     self.memory().remember(&user, &password, &hash);
                 }
                 right
             }
-            Secret::None => self.verify(address, password.to_vec(), None).await?,
+            Secret::None => self.verify(network, password.to_vec(), None).await?,
         };
         match entry {
             Some(entry) if right => Ok(Guest::User(entry.grant.clone())),
@@ -196,37 +181,13 @@ impl Door {
         .ok_or(Reason::NotAuthorized)
     }
 
-    /// Verifies a password when it is its turn: first among those of its address, then among all.
     async fn verify(
         &self,
-        address: IpAddr,
+        network: Network,
         password: Vec<u8>,
         hash: Option<Box<str>>,
     ) -> Result<bool, Reason> {
-        let line = self.line(address);
-        let turn = async {
-            let place = line.acquire().await.ok()?;
-            let turn = self.turns.acquire().await.ok()?;
-            Some((place, turn))
-        };
-        let turn = timeout(self.patience, turn).await.ok().flatten().ok_or(Reason::Busy)?;
-        let verified =
-            tokio::task::spawn_blocking(move || password::verify(&password, hash.as_deref())).await;
-        drop(turn);
-        verified.map_err(|_| Reason::Busy)
-    }
-
-    fn line(&self, address: IpAddr) -> Arc<Semaphore> {
-        let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
-        if addresses.len() > TIDY_ABOVE {
-            addresses.retain(|_, line| line.strong_count() > 0);
-        }
-        if let Some(line) = addresses.get(&address).and_then(Weak::upgrade) {
-            return line;
-        }
-        let line = Arc::new(Semaphore::new(PER_ADDRESS));
-        addresses.insert(address, Arc::downgrade(&line));
-        line
+        self.verifier.verify(network, password, hash).await.ok_or(Reason::Busy)
     }
 
     fn book(&self) -> Arc<Book> {
@@ -271,4 +232,39 @@ fn read(access: &Access, site: &str) -> Result<Book, AccessError> {
         enter(name, role, login, secret)?;
     }
     Ok(Some(book))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn network() -> Network {
+        std::net::IpAddr::from([10, 0, 0, 1]).into()
+    }
+
+    #[tokio::test]
+    async fn a_reload_forgets_no_password_that_was_right() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("users");
+        let set = |password: &[u8]| {
+            let hash = Some(password::hash_password(password).unwrap());
+            let user = User { role: "person".to_owned(), hash };
+            Users::change(&path, |users| users.set("ada", user)).unwrap();
+        };
+        set(b"first");
+        let access = Access { users: Some(path.clone()), ..Access::default() };
+        let door = Door::new(access, "home", Duration::from_secs(60)).unwrap();
+        let admit = async |password: &[u8]| {
+            let login = Login { user: Some("ada".into()), password: Some(password.into()) };
+            door.admit(network(), None, login).await.is_ok()
+        };
+        assert!(admit(b"first").await && door.memory().len() == 1);
+        door.reload().unwrap();
+        assert_eq!(door.memory().len(), 1, "it is known still");
+        assert!(admit(b"first").await);
+        set(b"second");
+        door.reload().unwrap();
+        assert!(!admit(b"first").await, "but with its own hash only");
+        assert!(admit(b"second").await && door.memory().len() == 2);
+    }
 }

@@ -14,7 +14,9 @@ mod files;
 #[cfg(test)]
 mod fuzz;
 mod password;
+mod queue;
 mod users;
+mod verifier;
 
 pub(crate) use door::Door;
 pub use door::{Access, Resident};

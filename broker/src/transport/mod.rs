@@ -4,7 +4,9 @@
 //! the accepting, and on a thread of their own, so that their arithmetic keeps nobody waiting who is inside.
 
 mod flushed;
+mod frames;
 mod porch;
+mod spoken;
 mod tls;
 mod websocket;
 
@@ -12,14 +14,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::timeout;
 
 use flushed::Flushed;
 use porch::Porch;
+pub(crate) use spoken::hint;
 pub(crate) use tls::Certificates;
 pub(crate) use websocket::Origins;
 
@@ -57,11 +58,6 @@ pub(crate) struct Port {
 }
 
 impl Port {
-    /// Whether a client that is turned away can be told why without any handshake.
-    pub(crate) fn is_plain(&self) -> bool {
-        !self.tls && !self.websocket
-    }
-
     /// How it is called in a log.
     pub(crate) fn speaks(&self) -> &'static str {
         match (self.tls, self.websocket) {
@@ -85,59 +81,71 @@ pub(crate) struct Arrived {
     pub(crate) certificate: Option<Box<str>>,
 }
 
+/// Why a handshake came to nothing.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    /// Of a few kinds.
+    pub(crate) why: &'static str,
+    /// What the case was.
+    pub(crate) about: String,
+}
+
+impl Failed {
+    pub(crate) fn handshake(about: impl Into<String>) -> Self {
+        Self { why: "its handshake of TLS or WebSocket failed", about: about.into() }
+    }
+}
+
 /// Does the handshakes of all ports.
 #[derive(Debug)]
 pub(crate) struct Reception {
     pub(crate) certificates: Option<Arc<Certificates>>,
     porch: Porch,
-    patience: Duration,
-    largest: usize,
 }
 
 impl Reception {
     /// # Errors
     /// When the system gives no thread.
-    pub(crate) fn new(
-        certificates: Option<Certificates>,
-        patience: Duration,
-        packet_bytes: u32,
-    ) -> io::Result<Self> {
-        let certificates = certificates.map(Arc::new);
-        Ok(Self { certificates, porch: Porch::open()?, patience, largest: packet_bytes as usize })
+    pub(crate) fn new(certificates: Option<Certificates>) -> io::Result<Self> {
+        Ok(Self { certificates: certificates.map(Arc::new), porch: Porch::open()? })
     }
 
-    /// Does what has to be done before the first byte of MQTT.
+    /// Does what has to be done before the first byte of MQTT. When it is dropped, the handshake ends.
     ///
     /// # Errors
-    /// What went wrong, in words; the connection is then closed.
+    /// What went wrong; the connection is then closed.
     pub(crate) async fn receive(
         &self,
         stream: TcpStream,
         (tls, websocket): (bool, bool),
         origins: Origins,
-    ) -> Result<Arrived, String> {
-        let (certificates, largest) = (self.certificates.clone().filter(|_| tls), self.largest);
+    ) -> Result<Arrived, Failed> {
+        let certificates = self.certificates.clone().filter(|_| tls);
         let hand_shake = async move {
+            let mut first = [0];
+            let seen = stream.peek(&mut first).await;
+            let seen = seen.map_err(|error| Failed::handshake(error.to_string()))?;
+            if let Some(why) = spoken::hint(&first[..seen], (tls, websocket)) {
+                return Err(Failed { why, about: String::new() });
+            }
             let (bytes, certificate): (Box<dyn Bytes>, _) = match certificates {
                 Some(certificates) => {
-                    let (stream, name) = certificates.accept(stream).await?;
+                    let accepted = certificates.accept(stream).await;
+                    let (stream, name) = accepted.map_err(Failed::handshake)?;
                     (Box::new(stream), name)
                 }
-                None if tls => return Err("there is no certificate".to_owned()),
+                None if tls => return Err(Failed::handshake("there is no certificate")),
                 None => (Box::new(stream), None),
             };
             let bytes = match websocket {
-                true => Box::new(Flushed::new(websocket::accept(bytes, largest, origins).await?)),
+                true => {
+                    let accepted = websocket::accept(bytes, origins).await;
+                    Box::new(Flushed::new(accepted.map_err(Failed::handshake)?))
+                }
                 false => Box::new(Flushed::new(bytes)) as Box<dyn Bytes>,
             };
             Ok(Arrived { bytes, certificate })
         };
-        let patience = self.patience;
-        let done = self.porch.spawn(async move { timeout(patience, hand_shake).await }).await;
-        match done {
-            Ok(Ok(arrived)) => arrived,
-            Ok(Err(_)) => Err("did not finish its handshake in time".to_owned()),
-            Err(_) => Err("the handshake was given up".to_owned()),
-        }
+        self.porch.work(hand_shake).await.unwrap_or_else(|| Err(Failed::handshake("was given up")))
     }
 }

@@ -6,7 +6,7 @@ use std::io;
 
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 
 pub(super) struct Porch {
     handle: Handle,
@@ -32,10 +32,13 @@ impl Porch {
         Ok(Self { handle, _open: open })
     }
 
-    pub(super) fn spawn<T: Send + 'static>(
+    /// Works on something there, until it is done or the caller is dropped; none if the work panicked.
+    pub(super) async fn work<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,
-    ) -> JoinHandle<T> {
-        self.handle.spawn(work)
+    ) -> Option<T> {
+        let mut working = JoinSet::new();
+        working.spawn_on(work, &self.handle);
+        working.join_next().await?.ok()
     }
 }

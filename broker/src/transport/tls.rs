@@ -10,7 +10,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig, crypto};
 use tokio_rustls::server::TlsStream;
-use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::Tls;
 use crate::access::AccessError;
@@ -52,7 +52,7 @@ impl Certificates {
         let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
         let name = match shown {
             Some(certificate) => {
-                Some(name(certificate).ok_or("a client certificate without a name")?)
+                Some(name(certificate).ok_or("showed a certificate without one common name")?)
             }
             None => None,
         };
@@ -100,16 +100,10 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, AccessError
     Ok(found)
 }
 
-/// The user's name: the common name of the subject, else its first alternative name.
+/// The user's name: the one common name of the subject. The names of hosts and addresses beside it are no logins.
 fn name(certificate: &CertificateDer<'_>) -> Option<Box<str>> {
     let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
-    let common = parsed.subject().iter_common_name().find_map(|name| name.as_str().ok());
-    let alternative = || {
-        let names = &parsed.subject_alternative_name().ok()??.value.general_names;
-        names.iter().find_map(|name| match name {
-            GeneralName::DNSName(name) | GeneralName::URI(name) => Some(*name),
-            _ => None,
-        })
-    };
-    common.or_else(alternative).filter(|name| !name.is_empty()).map(Into::into)
+    let mut names = parsed.subject().iter_common_name();
+    let name = names.next()?.as_str().ok()?;
+    (names.next().is_none() && !name.is_empty()).then(|| name.into())
 }

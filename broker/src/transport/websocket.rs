@@ -5,21 +5,20 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, Bytes};
-use futures_util::{Sink, Stream};
+use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use tokio_tungstenite::tungstenite::http::{HeaderMap, HeaderValue, StatusCode, header};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::tungstenite::{Error, Message};
 
-/// Room beside the largest packet, for frames that hold several. 64 KiB.
-const BESIDE: usize = 64 * 1024;
+use super::frames::{Frames, LEFT_OVER, put_binary, put_close};
+
 /// Bytes of one frame that is sent. 64 KiB: as much as is encoded ahead.
 const FRAME: usize = 64 * 1024;
-/// Bytes read from the socket at a time. 4 KiB, as without WebSocket; the library's own 128 KiB are for videos.
+/// Bytes read from the socket at a time during the handshake. 4 KiB; the library's own 128 KiB are for videos.
 const READ: usize = 4096;
+/// Bytes of one read at least: more than can be left over of the one before.
+const ROOM: usize = 2 * LEFT_OVER;
 
 /// Whose pages may connect. Any page that a person visits can try to, in the person's browser.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,14 +32,9 @@ pub(crate) enum Origins {
 /// Does the opening handshake.
 pub(super) async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
-    packet_bytes: usize,
     origins: Origins,
 ) -> Result<Binary<S>, String> {
-    let config = WebSocketConfig::default()
-        .max_message_size(Some(packet_bytes + BESIDE))
-        .max_frame_size(Some(packet_bytes + BESIDE))
-        .read_buffer_size(READ)
-        .write_buffer_size(0);
+    let config = WebSocketConfig::default().read_buffer_size(READ).write_buffer_size(0);
     #[expect(clippy::result_large_err, reason = "the library's own type")]
     let agree = |request: &Request, mut response: Response| {
         check(request.headers(), origins)?;
@@ -51,7 +45,8 @@ pub(super) async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
     let accepted =
         tokio_tungstenite::accept_hdr_async_with_config(stream, agree, Some(config)).await;
     let socket = accepted.map_err(|error| format!("no WebSocket for MQTT: {error}"))?;
-    Ok(Binary { socket, input: Bytes::new() })
+    // The library takes no byte behind the handshake: a client must not send any before it is answered.
+    Ok(Binary::new(socket.into_inner()))
 }
 
 #[expect(clippy::result_large_err, reason = "the library's own type")]
@@ -86,9 +81,43 @@ fn is_local(origin: &HeaderValue) -> bool {
 /// The bytes inside of binary frames.
 #[derive(Debug)]
 pub(super) struct Binary<S> {
-    socket: WebSocketStream<S>,
-    /// What is left of the last frame.
-    input: Bytes,
+    stream: S,
+    frames: Frames,
+    /// The beginning of what has not come as a whole, shorter than [`LEFT_OVER`].
+    rest: Vec<u8>,
+    /// Frames to be sent.
+    output: BytesMut,
+    closed: bool,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Binary<S> {
+    fn new(stream: S) -> Self {
+        let (rest, output) = (Vec::new(), BytesMut::new());
+        Self { stream, frames: Frames::default(), rest, output, closed: false }
+    }
+
+    /// Sends the frames that are ready, as far as the stream takes them.
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.output.is_empty() {
+            match ready!(Pin::new(&mut self.stream).poll_write(cx, &self.output))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                sent => self.output.advance(sent),
+            }
+        }
+        // A connection that waits has no buffers.
+        self.output = BytesMut::new();
+        Poll::Ready(Ok(()))
+    }
+
+    /// Reads into `raw` behind what was left over; how many bytes there are then, none at the end.
+    fn poll_fill(&mut self, cx: &mut Context<'_>, raw: &mut [u8]) -> Poll<io::Result<usize>> {
+        let before = self.rest.len();
+        raw[..before].copy_from_slice(&self.rest);
+        let mut read = ReadBuf::new(&mut raw[before..]);
+        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read))?;
+        let came = read.filled().len();
+        Poll::Ready(Ok(if came == 0 { 0 } else { before + came }))
+    }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Binary<S> {
@@ -97,27 +126,33 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Binary<S> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        while self.input.is_empty() {
-            match ready!(Pin::new(&mut self.socket).poll_next(cx)) {
-                Some(Ok(Message::Binary(bytes))) => self.input = bytes,
-                // [MQTT-6.0.0-1]
-                Some(Ok(Message::Text(_))) => {
-                    return Poll::Ready(Err(io::Error::other("a text frame")));
-                }
-                // The library answers pings by itself.
-                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
-                Some(Ok(Message::Close(_))) => {
-                    // The library has the answer ready. Whoever does not read it is not waited for.
-                    let _ = Pin::new(&mut self.socket).poll_flush(cx);
-                    return Poll::Ready(Ok(()));
-                }
-                None => return Poll::Ready(Ok(())),
-                Some(Err(error)) => return Poll::Ready(Err(broken(error))),
+        if buf.remaining() < ROOM {
+            return Poll::Ready(Err(io::ErrorKind::InvalidInput.into()));
+        }
+        // A pong may be waiting for the socket since the last time.
+        if let Poll::Ready(Err(error)) = self.poll_send(cx) {
+            return Poll::Ready(Err(error));
+        }
+        while !self.closed {
+            let raw = buf.initialize_unfilled();
+            let there = match ready!(self.poll_fill(cx, raw))? {
+                0 => break,
+                there => there,
+            };
+            let Self { frames, output, .. } = &mut *self;
+            let opened = frames.open(&mut raw[..there], output).map_err(io::Error::other)?;
+            self.rest.clear();
+            self.rest.extend_from_slice(&raw[opened.read..there]);
+            self.closed = opened.closed;
+            // Whoever does not read the answers is not waited for.
+            if let Poll::Ready(Err(error)) = self.poll_send(cx) {
+                return Poll::Ready(Err(error));
+            }
+            if opened.content > 0 {
+                buf.advance(opened.content);
+                break;
             }
         }
-        let count = self.input.len().min(buf.remaining());
-        buf.put_slice(&self.input[..count]);
-        self.input.advance(count);
         Poll::Ready(Ok(()))
     }
 }
@@ -128,28 +163,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Binary<S> {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        ready!(Pin::new(&mut self.socket).poll_ready(cx)).map_err(broken)?;
+        ready!(self.poll_send(cx))?;
         let count = buf.len().min(FRAME);
-        let frame = Message::Binary(Bytes::copy_from_slice(&buf[..count]));
-        Pin::new(&mut self.socket).start_send(frame).map_err(broken)?;
+        put_binary(&buf[..count], &mut self.output);
         Poll::Ready(Ok(count))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_flush(cx).map_err(broken)
+        ready!(self.poll_send(cx))?;
+        Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match ready!(Pin::new(&mut self.socket).poll_close(cx)) {
-            Ok(()) | Err(Error::ConnectionClosed) => Poll::Ready(Ok(())),
-            Err(error) => Poll::Ready(Err(broken(error))),
+        if !std::mem::replace(&mut self.closed, true) {
+            put_close(&[], &mut self.output);
         }
-    }
-}
-
-fn broken(error: Error) -> io::Error {
-    match error {
-        Error::Io(error) => error,
-        other => io::Error::other(other),
+        ready!(self.poll_send(cx))?;
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

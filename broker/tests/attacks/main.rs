@@ -11,6 +11,7 @@ mod kit;
 mod running;
 
 mod arrivals;
+mod logins;
 mod readers;
 mod sessions;
 mod topics;
@@ -21,6 +22,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Attacks at a time. 3: each has a broker, and a thread for its normal clients.
 const AT_A_TIME: usize = 3;
@@ -32,13 +34,22 @@ fn main() -> ExitCode {
         victim::serve(&how);
         return ExitCode::SUCCESS;
     }
+    allow_connections();
     let mut args = Arguments::from_args();
     args.test_threads.get_or_insert(AT_A_TIME);
-    let attacks = [arrivals::ATTACKS, readers::ATTACKS, sessions::ATTACKS, topics::ATTACKS];
+    let attacks =
+        [arrivals::ATTACKS, logins::ATTACKS, readers::ATTACKS, sessions::ATTACKS, topics::ATTACKS];
     let trials = attacks.into_iter().flatten().map(|&(name, attack)| {
         Trial::test(name, move || {
             catch_unwind(AssertUnwindSafe(attack)).map_err(|_| Failed::from("see above"))
         })
     });
     libtest_mimic::run(&args, trials.collect()).exit_code()
+}
+
+/// Raises the number of open files: the attackers have their ends of all connections.
+fn allow_connections() {
+    let limit = getrlimit(Resource::Nofile);
+    // Where that is not allowed, the attacks tell.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }

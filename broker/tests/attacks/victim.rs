@@ -5,10 +5,12 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use broker::{Broker, Settings, Tls};
+use broker::{Access, Broker, Settings, Tls, WebSocket};
 
 use crate::kit::Options;
 
@@ -29,23 +31,36 @@ pub(crate) struct Victim {
     child: Child,
     pub(crate) addr: SocketAddr,
     pub(crate) tls: Option<SocketAddr>,
+    pub(crate) websocket: Option<SocketAddr>,
     /// Resident before the attack.
     before: usize,
+    log: Receiver<String>,
 }
 
+/// How long one waits for a line of the log.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 impl Victim {
-    /// Starts one with the defaults, but for `<limit>=<number>` and `tls=<folder>`, separated by spaces.
+    /// Starts one with the defaults, but for `<limit>=<number>`, `tls=<folder>` and `users=<folder>`, separated by
+    /// spaces.
     pub(crate) fn start(how: &str) -> Self {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.env(VARIABLE, how).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn().unwrap();
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let (tell, log) = channel();
+        let said = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+        std::thread::spawn(move || said.for_each(|line| _ = tell.send(line)));
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let ready = lines.next().unwrap().unwrap();
         let mut addresses = ready.split(' ').map(|address| address.parse().unwrap());
-        let (addr, tls) = (addresses.next().unwrap(), addresses.next());
-        let mut victim = Self { child, addr, tls, before: 0 };
+        let addr = addresses.next().unwrap();
+        let tls = how.contains("tls=").then(|| addresses.next().unwrap());
+        let websocket = addresses.next();
+        let mut victim = Self { child, addr, tls, websocket, before: 0, log };
         // A first client, so that what every broker has once is not counted as the attack's.
-        victim.v5("first").connect().subscribe("first/+", 1);
+        if !how.contains("users=") {
+            victim.v5("first").connect().subscribe("first/+", 1);
+        }
         victim.before = victim.resident("VmRSS");
         victim
     }
@@ -64,6 +79,27 @@ impl Victim {
         let bound = with_slack(bytes);
         println!("{what}: grew by {} KiB, of {} KiB at most", grown / KIB, bound / KIB);
         assert!(grown <= bound, "{what}: grew by {grown} bytes, more than {bound}");
+    }
+
+    /// Claims that the broker has grown by no more than so many bytes for good.
+    pub(crate) fn is_back_below(&self, bytes: usize) {
+        let grown = self.resident("VmRSS").saturating_sub(self.before);
+        println!("it kept {} KiB of that", grown / KIB);
+        assert!(grown <= bytes, "{grown} bytes are still in use");
+    }
+
+    /// Waits until the log says something.
+    pub(crate) fn has_logged(&self, what: &str) {
+        let mut lines = std::iter::from_fn(|| self.log.recv_timeout(PATIENCE).ok());
+        let found = lines.find(|line| line.contains(what));
+        assert!(found.is_some(), "the log says nothing of {what:?}");
+    }
+
+    /// Claims that the log has named a refusal and its culprit, and that it did so once.
+    pub(crate) fn has_logged_once(&self, what: &str) {
+        self.has_logged(what);
+        let again: Vec<_> = self.log.try_iter().filter(|line| line.contains(what)).collect();
+        assert_eq!(again, [""; 0], "more than once");
     }
 
     /// One of the kernel's figures of the process, in bytes.
@@ -85,6 +121,10 @@ impl Drop for Victim {
 /// Runs a broker until whoever started this process is gone.
 pub(crate) fn serve(how: &str) {
     let settings = settings(how);
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_max_level(tracing::Level::WARN)
+        .init();
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     runtime.worker_threads(2).enable_all().build().unwrap().block_on(async {
         let broker = Broker::bind(settings).await.unwrap();
@@ -107,8 +147,15 @@ fn settings(how: &str) -> Settings {
             "waiting_bytes" => limits.waiting_bytes = number(),
             "session_bytes" => limits.session_bytes = number(),
             "sessions" => limits.sessions = number(),
+            "connections" => limits.connections = number(),
+            "gateway_connections" => limits.gateway_connections = number(),
+            "websocket" => {
+                let bind = "127.0.0.1:0".to_owned();
+                settings.websocket = Some(WebSocket { bind, tls: false });
+            }
+            "users" => settings.access = Access { users: Some(value.into()), ..Access::default() },
             "tls" => {
-                let file = |name: &str| std::path::Path::new(value).join(name);
+                let file = |name: &str| Path::new(value).join(name);
                 settings.tls = Some(Tls {
                     bind: Some("127.0.0.1:0".to_owned()),
                     certificate: file("server.crt"),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::JoinHandle;
 
-use crate::kit::{Client, Got};
+use crate::kit::{Client, Got, Options};
 use crate::victim::Victim;
 
 /// Both, on a thread of their own.
@@ -18,9 +18,14 @@ pub(crate) struct Witness {
 
 impl Witness {
     pub(crate) fn of(victim: &Victim) -> Self {
-        let mut reader = victim.v4("witness-reader").connect();
+        Self::with(victim, |options| options)
+    }
+
+    /// The same with more in the CONNECT.
+    pub(crate) fn with(victim: &Victim, more: impl Fn(Options) -> Options) -> Self {
+        let mut reader = more(victim.v4("witness-reader")).connect();
         reader.subscribe("witness/+", 2);
-        let mut writer = victim.v5("witness-writer").connect();
+        let mut writer = more(victim.v5("witness-writer")).connect();
         let (over, rounds) = (Arc::<AtomicBool>::default(), Arc::<AtomicU32>::default());
         let (ends, counts) = (over.clone(), rounds.clone());
         let thread = std::thread::spawn(move || {

@@ -38,6 +38,10 @@ impl Papers {
     fn issue(&self, file: &str, name: &str) {
         let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);
+        self.issue_as(file, &params);
+    }
+
+    fn issue_as(&self, file: &str, params: &CertificateParams) {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.authority).unwrap();
         fs::write(self.path(&format!("{file}.crt")), certificate.pem()).unwrap();
@@ -147,6 +151,35 @@ fn the_name_in_a_certificate_is_the_user() {
         assert_eq!(publishes(port, &ca, &with_password), !required);
         assert!(!publishes(port, &ca, &["-t", "home/hall/lamp/set"]), "neither");
     }
+}
+
+#[test]
+fn only_the_common_name_of_a_certificate_is_a_login() {
+    let (papers, broker) = with_client_certificates(false);
+    let mut params = CertificateParams::new(["ada".to_owned()]).unwrap();
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(DnType::OrganizationName, "of a host that is called ada");
+    papers.issue_as("host", &params);
+    let (port, ca) = (port(&broker, "tls"), papers.path("ca.crt"));
+    let shows = |file: &str, topic: &str| {
+        let path = |end: &str| papers.path(&format!("{file}.{end}")).display().to_string();
+        publishes(port, &ca, &["--cert", &path("crt"), "--key", &path("key"), "-t", topic])
+    };
+    assert!(!shows("host", "home/hall/lamp/set"), "ada is a user, and a name of a host here");
+    assert!(shows("hall-lamp", "home/hall/lamp/report"));
+}
+
+#[test]
+fn a_broker_may_have_no_port_without_tls() {
+    let papers = Papers::new();
+    let tls = Some(papers.tls());
+    let broker = start_with(Settings { bind: String::new(), tls, ..settings() });
+    assert_eq!(broker.ports.iter().map(|(_, speaks)| *speaks).collect::<Vec<_>>(), ["tls"]);
+    assert!(publishes(port(&broker, "tls"), &papers.path("ca.crt"), &["-t", "x"]));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let nowhere = broker::Broker::bind(Settings { bind: String::new(), ..settings() });
+    let error = runtime.block_on(nowhere).unwrap_err().to_string();
+    assert!(error.contains("no port"), "{error}");
 }
 
 #[test]

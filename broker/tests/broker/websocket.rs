@@ -125,3 +125,21 @@ fn silence_behind_the_handshake_of_tls_ends_it_too() {
     tls.write_all(b"GET /mqtt HTTP/1.1\r\n").unwrap();
     assert!(matches!(tls.read(&mut [0; 64]), Ok(0) | Err(_)));
 }
+
+#[test]
+fn a_packet_that_is_too_large_is_refused_with_its_reason() {
+    let broker = with_websocket();
+    let largest = settings().limits.packet_bytes as usize;
+    // In one frame, which is read no further than the packet's length; and in many.
+    for frame in [2 * largest, 30_000] {
+        let mut web = Web::open(stream(&broker, "ws"));
+        web.send(BINARY, &broker.v5("large").packet());
+        assert_eq!(web.next().unwrap().1[0], 0x20, "CONNACK");
+        let publish = packet(0x30, &vec![0; largest + 1]);
+        for part in publish.chunks(frame) {
+            web.send(BINARY, part);
+        }
+        assert_eq!(web.next().unwrap().1, [0xE0, 2, 0x95, 0], "DISCONNECT, Packet too large");
+        assert!(web.next().is_none_or(|(first, _)| first == CLOSE));
+    }
+}

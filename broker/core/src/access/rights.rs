@@ -35,6 +35,18 @@ pub struct Grant {
     reserved: Vec<(Box<str>, Box<str>)>,
 }
 
+impl Guest {
+    /// Whether it may have the last places: its role has client ids of its own, as gateways have. Where everyone is
+    /// trusted, the client id alone tells.
+    pub fn has_reserve(&self, client: &str, site: &str) -> bool {
+        match self {
+            Self::Anyone => client.starts_with(&format!("hearth-{site}-")),
+            Self::User(grant) => grant.reserved.iter().any(|(_, role)| *role == grant.role),
+            Self::Nobody => false,
+        }
+    }
+}
+
 impl Grant {
     /// The rules of a role for one user of a site; none if there is no such role. `login` stands for the password: another
     /// one is another login.

@@ -14,6 +14,9 @@ pub(super) const ALIASES: u16 = 16;
 /// Whoever sends it is not known yet, and thousands may send theirs slowly at the same time.
 const LARGEST_CONNECT: usize = 128 * 1024;
 
+/// First byte of a CONNECT.
+const CONNECT: u8 = 0x10;
+
 /// What a client's topic aliases stand for, within one connection.
 #[derive(Debug, Default)]
 struct Aliases(HashMap<u16, Box<str>>);
@@ -55,6 +58,12 @@ impl Decoder {
     ///
     /// The reason to end the connection with; nothing more can be read from it.
     pub fn next(&mut self, buffer: &mut BytesMut) -> Result<Option<Packet>, Reason> {
+        if let (None, Some(&first)) = (self.version, buffer.first())
+            && first != CONNECT
+        {
+            // Whoever speaks something else may never send as much as its first bytes would promise.
+            return Err(if first >> 4 == 1 { Reason::Malformed } else { Reason::Protocol });
+        }
         let Some((header, total)) = frame(buffer)? else { return Ok(None) };
         if self.version == Some(Version::V5) && !shortest(&buffer[1..header]) {
             return Err(Reason::Malformed);
@@ -82,9 +91,6 @@ impl Decoder {
             return Err(Reason::Malformed);
         }
         let Some(version) = self.version else {
-            if kind != 1 {
-                return Err(Reason::Protocol);
-            }
             let connect = connect(body)?;
             self.version = Some(connect.version);
             return Ok(Packet::Connect(Box::new(connect)));

@@ -60,9 +60,10 @@ impl Reason {
     }
 }
 
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Reason {
+    /// What the client did, in words.
+    pub fn text(self) -> &'static str {
+        match self {
             Self::Normal => "said goodbye",
             Self::Malformed => "sent a malformed packet",
             Self::Protocol => "broke the protocol",
@@ -83,6 +84,12 @@ impl fmt::Display for Reason {
             Self::Alias => "used a topic alias that is not valid",
             Self::TooLarge => "sent a packet that is too large",
             Self::Quota => "fell too far behind",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
     }
 }
