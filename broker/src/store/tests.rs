@@ -357,3 +357,28 @@ fn a_writer_that_is_behind_is_spared_what_is_pointless_and_in_the_end_every_sing
     desk.put(Moment::default(), &mut vec![Keep::Gateways]);
     assert!(matches!(desk.take(None, false), Work::Changes(left, _) if left.len() == 1));
 }
+
+/// `f4fe4dd` is the file that a broker of that program left behind; files of later programs come beside it and are
+/// never written anew.
+#[test]
+fn a_file_of_an_older_program_is_opened_and_everything_is_there() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/f4fe4dd/broker-1.db");
+    let folder = TempDir::new().unwrap();
+    std::fs::copy(golden, folder.path().join("broker-1.db")).unwrap();
+    let Opened { memory, incarnation, .. } = open(&folder);
+    assert!(memory.gateways);
+    assert_eq!(incarnation, 1_796_077_363_479);
+    let topics = topics(&memory);
+    let states = topics.iter().filter(|(topic, _)| topic.ends_with("/state")).count();
+    assert_eq!((topics.len(), states), (17, 10));
+    assert!(topics.contains(&("notes/fridge", b"milk")));
+    let expiring = memory.retained.iter().find(|message| &*message.topic == "notes/expiring");
+    let expiring = expiring.expect("it lasts for a century");
+    assert!(expiring.left.is_some() && !expiring.properties.is_empty());
+    let sleeper = |client| memory.sessions.iter().find(|session| &*session.client == client);
+    let (first, second) = (sleeper("sleeper").unwrap(), sleeper("sleeper2").unwrap());
+    assert_eq!((first.waiting.len(), first.subscriptions.len(), first.expiry), (3, 1, u32::MAX));
+    assert_eq!(second.waiting.last().map(|waiting| waiting.qos), Some(Qos::ExactlyOnce));
+    assert_eq!(memory.messages.len(), 4);
+    assert!(memory.wills.iter().any(|will| &*will.client == "mortal"));
+}

@@ -442,3 +442,23 @@ fn copy(folder: &Path) -> TempDir {
 fn wal(folder: &TempDir) -> PathBuf {
     folder.path().join("gateway-2.db-wal")
 }
+
+/// A snapshot of an older program takes the place of everything, too.
+#[test]
+fn a_snapshot_of_an_older_program_is_installed() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/f4fe4dd");
+    let given = carriers(&golden);
+    let [given] = given.as_slice() else { panic!("one snapshot: {given:?}") };
+    let name = given.file_name().unwrap().to_str().unwrap();
+    let received = name.replace("gateway-1.snapshot", "gateway-2.incoming");
+    let folder = TempDir::new().unwrap();
+    let mut store = late(&folder);
+    std::fs::copy(given, folder.path().join(received)).unwrap();
+    let mut receiver = Desk::of(&store);
+    let (id, held) = receiver.held(Task::Resume).unwrap();
+    assert_eq!(held, id.bytes);
+    let house = receiver.check(id);
+    assert_eq!(house.counters().seq, wire::Seq(39));
+    install(&mut store, id).unwrap();
+    assert_eq!(late_house(&folder), house);
+}
