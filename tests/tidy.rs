@@ -18,13 +18,14 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("devices/wire", &[]),
     ("devices/link", &[]),
     ("devices", &["link", "wire"]),
-    ("tests/broker", &["broker-core"]),
-    ("tests/fuzz", &[]),
+    ("tests/broker", &["broker-core", "hearth-random"]),
+    ("tests/fuzz", &["hearth-random"]),
     ("gateway/core", &["mistakes", "paxos", "wire"]),
     ("gateway", &["gateway-core", "hearth-storage", "link", "paxos", "wire"]),
     ("gateway/storage", &[]),
     ("tests/linear", &[]),
-    ("tests/sim", &["broker-core", "gateway-core", "linear", "paxos", "wire"]),
+    ("tests/random", &[]),
+    ("tests/sim", &["broker-core", "gateway-core", "hearth-random", "linear", "paxos", "wire"]),
 ];
 
 /// What is ours, by package name.
@@ -37,6 +38,7 @@ const OURS: &[&str] = &[
     "gateway-core",
     "hearth-config",
     "hearth-fuzz",
+    "hearth-random",
     "hearth-sim",
     "hearth-storage",
     "linear",

@@ -17,12 +17,12 @@ impl World {
             return Ok(());
         }
         self.acts_left -= 1;
-        let millis = if self.dice.chance(self.plan.gaps) {
+        let millis = if self.dice.percent(self.plan.gaps) {
             self.dice.between(1000, 9000)
         } else {
             self.dice.between(0, 60)
         };
-        if self.plan.restarts && self.dice.chance(2) {
+        if self.plan.restarts && self.dice.percent(2) {
             self.restart();
             self.after(millis, Event::Act);
             return Ok(());
@@ -33,11 +33,11 @@ impl World {
             self.connect(client);
             return Ok(());
         };
-        if self.dice.chance(self.plan.cuts) {
+        if self.dice.percent(self.plan.cuts) {
             self.cut(id);
             return Ok(());
         }
-        if self.dice.chance(3) {
+        if self.dice.percent(3) {
             self.count("takeovers");
             self.connect(client);
             return Ok(());
@@ -58,16 +58,16 @@ impl World {
     fn connect(&mut self, client: usize) {
         let id = self.new_conn(client);
         let expiry = self.clients[client].persona.expiry;
-        let clean = expiry == 0 || self.dice.chance(5);
+        let clean = expiry == 0 || self.dice.percent(5);
         let mut connect = self.clients[client].connect(clean);
         if self.version(client) == Version::V311 {
             connect.session_expiry = if clean { 0 } else { u32::MAX };
         }
-        if self.version(client) == Version::V5 && self.dice.chance(20) {
+        if self.version(client) == Version::V5 && self.dice.percent(20) {
             connect.receive_maximum = 1;
         }
         let wills = self.clients[client].persona.wills;
-        let will = self.dice.chance(wills).then(|| {
+        let will = self.dice.percent(wills).then(|| {
             let topic = self.dice.pick(&[WILL_TOPIC, "a/b"]);
             let told = self.message(client, topic);
             let old = self.version(client) == Version::V311;
@@ -92,7 +92,7 @@ impl World {
         let zone = self.clients[client].persona.zone.is_some();
         if !present || zone {
             for path in self.clients[client].persona.filters.clone() {
-                if zone || self.dice.chance(70) {
+                if zone || self.dice.percent(70) {
                     self.subscribe_to(client, id, path);
                 }
             }
@@ -116,15 +116,15 @@ impl World {
         let filter = Filter {
             path: path.to_owned(),
             qos: persona.qos(&mut self.dice),
-            no_local: new && !persona.shares() && self.dice.chance(20),
-            retain_as_published: new && self.dice.chance(30),
+            no_local: new && !persona.shares() && self.dice.percent(20),
+            retain_as_published: new && self.dice.percent(30),
             retain_handling: match self.dice.below(4) {
                 0 if new => RetainHandling::IfNew,
                 1 if new => RetainHandling::Never,
                 _ => RetainHandling::Always,
             },
         };
-        let number = (new && self.dice.chance(50)).then(|| self.dice.between(1, 300) as u32);
+        let number = (new && self.dice.percent(50)).then(|| self.dice.between(1, 300) as u32);
         let pid = self.clients[client].pid();
         let packet = Packet::Subscribe { pid, id: number, filters: vec![filter] };
         self.send(id, Up::Packet(packet, None));
@@ -144,7 +144,7 @@ impl World {
         let persona = &self.clients[client].persona;
         let full = self.clients[client].sending.len()
             >= if persona.version == Version::V5 { most } else { 12 };
-        let topic = if persona.reports && self.dice.chance(40) {
+        let topic = if persona.reports && self.dice.percent(40) {
             self.dice.pick(&["home/hall/d/report", "home/hall/d/set", "home/den/d/report"])
         } else {
             self.dice.pick(&TOPICS)
@@ -161,22 +161,22 @@ impl World {
 
     fn message(&mut self, client: usize, topic: &str) -> Told {
         let new = self.version(client) == Version::V5;
-        let retain = self.dice.chance(20);
+        let retain = self.dice.percent(20);
         let told = Told {
             app: App(self.told.len() as u32),
             topic: topic.to_owned(),
             qos: self.dice.pick(&[Qos::AtMostOnce, Qos::AtLeastOnce, Qos::ExactlyOnce]),
             retain,
-            expiry: (new && self.dice.chance(self.plan.expiring)).then(|| self.dice.pick(&[1, 4])),
-            large: self.dice.chance(self.plan.large),
-            empty: retain && self.dice.chance(20),
+            expiry: (new && self.dice.percent(self.plan.expiring)).then(|| self.dice.pick(&[1, 4])),
+            large: self.dice.percent(self.plan.large),
+            empty: retain && self.dice.percent(20),
         };
         self.told.push((told.clone(), client));
         Told { large: told.large && !told.empty, ..told }
     }
 
     fn say_goodbye(&mut self, client: usize, id: ConnId) {
-        let with_will = self.version(client) == Version::V5 && self.dice.chance(30);
+        let with_will = self.version(client) == Version::V5 && self.dice.percent(30);
         let goodbye = Packet::Disconnect { with_will, session_expiry: None };
         self.send(id, Up::Packet(goodbye, None));
         let own = &mut self.clients[client];

@@ -102,7 +102,7 @@ impl World {
         conn.due[1] = false;
         let client = conn.client;
         let eager = self.clients[client].persona.eager;
-        if self.acts_left > 0 && !self.dice.chance(eager) {
+        if self.acts_left > 0 && !self.dice.percent(eager) {
             let millis = self.dice.between(10, 400);
             if let Some(conn) = self.conns.get_mut(&id) {
                 conn.due[1] = true;

@@ -182,5 +182,5 @@ pub(crate) fn app_of(payload: &[u8]) -> Option<App> {
 
 /// A delay in milliseconds.
 pub(crate) fn delay(dice: &mut Dice, lag: u64) -> u64 {
-    if dice.chance(lag) { dice.between(0, 1000) } else { dice.between(0, 5) }
+    if dice.percent(lag) { dice.between(0, 1000) } else { dice.between(0, 5) }
 }

@@ -79,19 +79,19 @@ pub(crate) struct Persona {
 impl Plan {
     pub(crate) fn new(dice: &mut Dice) -> Self {
         let mut settings = Settings { incarnation: 1, ..Settings::default() };
-        let tight = dice.chance(25);
+        let tight = dice.percent(25);
         let limits = &mut settings.limits;
         limits.inflight = dice.pick(&[1, 2, 5, 1000]);
         limits.receive_maximum = dice.pick(&[1, 3, 10]);
         if tight {
             limits.queue_messages = dice.pick(&[2, 4, 10]);
         }
-        if dice.chance(20) {
+        if dice.percent(20) {
             limits.zone_messages = dice.pick(&[2, 5]);
         }
         limits.zone_qos0 = dice.pick(&[1, 64]);
-        settings.durable_ack = dice.chance(80);
-        let zones: &[&str] = if dice.chance(60) { &["hall", "den"] } else { &[] };
+        settings.durable_ack = dice.percent(80);
+        let zones: &[&str] = if dice.percent(60) { &["hall", "den"] } else { &[] };
         let mut people = Vec::new();
         // Most who share are in one group, for nothing is shared with oneself.
         let group = dice.pick(&SHARED);
@@ -106,7 +106,7 @@ impl Plan {
             cuts: dice.pick(&[0, 3, 10, 25]),
             gaps: dice.pick(&[0, 1, 5]),
             lag: dice.pick(&[0, 5, 30]),
-            restarts: dice.chance(15),
+            restarts: dice.percent(15),
             expiring: dice.pick(&[0, 0, 10]),
             large: dice.pick(&[0, 0, 5]),
             in_router: dice.pick(&[(0, 0), (1, 1), (2, 2), (9, 9), (9, 9)]),
@@ -119,9 +119,9 @@ impl Persona {
     fn new(dice: &mut Dice, number: u64, group: &'static str) -> Self {
         let version = dice.pick(&[Version::V311, Version::V5]);
         let old = version == Version::V311;
-        let shared = dice.chance(30);
+        let shared = dice.percent(30);
         let filters = if shared {
-            vec![if dice.chance(60) { group } else { dice.pick(&SHARED) }]
+            vec![if dice.percent(60) { group } else { dice.pick(&SHARED) }]
         } else {
             (0..dice.between(0, 5)).map(|_| dice.pick(&FILTERS)).collect()
         };
@@ -130,11 +130,11 @@ impl Persona {
             version,
             expiry: if old { dice.pick(&[0, u32::MAX]) } else { dice.pick(&[0, 3, 60, u32::MAX]) },
             receive_maximum: if old { u16::MAX } else { dice.pick(&[1, 2, 10, u16::MAX]) },
-            maximum_packet: if old || dice.chance(80) { u32::MAX } else { SMALL_PACKETS },
+            maximum_packet: if old || dice.percent(80) { u32::MAX } else { SMALL_PACKETS },
             alias_maximum: if old { 0 } else { dice.pick(&[0, 1, 2, 40]) },
             filters,
             zone: None,
-            reports: dice.chance(50),
+            reports: dice.percent(50),
             eager: dice.pick(&[20, 80, 100]),
             wills: dice.pick(&[0, 50]),
         }

@@ -18,7 +18,8 @@ mod disk;
 mod mutator;
 
 pub use disk::spoil;
-pub use mutator::{Mutator, Random};
+pub use hearth_random::Random;
+pub use mutator::Mutator;
 
 use std::fmt::Write as _;
 use std::fs;

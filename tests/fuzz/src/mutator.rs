@@ -1,30 +1,12 @@
 //! Changes inputs, byte by byte and with a mind for how lengths and numbers are written.
 
+use hearth_random::Random;
+
 /// Longest input that changes grow to; the few that are meant to be oversized are longer.
 const LONGEST: usize = 8 * 1024;
 
 /// Bytes that decoders treat apart: ends of ranges, signs, and what structures text.
 const BYTES: &[u8] = b"\x00\x01\x02\x7f\x80\x81\xfe\xff\"\\{}[],:/+#$.-0919eE\n\t ";
-
-/// Numbers at the edges of what fields hold.
-const NUMBERS: &[u64] = &[
-    0,
-    1,
-    127,
-    128,
-    255,
-    16_383,
-    16_384,
-    65_535,
-    65_536,
-    268_435_455,
-    u32::MAX as u64,
-    1 << 32,
-    i64::MAX as u64,
-    1 << 63,
-    u64::MAX - 1,
-    u64::MAX,
-];
 
 /// Words that text formats treat apart.
 const WORDS: &[&str] = &[
@@ -55,47 +37,6 @@ const WORDS: &[&str] = &[
     "//",
     "..",
 ];
-
-/// A small generator of random numbers (splitmix64).
-#[derive(Clone, Debug)]
-pub struct Random(u64);
-
-impl Random {
-    /// Starts at a seed.
-    #[must_use]
-    pub const fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// The next number.
-    pub const fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// A number below `bound`; 0 if there is none.
-    pub fn below(&mut self, bound: usize) -> usize {
-        usize::try_from(self.next() % bound.max(1) as u64).unwrap_or(0)
-    }
-
-    /// True once in `times`.
-    pub fn once_in(&mut self, times: usize) -> bool {
-        self.below(times) == 0
-    }
-
-    /// One of several.
-    pub fn one_of<'a, T>(&mut self, all: &'a [T]) -> &'a T {
-        &all[self.below(all.len())]
-    }
-
-    /// A number at the edge of what fields hold.
-    pub fn edge(&mut self) -> u64 {
-        *self.one_of(NUMBERS)
-    }
-}
 
 /// Makes new inputs out of known ones.
 #[derive(Clone, Debug)]

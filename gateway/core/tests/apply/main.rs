@@ -1,6 +1,5 @@
 //! What apply makes of entries: scenarios that read like a log, and two claims about every log.
 
-mod dice;
 mod fence;
 mod home;
 mod once;

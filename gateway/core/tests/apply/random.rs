@@ -5,9 +5,9 @@
 use gateway_core::command::{Agreed, Entry, Leadership, Move, Op, Origin, Said, TimerName};
 use gateway_core::house::{Change, House};
 use gateway_core::id::Incarnation;
+use hearth_random::Random;
 use wire::{Clock, Epoch, GatewayId, Kind, NodeId, OrderNumber, Stamp, State, UnixMillis};
 
-use crate::dice::Dice;
 use crate::home::{id, split, zone};
 use crate::rows::Rows;
 
@@ -28,7 +28,7 @@ fn the_same_holds_for_a_log_so_long_that_zones_forget_what_they_saw() {
 /// gives how often something was forgotten.
 fn play(seed: u64, entries: usize, often: usize) -> usize {
     let mut forgot = 0;
-    let mut dice = Dice(seed);
+    let mut dice = Random::new(seed);
     let (mut one, mut two, mut rows) = (House::new(), House::new(), Rows::default());
     for at in 1..=entries {
         let entry = random_entry(&mut dice, &one);
@@ -46,17 +46,17 @@ fn play(seed: u64, entries: usize, often: usize) -> usize {
 
 const PLACES: [&str; 6] = ["a/door", "a/bulb", "b/bulb", "b/motion", "c/thing", "d/door"];
 
-fn random_entry(dice: &mut Dice, house: &House) -> Entry {
-    let time = UnixMillis(house.counters().time.0 + dice.below(60));
-    let (clock, by) = (Clock(dice.below(1000)), GatewayId(1 + dice.below(3) as u8));
+fn random_entry(dice: &mut Random, house: &House) -> Entry {
+    let time = UnixMillis(house.counters().time.0 + dice.less_than(60));
+    let (clock, by) = (Clock(dice.less_than(1000)), GatewayId(1 + dice.less_than(3) as u8));
     Entry { time, clock, by, op: random_op(dice, house) }
 }
 
-fn random_op(dice: &mut Dice, house: &House) -> Op {
-    let (zone_of, device) = split(PLACES[dice.below(6) as usize]);
+fn random_op(dice: &mut Random, house: &House) -> Op {
+    let (zone_of, device) = split(PLACES[dice.less_than(6) as usize]);
     let (gateway, incarnation) =
-        (GatewayId(1 + dice.below(3) as u8), Incarnation(1 + dice.below(3)));
-    match dice.below(22) {
+        (GatewayId(1 + dice.less_than(3) as u8), Incarnation(1 + dice.less_than(3)));
+    match dice.less_than(22) {
         0 => {
             let (serves, caches) = (gateway.0 < 3, gateway.0 != 2);
             Op::Join { gateway, incarnation, serves, caches }
@@ -65,19 +65,19 @@ fn random_op(dice: &mut Dice, house: &House) -> Op {
         20 => Op::Lead,
         21 => {
             let leadership =
-                Leadership(house.counters().leadership.0.saturating_sub(dice.below(2)));
+                Leadership(house.counters().leadership.0.saturating_sub(dice.less_than(2)));
             Op::Move { leadership, why: Move::Dead { gateway, incarnation } }
         }
         2 => {
-            let door_closes_after = [None, Some(0), Some(50)][dice.below(3) as usize];
-            Op::Settings(Agreed { threshold: 1 + dice.below(3) as u32, door_closes_after })
+            let door_closes_after = [None, Some(0), Some(50)][dice.less_than(3) as usize];
+            Op::Settings(Agreed { threshold: 1 + dice.less_than(3) as u32, door_closes_after })
         }
-        3 => Op::Place { zone: zone(["a", "b", "c", "d", "e"][dice.below(5) as usize]) },
+        3 => Op::Place { zone: zone(["a", "b", "c", "d", "e"][dice.less_than(5) as usize]) },
         4 => Op::Register { zone: zone_of, device, kind: random_kind(dice), tag: 0 },
         5 | 6 => random_firing(dice, house),
         7..=11 => {
             let (state, origin) = (random_state(dice), random_origin(dice, house, &zone_of));
-            let expires = dice.one_in(3).then(|| dice.below(200));
+            let expires = dice.once_in(3).then(|| dice.less_than(200));
             Op::Set { zone: zone_of, device, state, expires, origin }
         }
         _ => {
@@ -87,45 +87,45 @@ fn random_op(dice: &mut Dice, house: &House) -> Op {
     }
 }
 
-fn random_firing(dice: &mut Dice, house: &House) -> Op {
+fn random_firing(dice: &mut Random, house: &House) -> Op {
     let timers: Vec<_> = house.timers().iter().collect();
-    match timers.get(dice.below(4) as usize) {
+    match timers.get(dice.less_than(4) as usize) {
         Some((name, timer)) => Op::Fire { timer: **name, generation: timer.generation },
-        None => Op::Fire { timer: TimerName::DropOrder(NodeId(2)), generation: dice.below(9) },
+        None => Op::Fire { timer: TimerName::DropOrder(NodeId(2)), generation: dice.less_than(9) },
     }
 }
 
-fn random_said(dice: &mut Dice) -> Said {
+fn random_said(dice: &mut Random) -> Said {
     Said {
         state: random_state(dice),
-        presence: [None, Some(true), Some(false)][dice.below(3) as usize],
-        kind: dice.one_in(2).then(|| random_kind(dice)),
-        order: dice.one_in(3).then(|| OrderNumber(dice.below(5))),
-        retained: dice.one_in(10),
+        presence: [None, Some(true), Some(false)][dice.less_than(3) as usize],
+        kind: dice.once_in(2).then(|| random_kind(dice)),
+        order: dice.once_in(3).then(|| OrderNumber(dice.less_than(5))),
+        retained: dice.once_in(10),
     }
 }
 
-fn random_state(dice: &mut Dice) -> State {
-    [State::ON, State::OFF, State::Text("warm".into())][dice.below(3) as usize].clone()
+fn random_state(dice: &mut Random) -> State {
+    [State::ON, State::OFF, State::Text("warm".into())][dice.less_than(3) as usize].clone()
 }
 
-fn random_kind(dice: &mut Dice) -> Kind {
-    Kind::ALL[dice.below(7) as usize].0
+fn random_kind(dice: &mut Random) -> Kind {
+    Kind::ALL[dice.less_than(7) as usize].0
 }
 
 /// Mostly the next proposal; sometimes one that the fence must keep out, or one seen before.
-fn random_origin(dice: &mut Dice, house: &House, of: &wire::Zone) -> Origin {
+fn random_origin(dice: &mut Random, house: &House, of: &wire::Zone) -> Origin {
     let row = house.zones().get(of);
     let (mut epoch, mut number) = row.map_or((Epoch(1), 1), |row| (row.epoch, row.next));
-    if dice.one_in(10) {
-        epoch = Epoch(dice.below(10));
+    if dice.once_in(10) {
+        epoch = Epoch(dice.less_than(10));
     }
-    if dice.one_in(10) {
-        number = number.saturating_sub(1) + dice.below(3);
+    if dice.once_in(10) {
+        number = number.saturating_sub(1) + dice.less_than(3);
     }
-    let name = dice.one_in(4).then(|| format!("r{}", dice.below(30)));
+    let name = dice.once_in(4).then(|| format!("r{}", dice.less_than(30)));
     // Beyond what a zone remembers, so that it forgets too.
-    let counter = dice.below(30_000);
-    let stamp = (!dice.one_in(8)).then_some(Stamp { broker: 1, incarnation: 1, counter });
+    let counter = dice.less_than(30_000);
+    let stamp = (!dice.once_in(8)).then_some(Stamp { broker: 1, incarnation: 1, counter });
     Origin { epoch, number, id: name.and_then(|name| id(&name)), stamp }
 }

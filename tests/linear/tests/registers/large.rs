@@ -2,9 +2,8 @@
 //! place. That they are checked at all within a test's patience shows that the search does not
 //! branch; the definition would not come to an end with thirty operations.
 
+use hearth_random::Random;
 use linear::{Action, Operation, check};
-
-use crate::random::Random;
 
 /// What clients of a real register would record: each operation takes effect at a moment of its
 /// own between call and return. Of one write in fifty the outcome is not known, and half of those
@@ -13,12 +12,13 @@ fn recorded(random: &mut Random, clients: u64, length: u64) -> Vec<Operation> {
     let mut free = vec![0; clients as usize];
     let mut effects = Vec::new();
     for value in 1..=length {
-        let client = random.below(clients);
-        let called = free[client as usize] + random.below(50);
-        let effect = called + 1 + random.below(400);
-        let returned = effect + 1 + random.below(400);
+        let client = random.less_than(clients);
+        let called = free[client as usize] + random.less_than(50);
+        let effect = called + 1 + random.less_than(400);
+        let returned = effect + 1 + random.less_than(400);
         free[client as usize] = returned + 1;
-        let action = if random.below(2) == 0 { Action::Write(value) } else { Action::Read(None) };
+        let action =
+            if random.less_than(2) == 0 { Action::Write(value) } else { Action::Read(None) };
         let operation =
             Operation { key: "a".into(), client, action, called, returned: Some(returned) };
         effects.push((effect, operation));
@@ -27,9 +27,9 @@ fn recorded(random: &mut Random, clients: u64, length: u64) -> Vec<Operation> {
     let mut register = None;
     let happen = |(_, mut operation): (u64, Operation)| {
         match &mut operation.action {
-            Action::Write(value) if random.below(50) == 0 => {
+            Action::Write(value) if random.less_than(50) == 0 => {
                 operation.returned = None;
-                if random.below(2) == 0 {
+                if random.less_than(2) == 0 {
                     register = Some(*value);
                 }
             }
@@ -44,7 +44,7 @@ fn recorded(random: &mut Random, clients: u64, length: u64) -> Vec<Operation> {
 #[test]
 fn what_a_register_did_is_good() {
     for clients in [1, 3, 12, 48] {
-        let history = recorded(&mut Random(clients), clients, 20_000);
+        let history = recorded(&mut Random::new(clients), clients, 20_000);
         let checked = check(&history).unwrap_or_else(|violation| panic!("{violation}"));
         assert!(checked.unknown > 100, "{checked:?}");
     }
@@ -53,13 +53,13 @@ fn what_a_register_did_is_good() {
 #[test]
 fn one_stale_read_among_thousands_is_found_and_explained_by_a_few_operations() {
     for seed in 0..20 {
-        let mut history = recorded(&mut Random(seed), 24, 4_000);
+        let mut history = recorded(&mut Random::new(seed), 24, 4_000);
         // Late enough that the first value written was overwritten long ago.
         let first = history.iter().find_map(|o| match o.action {
             Action::Write(value) if o.returned.is_some() => Some(value),
             _ => None,
         });
-        let from = 1_000 + Random(seed).below(2_000) as usize;
+        let from = 1_000 + Random::new(seed).less_than(2_000) as usize;
         let at = (from..).find(|at| matches!(history[*at].action, Action::Read(_))).unwrap();
         history[at].action = Action::Read(first);
         let violation = check(&history).unwrap_err();
@@ -94,7 +94,7 @@ fn a_stall_with_every_client_in_a_write_does_not_blow_up() {
 
 #[test]
 fn repeated_values_and_unknown_writes_that_stay_open_are_checked_too() {
-    let mut history = recorded(&mut Random(9), 12, 3_000);
+    let mut history = recorded(&mut Random::new(9), 12, 3_000);
     for operation in &mut history {
         match &mut operation.action {
             Action::Write(value) | Action::Read(Some(value)) => *value %= 7,

@@ -1,37 +1,25 @@
 //! Small random histories, judged by the checker and by the definition.
 
+use hearth_random::Random;
 use linear::{Action, Operation, check};
 
 use crate::brute_force::has_an_order;
 
-/// Steele, Lea and Flood's SplitMix64: one number is the whole state.
-pub(crate) struct Random(pub(crate) u64);
-
-impl Random {
-    pub(crate) fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % end
-    }
-}
-
 /// Up to seven operations within a few moments, so that many are concurrent and many touch.
 /// Written values are unique, or else of two.
 fn history(random: &mut Random, unique: bool) -> Vec<Operation> {
-    let (length, end) = (1 + random.below(7), 4 + random.below(16));
+    let (length, end) = (1 + random.less_than(7), 4 + random.less_than(16));
     let values = if unique { length } else { 2 };
     let operation = |client| {
-        let value = 1 + random.below(values);
-        let action = match random.below(5) {
+        let value = 1 + random.less_than(values);
+        let action = match random.less_than(5) {
             0 | 1 => Action::Write(if unique { client } else { value }),
-            2 if random.below(3) == 0 => Action::Read(None),
+            2 if random.less_than(3) == 0 => Action::Read(None),
             _ => Action::Read(Some(value)),
         };
-        let called = random.below(end);
-        let unknown = matches!(action, Action::Write(_)) && random.below(3) == 0;
-        let returned = (!unknown).then(|| called + random.below(end));
+        let called = random.less_than(end);
+        let unknown = matches!(action, Action::Write(_)) && random.less_than(3) == 0;
+        let returned = (!unknown).then(|| called + random.less_than(end));
         Operation { key: "a".into(), client, action, called, returned }
     };
     (1..=length).map(operation).collect()
@@ -42,7 +30,7 @@ fn the_checker_agrees_with_the_definition() {
     for unique in [true, false] {
         let mut verdicts = [0; 2];
         for seed in 0..20_000 {
-            let history = history(&mut Random(seed), unique);
+            let history = history(&mut Random::new(seed), unique);
             let good = has_an_order(&history);
             let checked = check(&history);
             assert_eq!(checked.is_ok(), good, "seed {seed}, unique {unique}: {checked:?}");
@@ -56,7 +44,7 @@ fn the_checker_agrees_with_the_definition() {
 fn a_contradiction_is_one_by_itself_and_shows_the_misfit_as_the_first() {
     for seed in 0..5_000 {
         let unique = seed % 2 == 0;
-        let history = history(&mut Random(seed), unique);
+        let history = history(&mut Random::new(seed), unique);
         let Err(violation) = check(&history) else { continue };
         assert!(!has_an_order(&violation.contradiction), "seed {seed}: {violation}");
         let end = violation.misfit.returned;
