@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use hearth_config::{BrokerUrl, Device, Settings};
+use hearth_config::{Address, Device, Settings};
 use link::Retry;
 use serde_json::{Value as Json, json};
 use tokio::sync::mpsc;
@@ -257,14 +257,14 @@ fn find<'a>(devices: &'a Answer, device: &Device) -> Option<&'a Json> {
 async fn start_broker(
     blueprint: &Blueprint,
     lines: &mpsc::Sender<Line>,
-) -> Outcome<(Child, BrokerUrl)> {
+) -> Outcome<(Child, Address)> {
     let (told, mut said) = mpsc::channel(LINES);
     // A home that is played for a while on this machine alone has no users.
     let broker = blueprint.broker("127.0.0.1:0").variable("HEARTH_BROKER__USERS", "");
     let broker = broker.start(&told)?;
     drop(told);
     while let Some(line) = said.recv().await {
-        let url = line.text.strip_prefix(LISTENING).and_then(BrokerUrl::parse);
+        let url = line.text.strip_prefix(LISTENING).and_then(|place| place.parse().ok());
         let _ = lines.send(line).await;
         if let Some(url) = url {
             let lines = lines.clone();

@@ -3,8 +3,7 @@
 use std::path::Path;
 use std::str::FromStr;
 
-use hearth_config::{BrokerUrl, Client, Settings};
-use link::Address;
+use hearth_config::{Address, Client, Settings};
 use wire::{Device, GatewayId, Site, Topics, Zone};
 
 use crate::failure::{Failure, Outcome};
@@ -41,13 +40,13 @@ pub(crate) fn topics(settings: &Settings) -> Outcome<Topics> {
 
 /// The broker, with the password that is kept in a file.
 pub(crate) fn address(client: &Client) -> Outcome<Address> {
-    let BrokerUrl { host, port, user, password } = client.broker.clone();
-    let password = match (&user, password, &client.password_file) {
-        (_, Some(password), _) => Some(password),
-        (Some(user), None, Some(path)) => Some(password_of(user, path)?),
-        (_, None, _) => None,
-    };
-    Ok(Address { host, port, username: user, password })
+    let mut address = client.broker.clone();
+    if let (Some(user), None, Some(path)) =
+        (&address.user, &address.password, &client.password_file)
+    {
+        address.password = Some(password_of(user, path)?);
+    }
+    Ok(address)
 }
 
 fn password_of(user: &str, path: &Path) -> Outcome<String> {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use hearth_config::{BrokerUrl, Settings};
+use hearth_config::{Address, Settings};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
@@ -111,7 +111,7 @@ fn plans(blueprint: &Blueprint, residents: &mut Residents, args: &UpArgs) -> Vec
     plans
 }
 
-fn log_in(broker: &mut BrokerUrl, (name, password): (String, String)) {
+fn log_in(broker: &mut Address, (name, password): (String, String)) {
     (broker.user, broker.password) = (Some(name), Some(password));
 }
 
@@ -139,18 +139,17 @@ fn welcome(settings: &Settings) -> String {
     // A file that is made later is not foreseen here, but its users know what they did.
     let users = settings.broker.users.as_ref().is_some_and(|file| file.exists());
     let login = if users { " -u NAME -P PASSWORD" } else { "" };
-    let place = format!("-h {host} -p {port}{login}");
+    let (place, client) = (client.broker.place(), format!("-h {host} -p {port}{login}"));
     let (voters, data) = (gateway.voters.len(), gateway.data_dir.display());
-    let broker =
-        if port == 1883 { String::new() } else { format!(" --broker mqtt://{host}:{port}") };
+    let broker = if port == 1883 { String::new() } else { format!(" --broker mqtt://{place}") };
     format!(
         "
-The home \"{site}\" is up: a broker on {host}:{port}, {voters} gateways, data in {data}.
+The home \"{site}\" is up: a broker on {place}, {voters} gateways, data in {data}.
 
-Watch it:             mosquitto_sub {place} -v -t '{site}/+/+/state'
-Be a device:          mosquitto_pub {place} -q 1 -t {site}/kitchen/lamp/report -m ON
-Ask for a state:      mosquitto_rr {place} -t {site}/kitchen/lamp/get -e reply/$$ -m ''
-Give an order:        mosquitto_rr {place} -t {site}/kitchen/lamp/set -e reply/$$ -m OFF
+Watch it:             mosquitto_sub {client} -v -t '{site}/+/+/state'
+Be a device:          mosquitto_pub {client} -q 1 -t {site}/kitchen/lamp/report -m ON
+Ask for a state:      mosquitto_rr {client} -t {site}/kitchen/lamp/get -e reply/$$ -m ''
+Give an order:        mosquitto_rr {client} -t {site}/kitchen/lamp/set -e reply/$$ -m OFF
 See all at a glance:  hearth{broker} status
 
 Ctrl-C stops it.
@@ -159,14 +158,14 @@ Ctrl-C stops it.
 }
 
 /// The broker's address for processes on this machine.
-fn here(bind: &str) -> Outcome<BrokerUrl> {
+fn here(bind: &str) -> Outcome<Address> {
     if bind.is_empty() {
         let why = "hearth's own processes speak no TLS yet, so `hearth up` needs broker.bind; 127.0.0.1:1883 lets only this machine in";
         return Err(Failure::usage(why.to_owned()));
     }
     let local = bind.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:");
     let what = || Failure::usage(format!("--bind {bind}: give a port from 1 to 65535"));
-    BrokerUrl::parse(&local).ok_or_else(what)
+    local.parse().map_err(|_| what())
 }
 
 /// Whether the broker will get its port. On a port that is taken everyone else would join whoever

@@ -11,7 +11,6 @@ use crate::raw::{
     Raw, RawBroker, RawClient, RawDevice, RawGateway, RawLimits, RawTls, RawWebSocket,
 };
 use crate::settings::{Broker, Client, Device, Gateway, Limits, Settings, Tls, WebSocket};
-use crate::url::{self, BrokerUrl};
 
 /// The most gateways that may vote: with more, every write waits for four others.
 const MOST_VOTERS: usize = 7;
@@ -34,6 +33,9 @@ pub(crate) fn settings(raw: Raw, layers: &[Layer]) -> Result<Settings, Error> {
         devices: check.devices(raw.device)?,
     })
 }
+
+/// What the broker's address must look like, for errors.
+const ADDRESS: &str = "mqtt://[user[:password]@]host[:port] with a port from 1 to 65535";
 
 struct Check<'a> {
     layers: &'a [Layer],
@@ -158,8 +160,9 @@ impl Check<'_> {
 
     fn client(&self, raw: &RawClient) -> Result<Client, Error> {
         // What was written is not repeated: it may hold a password.
-        let broker = BrokerUrl::parse(&raw.broker)
-            .ok_or_else(|| self.wrong("client.broker", "no broker's address", url::ALLOWED))?;
+        let broker = raw.broker.parse().map_err(|error| {
+            self.wrong("client.broker", format!("no broker's address ({error})"), ADDRESS)
+        })?;
         let timeout = self.within("client.timeout_ms", raw.timeout_ms, 1, 3_600_000)?;
         let password_file = path(&raw.password_file).map(Path::to_owned);
         let timeout = Duration::from_millis(timeout.unsigned_abs());

@@ -16,11 +16,10 @@ mod key;
 mod layer;
 mod raw;
 mod settings;
-mod url;
 
 pub use error::{Error, Origin};
+pub use hearth_address::Address;
 pub use settings::{Broker, Client, Device, Gateway, Limits, Settings, Tls, WebSocket};
-pub use url::BrokerUrl;
 
 use std::path::PathBuf;
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::BrokerUrl;
+use hearth_address::Address;
 
 /// Every setting, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,7 +107,7 @@ pub struct Limits {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Client {
     /// Where the broker is.
-    pub broker: BrokerUrl,
+    pub broker: Address,
     /// File with its user's password, or a folder of such files.
     pub password_file: Option<PathBuf>,
     /// How long a command waits for an answer.

@@ -21,7 +21,6 @@
 //! Nothing is ever replayed: what was not acknowledged when a connection broke is the caller's to
 //! send again.
 
-mod address;
 mod codec;
 mod connection;
 #[cfg(test)]
@@ -33,8 +32,8 @@ mod options;
 mod request;
 mod session;
 
-pub use address::{Address, AddressError};
 pub use handle::{Closed, Events, Link, TryPublish};
+pub use hearth_address::{Address, AddressError};
 pub use message::{Ack, Delivery, DownReason, Event, Granted, Publish};
 pub use options::{Options, Qos, Version, Will};
 pub use request::{NameOf, RequestError, Requester, Retry};

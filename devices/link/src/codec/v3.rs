@@ -99,7 +99,7 @@ fn connect(options: &Options) -> Connect {
     connect.last_will = options.will.as_ref().map(|will| {
         LastWill::new(will.topic.as_str(), will.payload.clone(), raw(will.qos), will.retain)
     });
-    connect.login = options.address.username.as_ref().map(|name| {
+    connect.login = options.address.user.as_ref().map(|name| {
         Login::new(name.as_str(), options.address.password.as_deref().unwrap_or_default())
     });
     connect

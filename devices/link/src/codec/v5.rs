@@ -169,7 +169,7 @@ fn connect(options: &Options) -> Packet {
     let will = options.will.as_ref().map(|will| {
         LastWill::new(will.topic.as_str(), will.payload.clone(), raw(will.qos), will.retain, None)
     });
-    let login = options.address.username.as_ref().map(|name| {
+    let login = options.address.user.as_ref().map(|name| {
         Login::new(name.as_str(), options.address.password.as_deref().unwrap_or_default())
     });
     Packet::Connect(connect, will, login)
