@@ -1,5 +1,5 @@
-//! The device side of Hearth: simulated sensors and devices, the user who acts on them, and a
-//! fleet of clients that measures a home under load.
+//! The device side of Hearth: simulated sensors and devices, the user who acts on them, a
+//! fleet of clients that measures a home under load, and a cable that can be cut.
 //!
 //! Nothing here prints, and nothing here knows a gateway: everything is said over MQTT, in the
 //! words of `wire`.
@@ -12,4 +12,5 @@
 
 pub mod device;
 pub mod fleet;
+pub mod relay;
 pub mod user;

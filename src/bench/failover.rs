@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use devices::relay::Relay;
 use link::Retry;
 use serde_json::{Value as Json, json};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use wire::{ApiVerb, ZoneVerb};
 
-use super::relay::Relay;
 use crate::cli::Globals;
 use crate::client::Client;
 use crate::failure::{Failure, Outcome};
@@ -102,8 +102,8 @@ impl Bench {
     async fn put_relays_between(&mut self) -> Outcome {
         let broker = self.home.blueprint.settings.client.broker.clone();
         for id in self.home.living() {
-            let relay = Relay::start(format!("{}:{}", broker.host, broker.port)).await?;
-            let url = format!("mqtt://{}", relay.address);
+            let relay = Relay::start(Some(broker.place())).await?;
+            let url = format!("mqtt://{}", relay.address());
             self.home.crash(id).await?;
             self.home.start_gateway_as(id, |plan| plan.variable("HEARTH_CLIENT__BROKER", url))?;
             self.home.wait_for_gateway(&self.client, id).await?;
@@ -158,7 +158,7 @@ impl Bench {
             How::Kill => self.home.crash(victim).await,
             How::Stop => self.home.gateway(victim)?.pause(),
             How::Cut => {
-                self.relay(victim)?.freeze();
+                self.relay(victim)?.cut_both();
                 Ok(())
             }
         }
@@ -169,7 +169,7 @@ impl Bench {
         match self.how {
             How::Kill => self.home.start_gateway(victim)?,
             How::Stop => self.home.gateway(victim)?.resume()?,
-            How::Cut => self.relay(victim)?.thaw(),
+            How::Cut => self.relay(victim)?.heal(),
         }
         self.home.wait_for_gateway(&self.client, victim).await?;
         let give_up = Instant::now() + OWNS_AGAIN;

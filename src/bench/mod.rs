@@ -2,7 +2,6 @@
 
 mod broker;
 mod failover;
-mod relay;
 mod set;
 
 use std::path::Path;

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use hearth_random::Random;
 use linear::{Action, Operation};
 use link::{Requester, Retry};
 use serde_json::{Value as Json, json};
@@ -14,7 +15,6 @@ use wire::Answer;
 
 use crate::PATIENCE;
 use crate::home::Home;
-use crate::random::Random;
 
 /// Zone and name of each device: with a threshold of one device, each zone has another owner.
 pub(crate) const DEVICES: [&str; 4] =
@@ -83,7 +83,7 @@ impl Clients {
         });
         let mut tasks = Vec::new();
         for number in 1..=CLIENTS {
-            let random = Random(seed ^ number << 32);
+            let random = Random::new(seed ^ number << 32);
             let requester = home.requester("linear-client").await;
             tasks.push(tokio::spawn(work(number, requester, random, shared.clone())));
         }
@@ -132,19 +132,19 @@ pub(crate) async fn ask(requester: &Requester, topic: &str, payload: Json) -> An
 
 async fn work(client: u64, requester: Requester, mut random: Random, shared: Arc<Shared>) {
     while !shared.stopping.load(Ordering::Relaxed) {
-        let device = random.below(DEVICES.len() as u64) as usize;
+        let device = random.less_than(DEVICES.len() as u64) as usize;
         // One in four is given up so soon that its outcome often remains unknown.
-        let impatient = Duration::from_millis(1 + random.below(100));
-        let within = if random.below(4) == 0 { impatient } else { RETRY.within };
+        let impatient = Duration::from_millis(1 + random.less_than(100));
+        let within = if random.less_than(4) == 0 { impatient } else { RETRY.within };
         let asks = Asks { requester: &requester, place: DEVICES[device], within };
-        let done = match random.below(2) {
+        let done = match random.less_than(2) {
             0 => shared.write(client, asks).await,
             _ => shared.read(client, asks).await,
         };
         if done {
             shared.answered.send_modify(|answered| answered[device] += 1);
         }
-        tokio::time::sleep(Duration::from_millis(random.below(LONGEST_PAUSE_MS))).await;
+        tokio::time::sleep(Duration::from_millis(random.less_than(LONGEST_PAUSE_MS))).await;
     }
     requester.close().await;
 }

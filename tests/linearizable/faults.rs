@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use devices::relay::Direction;
+use hearth_random::Random;
 use link::{Requester, Retry};
 use serde_json::Value as Json;
 
 use crate::clients::{Clients, DEVICES};
 use crate::home::{GATEWAYS, Home};
-use crate::proxy::Direction;
-use crate::random::Random;
 
 /// What happens, and for how many milliseconds.
 #[derive(Clone, Copy, Debug)]
@@ -68,7 +68,7 @@ pub(crate) struct Faults<'a> {
 impl<'a> Faults<'a> {
     pub(crate) fn new(home: &'a Home, clients: &'a Clients, seed: u64, seconds: u64) -> Self {
         let longest = (seconds * 1000 / 10).clamp(1_000, 12_000);
-        Self { home, clients, random: Random(seed), longest, done: Done::default() }
+        Self { home, clients, random: Random::new(seed), longest, done: Done::default() }
     }
 
     /// Does one thing after another until `end`, each kind at least once, and leaves a home that
@@ -84,14 +84,14 @@ impl<'a> Faults<'a> {
             let first = self.draw(kind, &asking).await;
             let second = self.second(&first);
             self.tell(&first, second.as_ref());
-            let later = Duration::from_millis(self.random.below(400));
+            let later = Duration::from_millis(self.random.less_than(400));
             tokio::join!(self.strike(first), async {
                 let Some(second) = second else { return };
                 tokio::time::sleep(later).await;
                 self.strike(second).await;
             });
             // Now and then the next one comes before the home has got over this one.
-            if self.random.below(3) > 0 {
+            if self.random.less_than(3) > 0 {
                 self.clients.progress(PROGRESS).await;
             }
         }
@@ -101,7 +101,7 @@ impl<'a> Faults<'a> {
     }
 
     async fn draw(&mut self, kind: Kind, asking: &Requester) -> Fault {
-        let gateway = match self.random.below(3) {
+        let gateway = match self.random.less_than(3) {
             0 => leader(asking).await,
             1 => owner(asking, self.random.pick(&DEVICES)).await,
             _ => None,
@@ -114,7 +114,7 @@ impl<'a> Faults<'a> {
     /// Sometimes a second one at nearly the same time: two processes, or one process and its
     /// network, such as a gateway that stops while it connects again.
     fn second(&mut self, first: &Fault) -> Option<Fault> {
-        if self.random.below(3) > 0 {
+        if self.random.less_than(3) > 0 {
             return None;
         }
         let (kind, gateway) = (self.random.pick(&KINDS), self.random.pick(&GATEWAYS));
@@ -156,12 +156,10 @@ impl<'a> Faults<'a> {
             }
             Kind::Cut | Kind::Mute | Kind::Deaf | Kind::Refuse => {
                 match kind {
-                    Kind::Mute => network.cut(Direction::ToBroker),
-                    Kind::Deaf => network.cut(Direction::ToGateway),
+                    Kind::Mute => network.cut(Direction::ToTarget),
+                    Kind::Deaf => network.cut(Direction::ToClient),
                     Kind::Refuse => network.refuse(),
-                    _ => [Direction::ToBroker, Direction::ToGateway]
-                        .into_iter()
-                        .for_each(|direction| network.cut(direction)),
+                    _ => network.cut_both(),
                 }
                 pass.await;
                 network.heal();

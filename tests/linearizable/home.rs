@@ -5,24 +5,21 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
-use std::sync::atomic::Ordering;
 
+use devices::relay::Relay;
 use link::Requester;
 use rustix::process::{Pid, Signal, kill_process};
-
-use crate::proxy::{BrokerPort, Proxy};
 
 /// The gateways' numbers.
 pub(crate) const GATEWAYS: [u8; 3] = [1, 2, 3];
 
 pub(crate) struct Home {
     folder: PathBuf,
-    broker_port: BrokerPort,
     broker: Mutex<Option<Process>>,
     gateways: [Mutex<Option<Process>>; 3],
-    networks: Vec<Proxy>,
+    networks: Vec<Relay>,
     /// The way of the clients to the broker; it is never cut.
-    people: Proxy,
+    people: Relay,
 }
 
 /// A process that is killed when it is dropped.
@@ -42,15 +39,13 @@ impl Home {
         // What an earlier run with this seed left behind.
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).unwrap();
-        let broker_port = BrokerPort::default();
         let mut networks = Vec::new();
         for _ in GATEWAYS {
-            networks.push(Proxy::start(broker_port.clone()).await);
+            networks.push(Relay::start(None).await.unwrap());
         }
         let home = Self {
             folder,
-            people: Proxy::start(broker_port.clone()).await,
-            broker_port,
+            people: Relay::start(None).await.unwrap(),
             broker: Mutex::default(),
             gateways: Default::default(),
             networks,
@@ -73,11 +68,11 @@ impl Home {
 
     /// A client of the broker.
     pub(crate) async fn requester(&self, name: &str) -> Requester {
-        let address = format!("127.0.0.1:{}", self.people.port).parse().unwrap();
+        let address = self.people.address().to_string().parse().unwrap();
         Requester::connect(address, name).await.unwrap()
     }
 
-    pub(crate) fn network(&self, id: u8) -> &Proxy {
+    pub(crate) fn network(&self, id: u8) -> &Relay {
         &self.networks[usize::from(id) - 1]
     }
 
@@ -88,19 +83,26 @@ impl Home {
         let mut broker = Process(command.spawn().unwrap());
         let mut line = String::new();
         BufReader::new(broker.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let port = line.trim().rsplit(':').next().and_then(|port| port.parse().ok());
-        let port = port.unwrap_or_else(|| panic!("the broker printed {line:?}"));
+        let place = line.trim().rsplit(' ').next().filter(|place| place.contains(':'));
+        let place = place.unwrap_or_else(|| panic!("the broker printed {line:?}"));
         *self.broker.lock().unwrap() = Some(broker);
-        self.broker_port.store(port, Ordering::Relaxed);
+        self.point_at(Some(place));
     }
 
     pub(crate) fn kill_broker(&self) {
-        self.broker_port.store(0, Ordering::Relaxed);
+        self.point_at(None);
         self.broker.lock().unwrap().take();
     }
 
+    /// Where everybody finds the broker: a new one has a new port, so that no port has to be free again.
+    fn point_at(&self, broker: Option<&str>) {
+        for relay in self.networks.iter().chain([&self.people]) {
+            relay.point_at(broker.map(str::to_owned));
+        }
+    }
+
     pub(crate) fn start_gateway(&self, id: u8) {
-        let broker = format!("mqtt://127.0.0.1:{}", self.network(id).port);
+        let broker = format!("mqtt://{}", self.network(id).address());
         let mut command = self.hearth(&format!("gateway-{id}"));
         command
             .args(["gateway", "--id", &id.to_string(), "--broker", &broker, "--threshold", "1"])

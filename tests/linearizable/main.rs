@@ -16,8 +16,6 @@
 mod clients;
 mod faults;
 mod home;
-mod proxy;
-mod random;
 mod replicas;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
