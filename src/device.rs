@@ -10,7 +10,6 @@ use wire::{Device, Kind, Site, Zone};
 use crate::cli::Globals;
 use crate::failure::{Failure, Outcome};
 use crate::output::out;
-use crate::run::duration;
 use crate::{names, stop};
 
 const EXAMPLES: &str = "\
@@ -32,7 +31,7 @@ pub(crate) struct DeviceArgs {
     #[arg(long)]
     name: Device,
     /// How often a thermometer reports by itself, such as 5s or 500ms [default: never]
-    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     interval: Option<Duration>,
 }
 

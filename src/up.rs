@@ -18,7 +18,7 @@ use crate::cli::{Globals, flag};
 use crate::client::Client;
 use crate::failure::{Failure, Outcome};
 use crate::home::Blueprint;
-use crate::run::{Story, duration};
+use crate::run::Story;
 use crate::stop;
 
 const EXAMPLES: &str = "\
@@ -37,7 +37,7 @@ pub(crate) struct UpArgs {
     #[arg(long)]
     devices: bool,
     /// How often the simulated thermometer reports, such as 5s
-    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "5s")]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "5s")]
     interval: Duration,
     /// Address and port of the broker [default: 127.0.0.1:1883]
     #[arg(long, value_name = "ADDRESS:PORT")]

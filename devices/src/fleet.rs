@@ -1,18 +1,17 @@
 //! Many clients at once, each asking as fast as it is answered: how fast is a home?
 
-mod histogram;
 mod responders;
 
 use std::fmt;
 use std::time::Duration;
 
+use hdrhistogram::Histogram;
 use link::{Address, RequestError, Requester, Retry};
 use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use wire::{Answer, Device, Site, Topics, Zone, ZoneVerb};
 
-pub use self::histogram::Histogram;
 pub use self::responders::{Responders, RespondersError};
 
 /// What to measure.
@@ -142,9 +141,9 @@ struct Client {
     offset: usize,
 }
 
-#[derive(Default)]
 struct Tally {
-    latencies: Histogram,
+    /// In microseconds.
+    latencies: Histogram<u64>,
     errors: u64,
     last_error: Option<String>,
 }
@@ -179,7 +178,7 @@ impl Client {
             }
             let asked = Instant::now();
             match self.ask(round).await {
-                Ok(()) => tally.latencies.record(asked.elapsed()),
+                Ok(()) => tally.count(asked.elapsed()),
                 Err(why) => {
                     tally.errors += 1;
                     tally.last_error = Some(why);
@@ -209,19 +208,35 @@ impl Client {
     }
 }
 
+/// Latencies are known to a thousandth.
+const DIGITS: u8 = 3;
+
+impl Default for Tally {
+    fn default() -> Self {
+        let latencies = Histogram::new(DIGITS).expect("a histogram has up to five digits");
+        Self { latencies, errors: 0, last_error: None }
+    }
+}
+
 impl Tally {
+    fn count(&mut self, latency: Duration) {
+        let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+        // It grows to hold any number that 64 bits can be.
+        self.latencies.saturating_record(micros);
+    }
+
     fn add(&mut self, other: Self) {
-        self.latencies.add(&other.latencies);
+        self.latencies += other.latencies;
         self.errors += other.errors;
         self.last_error = other.last_error.or(self.last_error.take());
     }
 
     fn summary(self, took: Duration) -> Summary {
         Summary {
-            count: self.latencies.count(),
+            count: self.latencies.len(),
             seconds: took.as_secs_f64(),
-            p50: self.latencies.quantile(0.50),
-            p99: self.latencies.quantile(0.99),
+            p50: self.latencies.value_at_quantile(0.50),
+            p99: self.latencies.value_at_quantile(0.99),
             max: self.latencies.max(),
             errors: self.errors,
             last_error: self.last_error,

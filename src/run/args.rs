@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use tempfile::TempDir;
 
-use super::crash::{Crash, When, duration};
+use super::crash::{Crash, When};
 use super::events::{self, Script};
 use super::things::Things;
 use crate::cli::{Globals, flag};
@@ -50,7 +50,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "WHEN")]
     crash: Vec<Crash>,
     /// Wait so long between two events, such as 500ms
-    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pace: Option<Duration>,
     /// Write the report as JSON
     #[arg(long, value_name = "FILE")]

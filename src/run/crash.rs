@@ -36,7 +36,7 @@ impl FromStr for Crash {
                 let number = number.parse().ok().filter(|number| *number > 0);
                 When::Event(number.ok_or_else(wrong)?)
             }
-            None => When::After(duration(when).map_err(|_| wrong())?),
+            None => When::After(humantime::parse_duration(when).map_err(|_| wrong())?),
         };
         Ok(Self { gateway, when })
     }
@@ -51,19 +51,6 @@ impl fmt::Display for Crash {
     }
 }
 
-/// A time such as `3s`, `0.5s` or `250ms`.
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let (number, unit) = match text.strip_suffix("ms") {
-        Some(number) => (number, 0.001),
-        None => (text.strip_suffix('s').unwrap_or(""), 1.0),
-    };
-    number
-        .parse()
-        .ok()
-        .and_then(|number: f64| Duration::try_from_secs_f64(number * unit).ok())
-        .ok_or_else(|| format!("{text:?} is no time; write 3s or 250ms"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,8 +62,9 @@ mod tests {
         let crash: Crash = "2@event:7".parse().expect("valid");
         assert_eq!(crash, Crash { gateway: 2, when: When::Event(7) });
         assert_eq!(crash.to_string(), "2@event:7");
-        assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
-        assert_eq!(duration("0.5s"), Ok(Duration::from_millis(500)));
+        let after = |text: &str| text.parse::<Crash>().map(|crash| crash.when);
+        assert_eq!(after("1@250ms"), Ok(When::After(Duration::from_millis(250))));
+        assert_eq!(after("1@0.5s"), Ok(When::After(Duration::from_millis(500))));
     }
 
     #[test]

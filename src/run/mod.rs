@@ -10,7 +10,6 @@ mod story;
 mod things;
 
 pub(crate) use args::RunArgs;
-pub(crate) use crash::duration;
 pub(crate) use events::{Act, act};
 pub(crate) use story::Story;
 pub(crate) use things::Things;
