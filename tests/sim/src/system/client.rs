@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use broker_core::protocol::{Action, Filter, Packet, Qos, Reason, Version, Will};
 
+use super::class::Class;
 use super::hub::ONLY;
 use super::lane::{Conn, Down, Up, Who};
 use super::letters::Told;
@@ -373,7 +374,9 @@ impl World {
             client.up = false;
             self.client_leaves(conn);
         }
-        let soon = self.dice.tail(1000, 400_000);
+        // Whoever is away for longer finds orders that were given long ago.
+        let longest = if self.plan.classes.has(Class::Expiry) { 3_000_000 } else { 400_000 };
+        let soon = self.dice.tail(1000, longest);
         self.after(soon, Event::Join(at));
     }
 }

@@ -293,6 +293,18 @@ impl World {
         }
     }
 
+    /// Nothing is agreed while a flood begins: the connections for the agreement stand still, and all others live.
+    pub(crate) fn hush(&mut self) {
+        let length = self.plan.flood.as_ref().map_or(0, |flood| flood.hush);
+        if length == 0 || self.calm {
+            return;
+        }
+        let links = self.processes.values().filter_map(|process| process.links.get(&process.paxos));
+        for conn in links.filter_map(|link| link.conn).collect::<Vec<_>>() {
+            self.hold(conn, (true, true), length);
+        }
+    }
+
     fn set_a_clock(&mut self, id: GatewayId) {
         self.summary.leaps += 1;
         let clocks = self.plan.clocks;
@@ -315,11 +327,9 @@ impl World {
     }
 
     /// A file of a gateway is put back, by a copy over the file: the system tells it from the present one by nothing.
-    /// One at a time, while all the others have everything.
+    /// One in a run: a home survives the loss of one disk at a time.
     fn put_back_or_back_up(&mut self, id: GatewayId) {
-        let top = self.watch.top;
-        let others = self.processes.values().filter(|process| process.id() != id);
-        let may = others.into_iter().all(|other| other.disk.applied == top);
+        let may = self.summary.system.copies == 0;
         if self.processes[&id].backup.is_none() {
             let process = self.process(id);
             process.backup = Some(process.disk.clone());

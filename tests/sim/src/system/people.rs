@@ -46,7 +46,7 @@ impl World {
                     _ => Qos::AtLeastOnce,
                 },
                 ids: dice.chance(30),
-                obeys: dice.chance(80),
+                obeys: dice.chance(70),
             };
             self.clients.push(Client::new(persona));
             let soon = self.dice.between(1, 300) * MS;
@@ -54,6 +54,7 @@ impl World {
         }
         if let Some(flood) = &self.plan.flood {
             let (at, count) = (flood.at, flood.count);
+            self.at(at, Event::Hush);
             self.at(at, Event::Flood(count));
         }
     }
@@ -206,7 +207,7 @@ impl World {
         let mut order = match self.dice.below(3) {
             0 => json!({}),
             1 => json!({"wait": "state"}),
-            _ => json!({"wait": "state", "expires": self.dice.between(3, 20) as f64 / 10.0}),
+            _ => json!({"wait": "state", "expires": self.dice.between(2, 20) as f64 / 10.0}),
         };
         let value = self.letters.new_value();
         order["state"] = value.into();
@@ -320,7 +321,6 @@ impl World {
     fn was_answered(&mut self, question: &str, answer: Answer) {
         let now = self.now;
         claims::an_answer_arrives(self, question, &answer);
-        self.reach.flights |= answer.failure().is_some_and(|why| why.contains("too many requests"));
         let Some(asked) = self.letters.asked.get_mut(question) else { return };
         let well = answer.failure().is_none();
         let first = asked.answers.is_empty();

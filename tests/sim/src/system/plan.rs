@@ -95,6 +95,8 @@ pub(crate) struct Flood {
     pub(crate) count: u64,
     /// In one go.
     pub(crate) at_once: u64,
+    /// For so long from its beginning on, gateways do not hear each other, so that nothing is agreed.
+    pub(crate) hush: u64,
 }
 
 const SECOND: u64 = 1000;
@@ -120,12 +122,15 @@ impl Plan {
         faults.retain(|fault| fault.class().is_none_or(|class| classes.has(class)));
         let wrong = dice.pick(&[5 * SECOND, 100 * SECOND, 3600 * SECOND, 3 * DAY]);
         let clocks = if dice.chance(60) { Clocks::Wrong(wrong) } else { Clocks::Right };
-        let floods = dice.chance(35);
+        let loud = classes.has(Class::Flood) || classes.has(Class::Ids);
+        let floods = dice.chance(if loud { 60 } else { 30 });
+        let flood = floods.then(|| Flood::draw(dice, loud));
+        let trouble = dice.between(800, 3000) * MS;
         Self {
             classes,
             serving,
             standbys,
-            trouble: dice.between(800, 3000) * MS,
+            trouble: trouble.max(flood.as_ref().map_or(0, |flood| flood.at + 1200 * MS)),
             net: Net::draw(dice),
             storage: Storage::draw(dice),
             bounds: Bounds::draw(dice, classes),
@@ -133,7 +138,7 @@ impl Plan {
             fault_every: dice.pick(&[80, 200, 500]) * MS,
             faults,
             talk_every: dice.between(4, 40) * MS,
-            flood: floods.then(|| Flood::draw(dice, classes)),
+            flood,
             last_act: dice.pick(&[0, 0, 0, 1]),
             drift: dice.chance(50),
             cache: dice.pick(&[0, 1, 2, 8]),
@@ -190,12 +195,13 @@ impl Bounds {
 }
 
 impl Flood {
-    fn draw(dice: &mut Dice, classes: Classes) -> Self {
-        let most = if classes.has(Class::Flood) || classes.has(Class::Ids) { 3000 } else { 200 };
+    fn draw(dice: &mut Dice, loud: bool) -> Self {
+        let (least, most) = if loud { (1200, 2500) } else { (50, 200) };
         Self {
-            at: dice.between(400, 1500) * MS,
-            count: dice.between(most / 3, most),
-            at_once: dice.pick(&[2, 10, 50]),
+            at: dice.between(700, 1500) * MS,
+            count: dice.between(least, most),
+            at_once: dice.pick(&[5, 20, 50]),
+            hush: if dice.chance(60) { dice.between(100, 1300) * MS } else { 0 },
         }
     }
 }

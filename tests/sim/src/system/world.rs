@@ -86,6 +86,8 @@ pub(crate) enum Event {
     /// Someone wants to know how a device is that has just said so.
     Ask(String),
     Talk,
+    /// Gateways do not hear each other for a while.
+    Hush,
     /// So many of a flood are still to come.
     Flood(u64),
     Die(Life),
@@ -218,6 +220,7 @@ impl World {
             Event::Retry(question) => self.ask_again(&question),
             Event::Ask(place) => self.get(&place),
             Event::Talk => self.talk(),
+            Event::Hush => self.hush(),
             Event::Flood(left) => self.flood(left),
             Event::Die(life) => {
                 if self.processes[&life.0].is(life) {
