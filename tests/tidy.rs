@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "what a test cannot do is the test's result")]
 
+#[path = "tidy/imports.rs"]
+mod imports;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -76,6 +79,23 @@ fn pure_crates_depend_on_nothing_that_opens_anything() {
             assert!(
                 !dependencies.lines().any(|line| line.starts_with(impure)),
                 "{folder} must not depend on {impure}: its shell does what needs it"
+            );
+        }
+    }
+}
+
+/// Crates whose files reach each other as a tree, with the circles that they have all the same; each has its reason in
+/// the documentation of its modules.
+const TREES: &[(&str, &[&[&str]])] = &[("gateway/core/src", &[])];
+
+#[test]
+fn files_reach_each_other_as_a_tree() {
+    for (folder, known) in TREES {
+        for circle in imports::circles(&root().join(folder)) {
+            assert!(
+                known.contains(&circle.iter().map(String::as_str).collect::<Vec<_>>().as_slice()),
+                "in {folder} these reach each other: {circle:?}; give a role what it may touch as an argument, and let \
+                 it return what it wants of the others"
             );
         }
     }

@@ -8,11 +8,13 @@
 //!
 //! No role knows another one's inside. A role that may look at another has it in its signature.
 
+mod happening;
+mod hearing;
 mod view;
 
 use std::collections::VecDeque;
 
-use paxos::{Event, Moment, Slot};
+use paxos::{Moment, Slot};
 use wire::{Clock, GatewayId, Heartbeat, Topics};
 
 use crate::after_commit::applying::Applying;
@@ -24,7 +26,6 @@ use crate::consensus::digests::Digests;
 use crate::consensus::lone::Lone;
 use crate::consensus::rounds::Rounds;
 use crate::consensus::versions;
-use crate::consensus::words;
 use crate::context::Context;
 use crate::event::{Delivery, Effect, Input, Now, Session, Stored};
 use crate::house::House;
@@ -34,7 +35,7 @@ use crate::ownership::cache::Cache;
 use crate::ownership::duties::Duties;
 use crate::ownership::grants::Grants;
 use crate::ownership::heartbeat::{Beats, Pulse};
-use crate::ownership::lease::{Grant, Lease};
+use crate::ownership::lease::Lease;
 use crate::ownership::peers::Peers;
 use crate::ownership::publications;
 use crate::ownership::site::Site;
@@ -48,7 +49,9 @@ use crate::snapshots::fetching::Fetching;
 use crate::snapshots::giving::Giving;
 use crate::snapshots::installing::Installing;
 use crate::step::Step;
-use crate::want::{Chore, EpochQuestion, LeaseRequest, Question, Want, Wants};
+use crate::want::{Chore, Question, Want, Wants};
+use happening::Happening;
+use hearing::Hearing;
 
 /// A gateway's decisions.
 ///
@@ -180,7 +183,7 @@ impl Gateway {
             // This gateway's own number from outside is a twin's or a forger's: it would vote in its name, and
             // before it has written.
             Input::Peer { from, .. } if gateway(from) == self.ctx.me() => {}
-            Input::Peer { from, message } => self.hear(from, message, out),
+            Input::Peer { from, message } => self.hearing().take(from, message, out),
             Input::Campaign => out.agree(paxos::Input::Campaign),
             Input::Stopping => out.agree(paxos::Input::HandOver),
             Input::Heartbeat(beat) => self.hear_beat(beat, true, out),
@@ -214,7 +217,7 @@ impl Gateway {
             Want::Agree(inputs) => self.agree(inputs, out),
             Want::Confirm(question) => self.agreement.confirm(question, out),
             Want::Confirmed(question, leads) => self.confirmed(question, leads, out),
-            Want::Happened(event) => self.happened(&event, out),
+            Want::Happened(event) => self.happening().take(&event, out),
             Want::Apply(chosen) => self.applying().apply(&chosen, out, step),
             Want::Stepped(paxos) => {
                 step.paxos.absorb(paxos);
@@ -225,46 +228,6 @@ impl Gateway {
             Want::Deliver(delivery) => self.deliver(&delivery, out),
             Want::Chore(chore) => self.chore(chore, out),
             Want::Install(id, house) => self.installing().install(id, *house, out, step),
-        }
-    }
-
-    fn hear(&mut self, replica: paxos::ReplicaId, message: PeerMessage, out: &mut Wants) {
-        let (ctx, from) = (&self.ctx, gateway(replica));
-        self.peers.heard(from, ctx.now.moment);
-        if !versions::understands(ctx, &message) {
-            return;
-        }
-        match message {
-            PeerMessage::Paxos(message) => {
-                if self.damage.is_none(ctx, from, &message, out) {
-                    self.rounds.proposed(ctx, &message);
-                    out.agree(paxos::Input::Message { from: replica, message });
-                }
-            }
-            PeerMessage::Ping(number) => out.send(from, PeerMessage::Pong(number)),
-            PeerMessage::Pong(number) => self.peers.answered(from, number),
-            PeerMessage::LeaseRequest { sent, life } => {
-                let request = LeaseRequest { from, life, sent: Moment(sent) };
-                self.grants.requested(ctx, &self.peers, request, out);
-            }
-            PeerMessage::LeaseGrant { sent, life, epoch } => {
-                if self.lease.granted(ctx, Grant { sent: Moment(sent), life, epoch }) {
-                    self.unpark(out);
-                }
-            }
-            PeerMessage::EpochQuery { zone, epoch, question: number } => {
-                zones::epoch_asked(ctx, from, EpochQuestion { zone, epoch, number }, out);
-            }
-            PeerMessage::EpochAnswer { zone, epoch, question: number, holds } => {
-                let question = EpochQuestion { zone, epoch, number };
-                if self.zones.epoch_answered(ctx, &question, holds, out) {
-                    self.unpark(out);
-                }
-            }
-            PeerMessage::SnapshotRequest { above, part } => {
-                self.giving.asked(from, above, ctx.applied, part, out);
-            }
-            PeerMessage::SnapshotAnswer(answer) => self.fetching.answered(ctx, from, answer, out),
         }
     }
 
@@ -330,7 +293,8 @@ impl Gateway {
     /// Sends to another gateway; a message to this one is taken at once.
     fn send(&mut self, to: GatewayId, message: PeerMessage, out: &mut Wants) {
         if to == self.ctx.me() {
-            return self.hear(self.agreement.id(), message, out);
+            let me = self.agreement.id();
+            return self.hearing().take(me, message, out);
         }
         if !versions::may_send(&self.ctx, &message) {
             return;
@@ -365,43 +329,6 @@ impl Gateway {
             // Whoever asked asks again, and then perhaps another leader.
             Question::Lease(_) | Question::Epoch(..) => {}
         }
-    }
-
-    /// What an event of Paxos changes here, and its words.
-    fn happened(&mut self, event: &Event, out: &mut Wants) {
-        match event {
-            Event::Leading { .. } => {
-                self.grants.began_to_lead(self.ctx.now.moment, self.agreement.last_number());
-                self.requests.leadership_changed(out);
-                self.duties.lead(&self.ctx, out);
-                // Phase 1 told it what it had missed; a leader has nobody to catch up with, and is
-                // not told when it has.
-                self.caught_up = true;
-                self.lease.hurry();
-            }
-            Event::Following { .. } => {
-                self.lease.hurry();
-                self.requests.leadership_changed(out);
-            }
-            Event::CatchingUp { .. } => self.caught_up = false,
-            Event::CaughtUp => self.caught_up = true,
-            Event::SnapshotNeeded { from, missing } => {
-                self.fetching.needed(&self.ctx, &self.peers, gateway(*from), *missing, out);
-            }
-            Event::Founded(founders) => self.peers.regroup(founders, self.ctx.now.moment),
-            Event::Voting { voters, .. } => {
-                self.peers.regroup(voters, self.ctx.now.moment);
-                self.requests.voters_changed(&self.agreement, voters, out);
-            }
-            Event::VotersRefused { voters, why } => self.requests.voters_refused(voters, *why, out),
-            Event::Refused(requests) => {
-                self.grants.forget_moves(requests.iter().map(|id| (id.session, id.number)));
-                self.zones.refused(requests.iter().map(|id| id.session));
-            }
-            _ => {}
-        }
-        self.rounds.happened(event, out);
-        words::tell(&self.ctx, event, out);
     }
 
     /// Everything up to `slot` is written.
@@ -474,6 +401,28 @@ impl Gateway {
         let with =
             Surroundings { ctx, agreement, peers, lease, fetched, started, zones, cache, clock };
         (requests, with)
+    }
+
+    fn hearing(&mut self) -> Hearing<'_> {
+        let Self { ctx, damage, rounds, peers, grants, lease, zones, requests, .. } = self;
+        let (fetching, giving) = (&mut self.fetching, &mut self.giving);
+        Hearing { ctx, damage, rounds, peers, grants, lease, zones, requests, fetching, giving }
+    }
+
+    fn happening(&mut self) -> Happening<'_> {
+        Happening {
+            ctx: &self.ctx,
+            agreement: &self.agreement,
+            rounds: &mut self.rounds,
+            caught_up: &mut self.caught_up,
+            peers: &mut self.peers,
+            lease: &mut self.lease,
+            grants: &mut self.grants,
+            duties: &mut self.duties,
+            zones: &mut self.zones,
+            requests: &mut self.requests,
+            fetching: &mut self.fetching,
+        }
     }
 
     fn applying(&mut self) -> Applying<'_> {

@@ -3,7 +3,12 @@
 use paxos::Voters;
 use wire::{GatewayId, Version, Zone};
 
-use super::{Change, House, Member, Note, Outcome, Timer, Verdict, ZoneRow, digest};
+use super::change::Change;
+use super::digest;
+use super::note::Note;
+use super::outcome::{Outcome, Verdict};
+use super::rows::{Member, ZoneRow};
+use super::state::House;
 use crate::command::{Entry, Leadership, Move, Op, Origin, TimerName};
 use crate::id::Incarnation;
 use crate::planted::house as planted;
@@ -87,7 +92,7 @@ impl House {
         }
     }
 
-    /// The fence of rule 3: only the current epoch's next proposal is applied.
+    /// The fence: only the current epoch's next proposal is applied.
     fn admit(&mut self, zone: &Zone, origin: &Origin, outcome: &mut Outcome) -> bool {
         let is_next = |row: &ZoneRow| {
             planted::old_epoch_applied(row.epoch == origin.epoch)
@@ -118,21 +123,6 @@ impl House {
         }
     }
 
-    /// Sets a timer anew, `after` milliseconds of agreed time from now, or removes it.
-    pub(super) fn set_timer(&mut self, name: TimerName, after: Option<u64>, out: &mut Outcome) {
-        let Some(after) = after else {
-            if self.timers.remove(&name).is_some() {
-                out.changes.push(Change::Timer(name, None));
-            }
-            return;
-        };
-        self.counters.generation += 1;
-        let due = wire::UnixMillis(self.counters.time.0.saturating_add(after));
-        let timer = Timer { generation: self.counters.generation, due };
-        self.timers.insert(name, timer);
-        out.changes.push(Change::Timer(name, Some(timer)));
-    }
-
     /// A leader that came later may have granted leases that nobody waited for.
     fn move_zones(&mut self, leadership: Leadership, why: &Move, outcome: &mut Outcome) {
         if !planted::old_move_applied(leadership == self.counters.leadership) {
@@ -158,7 +148,7 @@ impl House {
     }
 }
 
-pub(super) const NOBODY: &str = "no gateway has joined that could own the zone";
+const NOBODY: &str = "no gateway has joined that could own the zone";
 
 impl Verdict {
     fn done(node: wire::NodeId, again: bool) -> Self {

@@ -1,12 +1,14 @@
 //! What apply writes: rows of the replica's tables.
 //!
-//! A house is rebuilt from these rows at start ([`House::restore`]), so a change that is not
+//! A house is rebuilt from these rows at start ([`House::restore`](super::House::restore)), so a change that is not
 //! written is a change that a restart forgets.
 
 use paxos::Voters;
-use wire::{Clock, Device, GatewayId, NodeId, OrderNumber, Seq, State, UnixMillis, Zone};
+use wire::{Clock, GatewayId, NodeId, OrderNumber, Seq, State, UnixMillis, Zone};
 
-use super::{Counters, DeviceRow, House, Member, OpenOrder, Presence, SeenKey, Timer, ZoneRow};
+use super::presence::Presence;
+use super::rows::{Counters, DeviceRow, Member, OpenOrder, Timer, ZoneRow};
+use super::seen::{Receipt, SeenKey};
 use crate::command::{Agreed, TimerName};
 
 /// One row to write or to remove.
@@ -45,7 +47,7 @@ pub enum Change {
     /// A timer; none when it fired or is not needed any more.
     Timer(TimerName, Option<Timer>),
     /// Something was seen, with its place in the zone's order of arrival.
-    Saw(SeenKey, u64, super::seen::Receipt),
+    Saw(SeenKey, u64, Receipt),
     /// Something was seen so long ago that it cannot come again.
     Forgot(SeenKey),
 }
@@ -81,34 +83,5 @@ impl StatusRow {
     #[must_use]
     pub fn empty(node: NodeId, time: UnixMillis) -> Self {
         Self { node, time, seq: Seq(0), clock: Clock(0), state: None, desired: None }
-    }
-}
-
-impl House {
-    /// Rebuilds the house from its rows, in any order. Rows of status and history are not part of
-    /// a house and change nothing.
-    pub fn restore(&mut self, row: Change) {
-        match row {
-            Change::House(counters, agreed, presence) => {
-                (self.counters, self.agreed, self.presence) = (counters, agreed, presence);
-            }
-            Change::Voters(voters) => self.voters = voters,
-            Change::Gateway(id, member) => drop(self.gateways.insert(id, member)),
-            Change::Zone(zone, row) => drop(self.zones.insert(zone, row)),
-            Change::Device(node, row) => self.index_device(node, row),
-            Change::Order(node, Some(order)) => drop(self.orders.insert(node, order)),
-            Change::Timer(name, Some(timer)) => drop(self.timers.insert(name, timer)),
-            Change::Saw(key, at, receipt) => self.seen.restore(key, at, receipt),
-            Change::Order(_, None)
-            | Change::Timer(_, None)
-            | Change::Forgot(_)
-            | Change::Status { .. } => {}
-        }
-    }
-
-    pub(crate) fn index_device(&mut self, node: NodeId, row: DeviceRow) {
-        let name: (Zone, Device) = (row.zone.clone(), row.name.clone());
-        self.by_name.insert(name, node);
-        self.devices.insert(node, row);
     }
 }

@@ -3,7 +3,7 @@
 
 use core::hash::{Hash, Hasher};
 
-use super::Change;
+use super::change::Change;
 
 /// The digest of a home in which nothing has happened. 0 is none: that of files from before.
 pub(super) const FIRST: u64 = 0xcbf2_9ce4_8422_2325;
@@ -62,7 +62,7 @@ mod tests {
     #[test]
     fn it_depends_on_what_changed_and_on_the_order_and_is_the_same_on_every_machine() {
         let member = |alive| {
-            let member = super::super::Member {
+            let member = super::super::rows::Member {
                 alive,
                 serves: true,
                 caches: false,

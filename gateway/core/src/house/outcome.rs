@@ -1,8 +1,9 @@
 //! What became of an entry: for its proposer, who answers, and for everyone's log.
 
-use wire::{Device, Epoch, GatewayId, NodeId, OrderNumber, Seq, State, Zone};
+use wire::{Epoch, GatewayId, NodeId, OrderNumber, Seq, State, Zone};
 
-use super::Change;
+use super::change::Change;
+use super::note::Note;
 
 /// What became of one entry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -73,38 +74,4 @@ pub struct Moved {
     pub to: GatewayId,
     /// The new epoch.
     pub epoch: Epoch,
-}
-
-/// Something to tell of an entry.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Note {
-    /// A gateway joined; true when it had been here before.
-    Joined(GatewayId, bool),
-    /// A gateway was found dead, with these devices.
-    Died(GatewayId, Vec<(Device, NodeId)>),
-    /// An open door is closed.
-    ClosingDoor,
-    /// Motion lit the bulbs.
-    TurningOnLights,
-    /// Door with presence, then motion.
-    UserEntered,
-    /// Stillness, then door with presence.
-    UserExit,
-    /// Motion without a door before it.
-    UnknownEntry,
-}
-
-impl Note {
-    /// The words that history keeps.
-    #[must_use]
-    pub fn text(&self) -> Option<&'static str> {
-        match self {
-            Self::Joined(..) | Self::Died(..) => None,
-            Self::ClosingDoor => Some("Closing Door Automatically."),
-            Self::TurningOnLights => Some("Turning on Lights."),
-            Self::UserEntered => Some("USER ENTERED"),
-            Self::UserExit => Some("USER EXIT"),
-            Self::UnknownEntry => Some("unknown entry"),
-        }
-    }
 }

@@ -1,4 +1,4 @@
-//! Which gateway owns which zone (rule 6).
+//! Which gateway owns which zone.
 //!
 //! ```text
 //! new zone       ─▶ lowest-numbered serving gateway below the threshold, else the least loaded
@@ -11,7 +11,11 @@
 
 use wire::{Epoch, GatewayId, Zone};
 
-use super::{Change, House, Member, Moved, Note, Outcome, ZoneRow};
+use super::change::Change;
+use super::note::Note;
+use super::outcome::{Moved, Outcome};
+use super::rows::{Member, ZoneRow};
+use super::state::House;
 use crate::planted::house as planted;
 
 impl House {

@@ -1,4 +1,4 @@
-//! What was applied lately, so that a redelivery or a retry is applied once (rule 4).
+//! What was applied lately, so that a redelivery or a retry is applied once.
 //!
 //! A request is known by its client's `id` where there is one, else by the broker's stamp.
 //! Content is never compared.

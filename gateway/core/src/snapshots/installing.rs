@@ -67,10 +67,10 @@ impl Installing<'_> {
     pub(crate) fn installed(&mut self, slot: Slot, out: &mut Wants) {
         self.fetching.installed(self.ctx, slot, out);
         let unwritten = self.unsettled.first_epoch();
-        for zone in self.ctx.house.zones().keys() {
+        let zones: Vec<Zone> = self.ctx.house.zones().keys().cloned().collect();
+        for zone in &zones {
             if self.zones.reclaim(self.ctx, zone, unwritten, out) == Kept::GivenUp {
-                self.requests.forget(zone);
-                self.cache.forget_zone(self.ctx, zone);
+                self.forget(zone);
             }
         }
     }
