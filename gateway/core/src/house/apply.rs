@@ -4,6 +4,7 @@ use paxos::Voters;
 use wire::{GatewayId, Version, Zone};
 
 use super::change::Change;
+use super::devices::Target;
 use super::digest;
 use super::note::Note;
 use super::outcome::{Outcome, Verdict};
@@ -49,12 +50,12 @@ impl House {
             }
             Op::Report { zone, device, report, origin } => {
                 if self.admit(zone, origin, &mut outcome) {
-                    self.report(entry, zone, device, report, origin, &mut outcome);
+                    self.report(entry, Target { zone, device }, report, origin, &mut outcome);
                 }
             }
             Op::Set { zone, device, state, expires, origin } => {
                 if self.admit(zone, origin, &mut outcome) {
-                    self.set(entry, (zone, device), state, *expires, origin, &mut outcome);
+                    self.set(entry, Target { zone, device }, state, *expires, origin, &mut outcome);
                 }
             }
             Op::Fire { timer, generation } => self.fire(entry, *timer, *generation, &mut outcome),

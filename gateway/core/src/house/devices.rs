@@ -10,12 +10,18 @@ use super::state::House;
 use crate::command::{Entry, Origin, Said, TimerName};
 use crate::planted::house as planted;
 
+/// The device that an entry is about.
+#[derive(Clone, Copy)]
+pub(super) struct Target<'a> {
+    pub(super) zone: &'a Zone,
+    pub(super) device: &'a Device,
+}
+
 impl House {
     pub(super) fn report(
         &mut self,
         entry: &Entry,
-        zone: &Zone,
-        device: &Device,
+        Target { zone, device }: Target<'_>,
         said: &Said,
         origin: &Origin,
         out: &mut Outcome,
@@ -47,7 +53,7 @@ impl House {
     pub(super) fn set(
         &mut self,
         entry: &Entry,
-        (zone, device): (&Zone, &Device),
+        Target { zone, device }: Target<'_>,
         state: &State,
         expires: Option<u64>,
         origin: &Origin,

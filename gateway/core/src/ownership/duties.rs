@@ -95,7 +95,8 @@ impl Duties {
             if votes && !peers.is_lost(*id, now, timing) {
                 continue;
             }
-            if planted::duties::not_waited_for(grants.is_over(ctx, *id), votes) {
+            let over = planted::duties::lease_not_waited_for(grants.is_over(ctx, *id));
+            if planted::duties::removal_not_waited_for(over, votes) {
                 self.declare_dead(ctx, grants, *id, member.incarnation, out);
             }
         }
