@@ -17,7 +17,8 @@ use crate::transport::hint;
 use broker_core::ConnId;
 use broker_core::Ended;
 use broker_core::protocol::{
-    Action, ConnackLimits, Connect, Decoder, Encoder, Packet, Reason, Version,
+    Action, ConnackLimits, Connect, Decoder, Encoder, Packet, REFUSAL, Reason, Version,
+    claimed_version,
 };
 
 /// Time for the last words. 1 s: a client that does not read them does not need them.
@@ -126,7 +127,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         };
         let (version, keep_alive) = (connect.version, connect.keep_alive);
         let (anonymous, client) = (connect.client_id.is_empty(), connect.client_id.clone());
-        let encoder = Encoder(version);
+        let (encoder, takes) = (Encoder(version), connect.maximum_packet);
         let login = std::mem::take(&mut connect.login);
         let user = login.user.clone().or(certificate.clone());
         let admitted = tokio::select! {
@@ -149,7 +150,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         let (connected, place) = match entered {
             Ok(entered) => entered,
             Err((reason, why)) => {
-                encoder.refuse(&mut self.pipe.output, reason);
+                if takes >= REFUSAL {
+                    encoder.refuse(&mut self.pipe.output, reason);
+                }
                 let user = user.as_deref().unwrap_or("without a name");
                 self.note(why, format_args!("client {client}, user {user}, {}", self.peer));
                 self.last_words().await;
@@ -196,10 +199,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             Some(hint) => self.note(hint, self.peer),
             None => self.note(reason.text(), self.peer),
         }
-        // The level is the byte after the name; which answer the client understands depends on it.
-        let understood = match reason {
-            Reason::Version | Reason::ClientId => Version::V311,
-            Reason::AuthenticationMethod => Version::V5,
+        // Which answer the client understands depends on the version that it speaks.
+        let understood = match (reason, claimed_version(&self.pipe.input)) {
+            (Reason::Version | Reason::ClientId, _) => Version::V311,
+            (_, Some(Version::V5)) => Version::V5,
             _ => return,
         };
         Encoder(understood).refuse(&mut self.pipe.output, reason);

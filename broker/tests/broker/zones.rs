@@ -234,3 +234,13 @@ fn a_zone_that_no_gateway_would_take_holds_nobody_up() {
     device.publish(REPORT, "ON", 2);
     assert_eq!(leader.got().payload, "kitchen", "only a zone that can be is announced");
 }
+
+#[test]
+fn a_release_before_the_receipt_ends_the_connection() {
+    let broker = start();
+    let _gateway = zone(&broker);
+    let mut device = broker.v5("device").connect();
+    let pid = device.publish(SET, "OFF", 4);
+    device.pid_packet(0x62, pid);
+    assert_eq!(device.end(), Some(0x82), "PUBREC has not come yet");
+}

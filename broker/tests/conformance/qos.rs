@@ -18,6 +18,8 @@ cases! {
     order_is_kept: V311 "4.6.0-5 4.6.0-6", V5 "4.6.0-5 4.6.0-6";
     order_is_kept_with_wildcards: V311 "4.6.0-5 4.6.0-6", V5 "4.6.0-5 4.6.0-6";
     expired_qos_2_is_finished: V5 "4.3.3-13";
+    wrong_acknowledgements_end_the_connection: V311 "4.8.0-1", V5 "4.13.1-1";
+    acknowledgements_of_nothing_change_nothing: V311 "", V5 "";
 }
 
 fn delivered_with_the_lower_qos(server: &Server) {
@@ -172,4 +174,36 @@ fn expired_qos_2_is_finished(server: &Server) {
     will::wait_seconds(server, 2);
     client.answer(kind::PUBREL, pid);
     assert_eq!(client.expect_ack(kind::PUBCOMP, pid).code, 0);
+}
+
+fn wrong_acknowledgements_end_the_connection(server: &Server) {
+    let topic = server.topic("wrong");
+    for (qos, before, wrong) in [
+        (1, &[][..], kind::PUBREC),
+        (1, &[], kind::PUBCOMP),
+        (2, &[], kind::PUBACK),
+        (2, &[], kind::PUBCOMP),
+        (2, &[kind::PUBREC], kind::PUBACK),
+    ] {
+        let mut watcher = server.watcher("watcher", &topic, qos);
+        server.client("publisher").publish(&Publish::new(&topic, "x").qos(qos));
+        let got = watcher.got();
+        for answer in before {
+            watcher.answer(*answer, got.pid);
+            watcher.expect_ack(kind::PUBREL, got.pid);
+        }
+        watcher.answer(wrong, got.pid);
+        watcher.ends(0x82);
+    }
+}
+
+fn acknowledgements_of_nothing_change_nothing(server: &Server) {
+    let topic = server.topic("nothing");
+    let mut watcher = server.watcher("watcher", &topic, 2);
+    for nothing in [kind::PUBACK, kind::PUBCOMP] {
+        watcher.answer(nothing, 1234);
+    }
+    watcher.ping();
+    server.client("publisher").publish(&Publish::new(&topic, "x").qos(2));
+    assert_eq!(watcher.take().text(), "x");
 }

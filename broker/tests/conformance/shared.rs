@@ -5,7 +5,7 @@ use crate::server::Server;
 use crate::wire::{self, Publish, id, kind};
 
 cases! {
-    shared_filters_have_their_form: V5 "4.8.2-1 4.8.2-2";
+    shared_filters_have_their_form: V5 "4.8.2-1 4.8.2-2 4.13.1-1";
     no_local_does_not_go_with_sharing: V5 "3.8.3-4";
     one_member_gets_each_message: V5 "4.8.2-1";
     groups_and_others_get_their_own: V5 "4.8.2-1";
@@ -19,15 +19,18 @@ cases! {
 }
 
 fn shared_filters_have_their_form(server: &Server) {
-    for filter in
-        ["$share/", "$share//a", "$share/name", "$share/name/", "$share/a+/b", "$share/#/b"]
-    {
+    for filter in [
+        "$share/",
+        "$share//a",
+        "$share/name",
+        "$share/name/",
+        "$share/a+/b",
+        "$share/#/b",
+        "$share/name/a+",
+    ] {
         let mut client = server.client("member");
         client.send(&wire::packet(0x82, &wire::subscribe(server.version, 1, &[], &[(filter, 0)])));
-        let Some(packet) = client.next() else { continue };
-        let ended = packet.kind == kind::DISCONNECT;
-        let failed = packet.kind == kind::SUBACK && packet.codes[..] >= [0x80][..];
-        assert!(ended || failed, "{filter} is answered by {packet:?}");
+        client.ends(0x81);
     }
     // What merely looks similar is an ordinary filter.
     server.client("plain").watch(&format!("$shared/{}", server.topic("a")), 0);

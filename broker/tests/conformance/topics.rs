@@ -1,16 +1,16 @@
 //! Topics and filters, chapter 4.7.
 
-use crate::case::{Version, cases};
-use crate::server::Server;
-use crate::wire::{self, Publish, kind};
+use crate::case::cases;
+use crate::server::{Kind, Server};
+use crate::wire::{self, Publish};
 
 cases! {
     filters_match_as_they_should: V311 "3.3.2-3 4.5.0-1", V5 "3.3.2-3 4.5.0-1";
     stored_messages_match_in_the_same_way: V311 "3.3.1-6", V5 "3.3.1-9";
     wildcards_leave_dollar_topics_alone: V311 "4.7.2-1", V5 "4.7.2-1";
-    hash_stands_alone_at_the_end: V311 "4.7.1-2", V5 "4.7.1-1";
-    plus_fills_its_level: V311 "4.7.1-3", V5 "4.7.1-2";
-    a_filter_is_not_empty: V311 "4.7.3-1", V5 "4.7.3-1";
+    hash_stands_alone_at_the_end: V311 "4.7.1-2 4.8.0-1", V5 "4.7.1-1 4.13.1-1";
+    plus_fills_its_level: V311 "4.7.1-3 4.8.0-1", V5 "4.7.1-2 4.13.1-1";
+    a_filter_is_not_empty: V311 "4.7.3-1 4.8.0-1", V5 "4.7.3-1 4.13.1-1";
 }
 
 /// All below the topic of the case. An empty name is the empty level behind its slash.
@@ -126,17 +126,16 @@ fn plus_fills_its_level(server: &Server) {
 
 fn a_filter_is_not_empty(server: &Server) {
     is_refused(server, "");
-    let mut client = server.client("unsubscriber");
-    client.send(&wire::packet(0xA2, &wire::unsubscribe(server.version, 1, &[""])));
-    client.ends(0x81);
 }
 
-/// The filter gets a code of failure, or ends the connection.
+/// The filter is malformed, which ends the connection, also where it is only to be taken out.
 fn is_refused(server: &Server, filter: &str) {
     let mut client = server.client("subscriber");
     client.send(&wire::packet(0x82, &wire::subscribe(server.version, 1, &[], &[(filter, 0)])));
-    let Some(packet) = client.next() else { return };
-    let ended = packet.kind == kind::DISCONNECT && server.version == Version::V5;
-    let failed = packet.kind == kind::SUBACK && packet.codes[..] >= [0x80][..];
-    assert!(ended || failed, "{filter} is answered by {packet:?}");
+    client.ends(0x81);
+    if server.kind == Kind::Hearth {
+        let mut client = server.client("unsubscriber");
+        client.send(&wire::packet(0xA2, &wire::unsubscribe(server.version, 1, &[filter])));
+        client.ends(0x81);
+    }
 }

@@ -6,6 +6,7 @@ use super::session::Via;
 use crate::message::{ConnId, Delivery, Hold, Message, SessionKey};
 use crate::moment::Moment;
 use crate::mutant::mutant;
+use crate::protocol::Reason;
 use crate::protocol::{Action, Alias, Outgoing, Qos, user_property};
 use crate::router::{FilterId, Routed, RouterOp};
 use std::sync::Arc;
@@ -255,40 +256,55 @@ impl Core {
     }
 
     /// PUBACK, or a PUBREC that refuses.
-    pub(super) fn acked(&mut self, key: SessionKey, pid: u16, qos: Qos) {
-        let Some(session) = self.sessions.get_mut(&key) else { return };
+    ///
+    /// # Errors
+    /// The reason to end the connection with, as with the other acknowledgements: it is not what this message waits for.
+    pub(super) fn acked(&mut self, key: SessionKey, pid: u16, qos: Qos) -> Result<(), Reason> {
+        let Some(session) = self.sessions.get_mut(&key) else { return Ok(()) };
         let acked = session.outbox.acked(pid, qos);
-        self.settle(key, acked);
+        self.settle(key, acked)
     }
 
-    pub(super) fn pubrec(&mut self, conn: ConnId, key: SessionKey, pid: u16, taken: bool) {
+    pub(super) fn pubrec(
+        &mut self,
+        conn: ConnId,
+        key: SessionKey,
+        pid: u16,
+        taken: bool,
+    ) -> Result<(), Reason> {
         if !taken {
             return self.acked(key, pid, Qos::ExactlyOnce);
         }
-        let Some(session) = self.sessions.get_mut(&key) else { return };
+        let Some(session) = self.sessions.get_mut(&key) else { return Ok(()) };
         let acked = session.outbox.received(pid);
-        self.settle(key, acked);
+        self.settle(key, acked)?;
         // Also for an unknown id, so that the client can finish.
         self.answer(conn, Action::Pubrel(pid));
+        Ok(())
     }
 
-    pub(super) fn pubcomp(&mut self, key: SessionKey, pid: u16) {
-        let Some(session) = self.sessions.get_mut(&key) else { return };
+    pub(super) fn pubcomp(&mut self, key: SessionKey, pid: u16) -> Result<(), Reason> {
+        let Some(session) = self.sessions.get_mut(&key) else { return Ok(()) };
         let acked = session.outbox.completed(pid);
-        self.settle(key, acked);
+        self.settle(key, acked)
     }
 
-    fn settle(&mut self, key: SessionKey, acked: Acked) {
-        let Some(session) = self.sessions.get(&key) else { return };
-        if let Acked::Done(Some(hold), weight) = acked
-            && let Some(zone) = session.zone.clone()
-        {
-            self.release_in(hold, &zone, weight);
+    fn settle(&mut self, key: SessionKey, acked: Acked) -> Result<(), Reason> {
+        let Some(session) = self.sessions.get(&key) else { return Ok(()) };
+        match acked {
+            Acked::Done(Some(hold), weight) => {
+                if let Some(zone) = session.zone.clone() {
+                    self.release_in(hold, &zone, weight);
+                }
+            }
+            Acked::Done(None, _) | Acked::Unknown => {}
+            Acked::Wrong => return Err(Reason::Protocol),
         }
         self.keep_progress(key);
         if let Some(conn) = self.sessions.get(&key).and_then(|session| session.conn) {
             self.effects.wake(conn);
         }
+        Ok(())
     }
 
     fn release(&mut self, hold: Hold, topic: &str, weight: usize) {

@@ -127,6 +127,8 @@ pub(super) enum Acked {
     Done(Option<Hold>, usize),
     /// No such packet id is under way.
     Unknown,
+    /// It is of a message whose handshake is at another step, or of another kind.
+    Wrong,
 }
 
 impl Outbox {
@@ -277,10 +279,11 @@ impl Outbox {
 
     /// A PUBACK of a QoS 1 message, or a PUBREC that refuses one of QoS 2.
     pub(super) fn acked(&mut self, pid: u16, qos: Qos) -> Acked {
-        let Some(at) = self.find(pid).filter(|&at| self.inflight[at].waits_for_first(qos)) else {
-            return Acked::Unknown;
-        };
-        self.remove(at)
+        match self.find(pid) {
+            None => Acked::Unknown,
+            Some(at) if self.inflight[at].waits_for_first(qos) => self.remove(at),
+            Some(_) => Acked::Wrong,
+        }
     }
 
     /// A PUBREC: the client has the message, its id is still in use.
@@ -289,7 +292,7 @@ impl Outbox {
         self.received = at;
         let inflight = &mut self.inflight[at];
         if inflight.delivery.qos != Qos::ExactlyOnce {
-            return Acked::Unknown;
+            return Acked::Wrong;
         }
         if mutant!(ReleaseForgotten) {
             return self.remove(at);
@@ -303,10 +306,11 @@ impl Outbox {
 
     /// A PUBCOMP.
     pub(super) fn completed(&mut self, pid: u16) -> Acked {
-        let Some(at) = self.find(pid).filter(|&at| self.inflight[at].released) else {
-            return Acked::Unknown;
-        };
-        self.remove(at)
+        match self.find(pid) {
+            None => Acked::Unknown,
+            Some(at) if self.inflight[at].released => self.remove(at),
+            Some(_) => Acked::Wrong,
+        }
     }
 
     fn remove(&mut self, at: usize) -> Acked {

@@ -56,10 +56,10 @@ impl Core {
                 }
                 return Ok(done);
             }
-            Packet::Puback(pid) => self.acked(key, pid, Qos::AtLeastOnce),
-            Packet::Pubrec(pid, taken) => self.pubrec(conn, key, pid, taken),
-            Packet::Pubrel(pid) => self.pubrel(conn, key, pid),
-            Packet::Pubcomp(pid) => self.pubcomp(key, pid),
+            Packet::Puback(pid) => self.acked(key, pid, Qos::AtLeastOnce)?,
+            Packet::Pubrec(pid, taken) => self.pubrec(conn, key, pid, taken)?,
+            Packet::Pubrel(pid) => self.pubrel(conn, key, pid)?,
+            Packet::Pubcomp(pid) => self.pubcomp(key, pid)?,
             Packet::Subscribe { pid, id, filters } => {
                 self.subscribe(now, conn, key, (pid, id), filters)?;
             }
@@ -207,17 +207,21 @@ impl Core {
         self.answer(conn, action);
     }
 
-    fn pubrel(&mut self, conn: ConnId, key: SessionKey, pid: u16) {
-        let Some(session) = self.sessions.get_mut(&key) else { return };
-        let known = session.incoming(pid) == Some(Incoming::Received);
-        if known {
-            session.set_incoming(pid, None);
-        }
-        let reason = if known { Reason::Normal } else { Reason::PidUnknown };
+    /// # Errors
+    /// The reason to end the connection with: the client was not told yet that its publish is received.
+    fn pubrel(&mut self, conn: ConnId, key: SessionKey, pid: u16) -> Result<(), Reason> {
+        let Some(session) = self.sessions.get_mut(&key) else { return Ok(()) };
+        let reason = match session.incoming(pid) {
+            Some(Incoming::Received) => Reason::Normal,
+            Some(Incoming::Withheld(_)) => return Err(Reason::Protocol),
+            None => Reason::PidUnknown,
+        };
+        session.set_incoming(pid, None);
         self.answer(conn, Action::Pubcomp(pid, reason));
         if self.paused.remove(&conn) {
             self.effects.wake(conn);
         }
+        Ok(())
     }
 
     /// A publish that nobody waits for: a will or one of the broker's own.

@@ -12,8 +12,6 @@ use super::{Core, subscribe};
 use crate::message::{Delivery, GroupId, Message, SessionKey};
 use crate::protocol::{Qos, Reason, topic};
 
-const PREFIX: &str = "$share/";
-
 /// All who share a name and a filter.
 #[derive(Debug)]
 pub(super) struct Group {
@@ -37,16 +35,11 @@ struct Member {
 ///
 /// # Errors
 ///
-/// The name is empty or has a wildcard, or there is no filter behind it [MQTT-4.8.2-1, -2].
+/// It is malformed, too long or too deep, or is itself a shared one.
 pub(super) fn inner(path: &str) -> Option<Result<&str, Reason>> {
-    let Some((name, filter)) = path.strip_prefix(PREFIX)?.split_once('/') else {
-        return Some(Err(Reason::Filter));
-    };
-    let valid = !name.is_empty()
-        && !topic::has_wildcard(name)
-        && !filter.starts_with(PREFIX)
-        && topic::valid_filter(filter);
-    Some(valid.then_some(filter).ok_or(Reason::Filter))
+    let inner = topic::shared(path)?.ok().map(|(_, filter)| filter);
+    let valid = |filter: &&str| !filter.starts_with(topic::SHARE) && topic::valid_filter(filter);
+    Some(inner.filter(valid).ok_or(Reason::Filter))
 }
 
 impl Core {

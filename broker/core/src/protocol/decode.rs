@@ -140,6 +140,12 @@ impl Decoder {
     }
 }
 
+/// The version that the CONNECT in front of a buffer says it is of, if there is one.
+pub fn claimed_version(buffer: &[u8]) -> Option<Version> {
+    let (header, _) = frame(buffer).ok().flatten().filter(|_| buffer[0] == CONNECT)?;
+    super::decode_connect::version(buffer.get(header..)?).ok()
+}
+
 /// Header and total length of the packet at the front, once its length is known.
 fn frame(buffer: &[u8]) -> Result<Option<(usize, usize)>, Reason> {
     let mut length = 0usize;
@@ -165,7 +171,7 @@ fn take_payload(buffer: &mut BytesMut, from: usize, to: usize) -> Bytes {
     payload
 }
 
-fn string(body: &[u8]) -> Result<(&str, usize), Reason> {
+pub(super) fn string(body: &[u8]) -> Result<(&str, usize), Reason> {
     let length = usize::from(u16::from_be_bytes([
         *body.first().ok_or(Reason::Malformed)?,
         *body.get(1).ok_or(Reason::Malformed)?,
@@ -193,7 +199,7 @@ fn publish_properties(body: &[u8]) -> Result<(Properties, Option<u16>, usize), R
     }
     let (list, used) = parse_properties(body)?;
     if list.iter().any(|property| matches!(property, Property::WillDelayInterval(_))) {
-        return Err(Reason::Protocol);
+        return Err(FOREIGN);
     }
     let (properties, alias) = forwardable(&list)?;
     Ok((properties, alias, used))
@@ -207,6 +213,13 @@ fn parse_properties(body: &[u8]) -> Result<(Vec<Property>, usize), Reason> {
     let (list, used) = Vec::<Property>::parse(body).map_err(refused)?;
     texts_without_null(&list)?;
     Ok((list, used))
+}
+
+/// Refuses properties that belong to other packets, where the parser would call that another fault; gives how many bytes
+/// all properties have.
+pub(super) fn own_properties(body: &[u8], own: fn(&Property) -> bool) -> Result<usize, Reason> {
+    let (list, used) = parse_properties(body)?;
+    if list.iter().all(own) { Ok(used) } else { Err(FOREIGN) }
 }
 
 /// What the parser says against a packet, as a reason.
@@ -227,12 +240,22 @@ pub(super) fn texts_without_null(list: &[Property]) -> Result<(), Reason> {
     })
 }
 
+/// A property that belongs to other packets makes this one malformed [MQTT 5, 2.2.2.2]; one that stands twice breaks the
+/// protocol.
+pub(super) const FOREIGN: Reason = Reason::Malformed;
+
 /// Refuses properties that belong to other packets, and reasons given twice.
-fn only_reason_and_user(list: &[Property], reasons: usize) -> Result<(), Reason> {
-    let given = list.iter().filter(|property| matches!(property, Property::ReasonString(_)));
-    let known = given.count().min(reasons)
-        + list.iter().filter(|property| matches!(property, Property::UserProperty(_))).count();
-    if known == list.len() { Ok(()) } else { Err(Reason::Protocol) }
+fn only_reason_and_user(list: &[Property], reason: bool) -> Result<(), Reason> {
+    let mut given = false;
+    list.iter().try_for_each(|property| match property {
+        Property::UserProperty(_) => Ok(()),
+        Property::ReasonString(_) if reason && given => Err(Reason::Protocol),
+        Property::ReasonString(_) if reason => {
+            given = true;
+            Ok(())
+        }
+        _ => Err(FOREIGN),
+    })
 }
 
 /// Splits a publish's or will's properties into what travels on and what the broker acts upon.
@@ -258,7 +281,9 @@ pub(super) fn forwardable(list: &[Property]) -> Result<(Properties, Option<u16>)
             }
             Property::WillDelayInterval(_) => 64,
             Property::UserProperty(_) => 0,
-            _ => return Err(Reason::Protocol),
+            // It belongs to PUBLISH, but not to a client's [MQTT-3.3.4-6].
+            Property::SubscriptionIdentifier(_) => return Err(Reason::Protocol),
+            _ => return Err(FOREIGN),
         };
         if once & bit != 0 {
             return Err(Reason::Protocol);
@@ -287,7 +312,7 @@ fn acknowledgement(kind: u8, body: &[u8], version: Version) -> Result<Packet, Re
     }
     if body.len() > 3 {
         let (list, used) = parse_properties(&body[3..])?;
-        only_reason_and_user(&list, 1)?;
+        only_reason_and_user(&list, true)?;
         if used != body.len() - 3 {
             return Err(Reason::Malformed);
         }
@@ -313,7 +338,8 @@ fn subscribe(body: &[u8], version: Version) -> Result<Packet, Reason> {
                     id = Some(value.val())
                 }
                 Property::UserProperty(_) => {}
-                _ => return Err(Reason::Protocol),
+                Property::SubscriptionIdentifier(_) => return Err(Reason::Protocol),
+                _ => return Err(FOREIGN),
             }
         }
     }
@@ -339,7 +365,7 @@ fn filter(entry: &SubEntry, version: Version) -> Result<Filter, Reason> {
         1 => RetainHandling::IfNew,
         _ => RetainHandling::Never,
     };
-    without_null(entry.topic_filter())?;
+    well_formed(entry.topic_filter(), version)?;
     Ok(Filter {
         path: entry.topic_filter().to_owned(),
         qos: Qos::from_bits(bits & 3).ok_or(Reason::Malformed)?,
@@ -349,21 +375,25 @@ fn filter(entry: &SubEntry, version: Version) -> Result<Filter, Reason> {
     })
 }
 
+/// Whether a filter has the form of one. Shared ones are of MQTT 5; in 3.1.1 they are a courtesy, and a wrong one is only
+/// refused.
+fn well_formed(filter: &str, version: Version) -> Result<(), Reason> {
+    let wrong = version == Version::V5 && matches!(topic::shared(filter), Some(Err(_)));
+    if wrong || !topic::well_formed_filter(filter) { Err(Reason::Malformed) } else { Ok(()) }
+}
+
 fn unsubscribe(body: &[u8], version: Version) -> Result<Packet, Reason> {
     let pid = packet_id(body)?;
     let mut at = 2;
     if version == Version::V5 {
         let (list, used) = parse_properties(body.get(2..).unwrap_or_default())?;
-        only_reason_and_user(&list, 0)?;
+        only_reason_and_user(&list, false)?;
         at += used;
     }
     let mut filters = Vec::new();
     while at < body.len() {
         let (path, used) = string(&body[at..])?;
-        without_null(path)?;
-        if path.is_empty() {
-            return Err(Reason::Malformed);
-        }
+        well_formed(path, version)?;
         filters.push(path.to_owned());
         at += used;
     }
@@ -381,6 +411,17 @@ fn disconnect(body: &[u8], version: Version) -> Result<Packet, Reason> {
         } else {
             Err(Reason::Malformed)
         };
+    }
+    if let Some(properties) = body.get(1..).filter(|properties| !properties.is_empty()) {
+        own_properties(properties, |property| {
+            matches!(
+                property,
+                Property::SessionExpiryInterval(_)
+                    | Property::ReasonString(_)
+                    | Property::UserProperty(_)
+                    | Property::ServerReference(_)
+            )
+        })?;
     }
     let (packet, used) = v5_0::Disconnect::parse(body).map_err(refused)?;
     if used != body.len() {

@@ -3,37 +3,44 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use mqtt_protocol_core::mqtt::packet::{Property, v3_1_1, v5_0};
 
-use super::decode::{forwardable, refused, texts_without_null, without_null};
+use super::decode::{
+    forwardable, own_properties, refused, string, texts_without_null, without_null,
+};
 use super::{Connect, Login, Properties, Publish, Qos, Reason, Version, Will, topic};
 
-/// Least Maximum Packet Size of a client that can be answered at all: a CONNACK that refuses has 5 bytes.
-const SHORTEST: u32 = 5;
+/// The flag of a will.
+const WILL: u8 = 4;
+/// Where the flags stand, and behind the keep alive the properties.
+const FLAGS: usize = 7;
+const PROPERTIES: usize = 10;
 
 /// Reads the body of a CONNECT of either version.
 pub(super) fn connect(body: &[u8]) -> Result<Connect, Reason> {
-    // An old or foreign protocol gets an answer rather than silence [MQTT-3.1.2-2].
-    if body.starts_with(b"\0\x06MQIsdp") {
-        return Err(Reason::Version);
-    }
-    if !body.starts_with(b"\0\x04MQTT") {
-        return Err(Reason::Malformed);
-    }
-    let (&level, &flags) = body.get(6).zip(body.get(7)).ok_or(Reason::Malformed)?;
-    let version = match level {
-        4 => Version::V311,
-        5 => Version::V5,
-        _ => return Err(Reason::Version),
-    };
-    check_flags(flags)?;
+    let version = version(body)?;
+    check_flags(*body.get(FLAGS).ok_or(Reason::Malformed)?)?;
     match version {
         Version::V311 => connect_v311(body),
         Version::V5 => connect_v5(body),
     }
 }
 
+/// The version of which the body of a CONNECT is.
+pub(super) fn version(body: &[u8]) -> Result<Version, Reason> {
+    // An old or foreign protocol gets an answer rather than silence [MQTT-3.1.2-2].
+    if body.starts_with(b"\0\x06MQIsdp") {
+        return Err(Reason::Version);
+    }
+    match body.strip_prefix(b"\0\x04MQTT").and_then(|rest| rest.first()) {
+        Some(4) => Ok(Version::V311),
+        Some(5) => Ok(Version::V5),
+        Some(_) => Err(Reason::Version),
+        None => Err(Reason::Malformed),
+    }
+}
+
 /// Reserved bit, will QoS 3, and will bits without a will [MQTT-3.1.2-3, -11, -13, -14, -15].
 fn check_flags(flags: u8) -> Result<(), Reason> {
-    let will = flags & 4 != 0;
+    let will = flags & WILL != 0;
     if flags & 1 != 0 || flags & 0x18 == 0x18 || (!will && flags & 0x38 != 0) {
         return Err(Reason::Malformed);
     }
@@ -72,6 +79,7 @@ fn connect_v311(body: &[u8]) -> Result<Connect, Reason> {
 }
 
 fn connect_v5(body: &[u8]) -> Result<Connect, Reason> {
+    no_foreign_properties(body)?;
     let (packet, lone_password) = parse_v5(body)?;
     login_without_null(packet.client_id(), packet.user_name())?;
     texts_without_null(packet.props())?;
@@ -95,7 +103,7 @@ fn connect_v5(body: &[u8]) -> Result<Connect, Reason> {
             Property::ReceiveMaximum(count) if count.val() > 0 => {
                 connect.receive_maximum = count.val();
             }
-            Property::MaximumPacketSize(bytes) if bytes.val() >= SHORTEST => {
+            Property::MaximumPacketSize(bytes) if bytes.val() > 0 => {
                 connect.maximum_packet = bytes.val();
             }
             Property::TopicAliasMaximum(count) => connect.alias_maximum = count.val(),
@@ -122,6 +130,41 @@ fn connect_v5(body: &[u8]) -> Result<Connect, Reason> {
     Ok(connect)
 }
 
+fn no_foreign_properties(body: &[u8]) -> Result<(), Reason> {
+    let properties = body.get(PROPERTIES..).ok_or(Reason::Malformed)?;
+    let used = own_properties(properties, |property| {
+        matches!(
+            property,
+            Property::SessionExpiryInterval(_)
+                | Property::ReceiveMaximum(_)
+                | Property::MaximumPacketSize(_)
+                | Property::TopicAliasMaximum(_)
+                | Property::RequestResponseInformation(_)
+                | Property::RequestProblemInformation(_)
+                | Property::UserProperty(_)
+                | Property::AuthenticationMethod(_)
+                | Property::AuthenticationData(_)
+        )
+    })?;
+    if body[FLAGS] & WILL == 0 {
+        return Ok(());
+    }
+    let (_, client_id) = string(&properties[used..])?;
+    own_properties(&properties[used + client_id..], |property| {
+        matches!(
+            property,
+            Property::WillDelayInterval(_)
+                | Property::PayloadFormatIndicator(_)
+                | Property::MessageExpiryInterval(_)
+                | Property::ContentType(_)
+                | Property::ResponseTopic(_)
+                | Property::CorrelationData(_)
+                | Property::UserProperty(_)
+        )
+    })?;
+    Ok(())
+}
+
 fn login(user: Option<&str>, password: Option<&[u8]>) -> Login {
     Login { user: user.map(Into::into), password: password.map(Into::into) }
 }
@@ -129,7 +172,6 @@ fn login(user: Option<&str>, password: Option<&[u8]>) -> Login {
 /// The packet, and a password that has no user name. The parser refuses such a password, which MQTT 5 allows; so it is
 /// taken off before, being the last field.
 fn parse_v5(body: &[u8]) -> Result<(v5_0::Connect, Option<&[u8]>), Reason> {
-    const FLAGS: usize = 7;
     let alone = body[FLAGS] & 0xC0 == 0x40;
     let mut before = Cow::Borrowed(body);
     if alone {

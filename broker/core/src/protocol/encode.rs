@@ -110,6 +110,9 @@ pub struct ConnackLimits<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct Encoder(pub Version);
 
+/// Bytes of a CONNACK that refuses in MQTT 5: who takes less cannot be answered at all.
+pub const REFUSAL: u32 = 5;
+
 impl Encoder {
     /// A CONNACK that accepts.
     pub fn welcome(self, out: &mut BytesMut, present: bool, limits: &ConnackLimits<'_>) {

@@ -14,9 +14,10 @@ pub mod topic;
 
 use bytes::Bytes;
 
-pub use decode::Decoder;
+pub use decode::{Decoder, claimed_version};
 pub use encode::{
-    Action, Alias, ConnackLimits, Encoder, Outgoing, codes_size, user_property, welcome_size,
+    Action, Alias, ConnackLimits, Encoder, Outgoing, REFUSAL, codes_size, user_property,
+    welcome_size,
 };
 pub use properties::{response_topic, without_user_properties};
 pub use reason::Reason;

@@ -5,6 +5,9 @@ const LONGEST: usize = 4096;
 /// Most levels of a topic or filter. 200, as with mosquitto: each level of a filter may be a place in the tree.
 const LEVELS: usize = 200;
 
+/// How a shared subscription begins.
+pub const SHARE: &str = "$share/";
+
 /// Whether a client may publish to this topic [MQTT-3.3.2-2].
 pub fn valid_name(topic: &str) -> bool {
     !topic.is_empty()
@@ -13,12 +16,14 @@ pub fn valid_name(topic: &str) -> bool {
         && !topic.bytes().any(|b| matches!(b, b'+' | b'#' | 0))
 }
 
-/// Whether a client may subscribe to this filter [MQTT-4.7.1].
+/// Whether a client may subscribe to this filter: one that is well formed, and neither too long nor too deep.
 pub fn valid_filter(filter: &str) -> bool {
-    if filter.is_empty() || filter.len() > LONGEST || filter.bytes().any(|b| b == 0) {
-        return false;
-    }
-    if !few_levels(filter) {
+    well_formed_filter(filter) && filter.len() <= LONGEST && few_levels(filter)
+}
+
+/// Whether this is a filter at all [MQTT-4.7.1-1, 4.7.1-2, 4.7.3-1, 4.7.3-2].
+pub fn well_formed_filter(filter: &str) -> bool {
+    if filter.is_empty() || filter.bytes().any(|b| b == 0) {
         return false;
     }
     let mut levels = filter.split('/').peekable();
@@ -30,6 +35,22 @@ pub fn valid_filter(filter: &str) -> bool {
     }
     true
 }
+
+/// Name and filter of a shared subscription, `$share/<name>/<filter>`; none if this is an ordinary filter.
+///
+/// # Errors
+/// It begins like a shared subscription and is none [MQTT-4.8.2-1, 4.8.2-2].
+pub fn shared(filter: &str) -> Option<Result<(&str, &str), NotShared>> {
+    let parts = filter.strip_prefix(SHARE)?.split_once('/');
+    let parts = parts.filter(|(name, filter)| {
+        !name.is_empty() && !has_wildcard(name) && well_formed_filter(filter)
+    });
+    Some(parts.ok_or(NotShared))
+}
+
+/// A shared subscription without a name, or without a filter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotShared;
 
 fn few_levels(topic: &str) -> bool {
     topic.bytes().filter(|&b| b == b'/').count() < LEVELS
@@ -105,6 +126,13 @@ mod tests {
         let (deep, deeper) = ("a/".repeat(199), "a/".repeat(200));
         assert!(valid_name(&deep) && valid_filter(&deep));
         assert!(!valid_name(&deeper) && !valid_filter(&deeper));
+        assert!(well_formed_filter(&deeper), "too deep is not malformed");
+        assert_eq!(shared("$share/g/a/+"), Some(Ok(("g", "a/+"))));
+        assert_eq!((shared("$share"), shared("share/g/a")), (None, None));
+        for filter in ["$share/", "$share/g", "$share/g/", "$share//a", "$share/+/a", "$share/g/a+"]
+        {
+            assert_eq!(shared(filter), Some(Err(NotShared)), "{filter}");
+        }
         for filter in ["#", "+", "a/+/b/#", "/", "a//b", "été/#"] {
             assert!(valid_filter(filter), "{filter}");
         }
