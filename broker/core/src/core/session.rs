@@ -221,6 +221,12 @@ impl Session {
         }
     }
 
+    /// Publishes whose acknowledgement is withheld.
+    #[cfg(feature = "testing")]
+    pub(super) fn withheld(&self) -> usize {
+        self.withheld
+    }
+
     /// Whether any subscription covers a topic.
     pub(super) fn covers(&self, topic: &str) -> bool {
         self.exact.contains_key(topic)

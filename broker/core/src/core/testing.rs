@@ -269,10 +269,10 @@ impl<'c> InsideSession<'c> {
         self.session.exact.len()
     }
 
-    /// Publishes of its client that count against the Receive Maximum.
+    /// Publishes of its client whose acknowledgement is withheld.
     #[must_use]
-    pub fn incoming(self) -> usize {
-        self.session.incoming_count()
+    pub fn withheld(self) -> usize {
+        self.session.withheld()
     }
 
     /// Whether a publish of its client with this packet id is not finished.
