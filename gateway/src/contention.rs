@@ -193,6 +193,7 @@ mod tests {
             token: Token(0),
             topic: "hearth/home/gateway/2/lead".to_owned(),
             payload: br#"{"hold":true}"#.to_vec(),
+            promised: true,
             retain: false,
             response_topic: None,
             correlation: None,

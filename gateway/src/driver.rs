@@ -178,8 +178,8 @@ impl Driver {
                     session => self.sessions.publish(&session, publish),
                 }
             }
-            Effect::Acknowledge { session, generation, token } => {
-                self.sessions.acknowledge(&session, generation, token);
+            Effect::Acknowledge { session, generation, token, refusal } => {
+                self.sessions.acknowledge(&session, generation, token, refusal);
             }
             Effect::Snapshot(task) => self.snapshots.submit(task),
             Effect::Say(words) => self.voice.say(&words),

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gateway_core::event::{Delivery, Session};
+use gateway_core::house::Refusal;
 use gateway_core::id::{Generation, Token};
-use link::{Ack, Link, Options, Publish, Qos, Version};
+use link::{Ack, Link, Options, Publish, Qos, Reason, Version};
 use tokio::sync::mpsc;
 use wire::{Topics, Zone, ZoneVerb};
 
@@ -94,12 +95,22 @@ impl Sessions {
         }
     }
 
-    pub(crate) fn acknowledge(&mut self, session: &Session, generation: Generation, token: Token) {
+    /// Acknowledges a delivery; with a reason if it is refused for good.
+    pub(crate) fn acknowledge(
+        &mut self,
+        session: &Session,
+        generation: Generation,
+        token: Token,
+        refusal: Option<Refusal>,
+    ) {
         let open = self.open.get_mut(session).filter(|open| open.generation == generation);
         let Some(open) = open else { return };
         if let Some(ack) = open.acks.remove(&token) {
             // A link that has ended cannot acknowledge; the broker delivers again.
-            let _ = open.link.ack(ack);
+            let _ = match refusal {
+                None => open.link.ack(ack),
+                Some(refusal) => open.link.refuse(ack, reason(refusal)),
+            };
         }
     }
 
@@ -174,6 +185,16 @@ impl Sessions {
     }
 }
 
+/// The MQTT 5 reason code with which the broker tells the publisher (MQTT 5, 2.4).
+const fn reason(refusal: Refusal) -> Reason {
+    match refusal {
+        Refusal::Payload => Reason::PayloadFormat,
+        Refusal::Unknown => Reason::TopicName,
+        Refusal::Denied => Reason::NotAuthorized,
+        Refusal::Quota => Reason::Quota,
+    }
+}
+
 /// A message of a link, as the core takes it.
 pub(crate) fn delivery(
     session: Session,
@@ -187,6 +208,7 @@ pub(crate) fn delivery(
         token,
         topic: message.topic,
         payload: message.payload.to_vec(),
+        promised: message.qos != Qos::AtMostOnce,
         retain: message.retain,
         response_topic: message.response_topic,
         correlation: message.correlation.map(|data| data.to_vec()),

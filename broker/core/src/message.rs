@@ -105,6 +105,8 @@ pub(crate) struct Delivery {
 /// A publisher whose PUBACK or PUBREC is withheld.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Hold {
+    /// Number of the publish: clients use their packet ids again.
+    pub(crate) number: u64,
     pub(crate) publisher: SessionKey,
     pub(crate) pid: u16,
     pub(crate) qos: Qos,

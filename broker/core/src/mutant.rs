@@ -79,6 +79,8 @@ mod list {
         ReportsLost = 10,
         /// a report is acknowledged on a connection that it did not come on
         AcknowledgedElsewhere = 10,
+        /// another message under the packet id of an earlier one is taken for that one
+        PacketIdIsTheMessage = 10,
         /// a report that comes again while it is withheld is taken for another one
         ReportTwice = 10,
         /// a message is delivered once for each subscription that matches

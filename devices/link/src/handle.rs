@@ -6,7 +6,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 
 use crate::connection::{Channels, Command};
-use crate::message::{Ack, DownReason, Due, Event, Publish};
+use crate::message::{Ack, DownReason, Due, Event, Publish, Reason};
 use crate::{Options, Qos, keep};
 
 /// The sending half of a connection. When all its clones are gone, the connection says DISCONNECT
@@ -138,6 +138,14 @@ impl Link {
             Some(due) => self.acks.send(due).map_err(|_| Closed),
             None => Ok(()),
         }
+    }
+
+    /// Refuses a delivery for good, as [`Link::ack`] acknowledges one.
+    ///
+    /// # Errors
+    /// When the connection has ended for good.
+    pub fn refuse(&self, ack: Ack, reason: Reason) -> Result<(), Closed> {
+        self.ack(Ack(ack.0.map(|due| Due { refusal: Some(reason), ..due })))
     }
 
     /// Sends what waits, says DISCONNECT, so that no will is published, and ends the connection.

@@ -34,6 +34,6 @@ mod session;
 
 pub use handle::{Closed, Events, Link, TryPublish};
 pub use hearth_address::{Address, AddressError};
-pub use message::{Ack, Delivery, DownReason, Event, Granted, Publish};
+pub use message::{Ack, Delivery, DownReason, Event, Granted, Publish, Reason};
 pub use options::{Options, Qos, Version, Will};
 pub use request::{NameOf, RequestError, Requester, Retry};

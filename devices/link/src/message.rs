@@ -116,6 +116,20 @@ pub(crate) struct Due {
     pub(crate) connection: u64,
     pub(crate) packet: u16,
     pub(crate) qos: Qos,
+    pub(crate) refusal: Option<Reason>,
+}
+
+/// Why a delivery is refused for good. With MQTT 5 the acknowledgement carries it; with 3.1.1 it is a plain one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// 0x99: the payload is not what the topic takes.
+    PayloadFormat,
+    /// 0x90: the topic names something that there is not.
+    TopicName,
+    /// 0x87: the sender may not do this.
+    NotAuthorized,
+    /// 0x97: the sender has used up its share.
+    Quota,
 }
 
 /// What happened to the connection.

@@ -165,8 +165,8 @@ impl<'a> Session<'a> {
         }
         match due.qos {
             Qos::AtMostOnce => {}
-            Qos::AtLeastOnce => self.write(Outgoing::PubAck(due.packet)),
-            Qos::ExactlyOnce => self.write(Outgoing::PubRec(due.packet)),
+            Qos::AtLeastOnce => self.write(Outgoing::PubAck(due.packet, due.refusal)),
+            Qos::ExactlyOnce => self.write(Outgoing::PubRec(due.packet, due.refusal)),
         }
     }
 
@@ -246,7 +246,8 @@ impl<'a> Session<'a> {
         if message.qos == Qos::ExactlyOnce && !self.unreleased.insert(packet) {
             return;
         }
-        let due = Due { connection: self.connection, packet, qos: message.qos };
+        let qos = message.qos;
+        let due = Due { connection: self.connection, packet, qos, refusal: None };
         let mut ack = Ack(None);
         if self.manual_acks && message.qos != Qos::AtMostOnce {
             ack = Ack(Some(due));

@@ -2,7 +2,7 @@
 
 use wire::{GatewayId, Heartbeat, NodeId, Seq, UnixMillis, Zone};
 
-use crate::house::StatusRow;
+use crate::house::{Refusal, StatusRow};
 use crate::id::{Generation, Incarnation, Ticket, Token};
 use crate::peer::PeerMessage;
 use crate::snapshots::{Report, Task};
@@ -92,6 +92,9 @@ pub struct Delivery {
     pub topic: String,
     /// Its payload.
     pub payload: Vec<u8>,
+    /// It came at QoS 1 or 2: its sender waits for the acknowledgement. At QoS 0 nobody does, and nothing holds the
+    /// sender back.
+    pub promised: bool,
     /// It came from the store of retained messages, or was published with that flag.
     pub retain: bool,
     /// MQTT 5 Response Topic.
@@ -149,6 +152,8 @@ pub enum Effect {
         generation: Generation,
         /// The delivery's token.
         token: Token,
+        /// Why it is refused for good; none when it is taken. An overload is neither: it is not acknowledged.
+        refusal: Option<Refusal>,
     },
     /// Work on the files of snapshots, beside the store; [`Stored::Snapshot`] follows.
     Snapshot(Task),

@@ -91,6 +91,8 @@ mod list {
             StampIgnored = 8,
             /// what was seen is forgotten after four requests
             SeenForgotten = 8,
+            /// an id is forgotten after a twentieth of a second
+            IdsForgotten = 8,
             /// what was seen is not taken over from a snapshot
             SeenNotInSnapshot = 9,
             /// epochs and numbers are not taken over from a snapshot
@@ -109,6 +111,8 @@ mod list {
             CacheKept = 10,
             /// a request that is refused gets no answer
             RefusedInSilence = 22,
+            /// a request that is refused is acknowledged as if it were taken
+            RefusedAsSuccess = 22,
             /// silence counts while one's own links are down
             SilenceWhileDeaf = 23,
             /// a heartbeat that the broker kept is taken for life

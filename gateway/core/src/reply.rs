@@ -4,6 +4,7 @@ use wire::{Answer, RequestId, Topics};
 
 use crate::context::Context;
 use crate::event::{Delivery, Effect, Session};
+use crate::house::Refusal;
 use crate::planted;
 use crate::want::Wants;
 
@@ -70,18 +71,16 @@ pub(crate) fn check_reply_to(topics: &Topics, named: Option<&str>) -> Result<(),
 
 /// Acknowledges a delivery to the broker.
 pub(crate) fn acknowledge(delivery: &Delivery, out: &mut Wants) {
-    out.effect(Effect::Acknowledge {
-        session: delivery.session.clone(),
-        generation: delivery.generation,
-        token: delivery.token,
-    });
+    finish(delivery, None, out);
 }
 
-/// Refuses a request with the reason, and is done with it.
+/// Refuses a request for good with the reason, and is done with it. An overload is no reason: what cannot be taken
+/// now is not acknowledged.
 pub(crate) fn refuse(
     ctx: &Context,
     delivery: &Delivery,
     reply: &Reply,
+    refusal: Refusal,
     why: impl core::fmt::Display,
     out: &mut Wants,
 ) {
@@ -90,7 +89,16 @@ pub(crate) fn refuse(
     if planted::reply::refused_in_silence(true) {
         reply.answer(Answer::error(why), out);
     }
-    acknowledge(delivery, out);
+    finish(delivery, planted::reply::refused_as_success(Some(refusal)), out);
+}
+
+fn finish(delivery: &Delivery, refusal: Option<Refusal>, out: &mut Wants) {
+    out.effect(Effect::Acknowledge {
+        session: delivery.session.clone(),
+        generation: delivery.generation,
+        token: delivery.token,
+        refusal,
+    });
 }
 
 /// A message on a topic that means nothing here.
@@ -107,5 +115,5 @@ pub(crate) fn misaddressed(ctx: &Context, delivery: &Delivery, out: &mut Wants) 
         }
         _ => format!("{} is not a topic of this site", delivery.topic),
     };
-    refuse(ctx, delivery, &reply, why, out);
+    refuse(ctx, delivery, &reply, Refusal::Unknown, why, out);
 }

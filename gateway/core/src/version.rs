@@ -16,7 +16,8 @@ use wire::{Version, Versions};
 ///
 /// - 3: the entries and messages of programs that announce nothing.
 /// - 4: [`Op::Raise`](crate::command::Op::Raise).
-pub const NEWEST: Version = Version(4);
+/// - 5: ids are remembered for a time, apart from stamps.
+pub const NEWEST: Version = Version(5);
 
 /// The versions that this program understands.
 pub const OURS: Versions = Versions { oldest: Version::FIRST, newest: NEWEST };

@@ -125,6 +125,7 @@ pub(super) fn parse_timer(text: &str) -> Result<TimerName, String> {
 pub(super) fn seen(key: &SeenKey) -> String {
     match key {
         SeenKey::Id(_, device, verb, id) => format!("{verb}/{device}/{id}"),
+        SeenKey::Dated(_, device, verb, id) => format!("dated/{verb}/{device}/{id}"),
         SeenKey::Stamp(_, stamp) => format!("stamp/{stamp}"),
     }
 }
@@ -136,12 +137,15 @@ pub(super) fn parse_seen(zone: Zone, text: &str) -> Result<SeenKey, String> {
         let stamp = rest.parse().map_err(|error| unreadable("seen.key", text, error))?;
         return Ok(SeenKey::Stamp(zone, stamp));
     }
-    let key = rest.split_once('/').and_then(|(device, id)| {
+    let dated = text.strip_prefix("dated/");
+    let key = dated.unwrap_or(text).split_once('/').and_then(|(verb, rest)| {
+        let (device, id) = rest.split_once('/')?;
         let (device, id) = (Device::new(device).ok()?, RequestId::new(id).ok()?);
-        Some((kind.parse::<ZoneVerb>().ok()?, device, id))
+        Some((verb.parse::<ZoneVerb>().ok()?, device, id))
     });
     let (verb, device, id) = key.ok_or_else(|| format!("seen.key is {text:?}"))?;
-    Ok(SeenKey::Id(zone, device, verb, id))
+    let key = if dated.is_some() { SeenKey::Dated } else { SeenKey::Id };
+    Ok(key(zone, device, verb, id))
 }
 
 /// A state's canonical text, which [`State::parse`] reads back as the same state: a text that

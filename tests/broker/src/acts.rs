@@ -234,13 +234,13 @@ impl World {
                     of_life.incoming.remove(pid);
                 }
             }
-            Packet::Puback(pid) | Packet::Pubcomp(pid) => {
+            Packet::Puback(pid, _) | Packet::Pubcomp(pid) => {
                 if let Some(conn) = self.conns.get_mut(&id) {
                     conn.sent.done(*pid);
                 }
                 let done = self.handshakes.done(life, *pid);
                 let qos = match packet {
-                    Packet::Puback(_) => Qos::AtLeastOnce,
+                    Packet::Puback(..) => Qos::AtLeastOnce,
                     _ => Qos::ExactlyOnce,
                 };
                 self.a_group_has(life, done, qos);

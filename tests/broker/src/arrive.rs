@@ -93,9 +93,11 @@ impl World {
                     self.model.publish(self.now, life, &told, handed);
                     let stamp = inside(&self.core).stamps();
                     if handed && stamp > before {
-                        let waits = (told.qos > Qos::AtMostOnce).then_some((life, pid));
-                        self.zones.came(told.app, stamp, waits);
+                        self.zones.came(told.app);
+                        self.zones.waits(told.app, stamp, (life, pid));
                         self.withhold(life, pid, stamp);
+                    } else if handed && told.qos == Qos::AtMostOnce {
+                        self.zones.came(told.app);
                     }
                 }
                 Ok(())

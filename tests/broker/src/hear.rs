@@ -170,7 +170,7 @@ impl World {
         let new = match out.qos {
             Qos::AtMostOnce => true,
             Qos::AtLeastOnce => {
-                self.acknowledge(id, Packet::Puback(out.pid));
+                self.acknowledge(id, Packet::Puback(out.pid, None));
                 true
             }
             Qos::ExactlyOnce => {

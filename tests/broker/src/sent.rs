@@ -152,12 +152,14 @@ pub(crate) struct Zones {
 }
 
 impl Zones {
-    pub(crate) fn came(&mut self, app: App, stamp: u64, waits: Option<(LifeId, u16)>) {
+    pub(crate) fn came(&mut self, app: App) {
         self.known.insert(app);
-        if let Some(waits) = waits {
-            self.owed.insert(stamp, app);
-            self.waiting.insert(waits, stamp);
-        }
+    }
+
+    /// A writer waits for the acknowledgement of this one.
+    pub(crate) fn waits(&mut self, app: App, stamp: u64, writer: (LifeId, u16)) {
+        self.owed.insert(stamp, app);
+        self.waiting.insert(writer, stamp);
     }
 
     pub(crate) fn acked(&mut self, stamp: u64) {

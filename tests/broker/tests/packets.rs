@@ -56,7 +56,7 @@ fn sound(packet: &Packet) {
         }
         Packet::Subscribe { pid, filters, .. } => assert!(*pid > 0 && !filters.is_empty()),
         Packet::Unsubscribe { pid, filters } => assert!(*pid > 0 && !filters.is_empty()),
-        Packet::Puback(pid) | Packet::Pubrec(pid, _) | Packet::Pubrel(pid) => assert!(*pid > 0),
+        Packet::Puback(pid, _) | Packet::Pubrec(pid, _) | Packet::Pubrel(pid) => assert!(*pid > 0),
         Packet::Pubcomp(pid) => assert!(*pid > 0),
         Packet::Pingreq | Packet::Disconnect { .. } => {}
     }

@@ -23,6 +23,8 @@ pub struct Counts {
     pub publishes_sent: u64,
     /// Messages that a full queue did not take.
     pub dropped: u64,
+    /// Reports and orders that their zone's owner refused for good.
+    pub refused: u64,
     /// Bytes of payload.
     pub payload_received: u64,
     /// Bytes of payload.

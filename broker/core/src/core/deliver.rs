@@ -6,8 +6,7 @@ use super::session::Via;
 use crate::message::{ConnId, Delivery, Hold, Message, SessionKey};
 use crate::moment::Moment;
 use crate::mutant::mutant;
-use crate::protocol::Reason;
-use crate::protocol::{Action, Alias, Outgoing, Qos, user_property};
+use crate::protocol::{Action, Alias, Outgoing, Qos, Reason, user_property};
 use crate::router::{FilterId, Routed, RouterOp};
 use std::sync::Arc;
 
@@ -259,10 +258,16 @@ impl Core {
     ///
     /// # Errors
     /// The reason to end the connection with, as with the other acknowledgements: it is not what this message waits for.
-    pub(super) fn acked(&mut self, key: SessionKey, pid: u16, qos: Qos) -> Result<(), Reason> {
+    pub(super) fn acked(
+        &mut self,
+        key: SessionKey,
+        pid: u16,
+        qos: Qos,
+        refusal: Option<Reason>,
+    ) -> Result<(), Reason> {
         let Some(session) = self.sessions.get_mut(&key) else { return Ok(()) };
         let acked = session.outbox.acked(pid, qos);
-        self.settle(key, acked)
+        self.settle(key, acked, refusal)
     }
 
     pub(super) fn pubrec(
@@ -273,11 +278,11 @@ impl Core {
         taken: bool,
     ) -> Result<(), Reason> {
         if !taken {
-            return self.acked(key, pid, Qos::ExactlyOnce);
+            return self.acked(key, pid, Qos::ExactlyOnce, Some(Reason::Undeliverable));
         }
         let Some(session) = self.sessions.get_mut(&key) else { return Ok(()) };
         let acked = session.outbox.received(pid);
-        self.settle(key, acked)?;
+        self.settle(key, acked, None)?;
         // Also for an unknown id, so that the client can finish.
         self.answer(conn, Action::Pubrel(pid));
         Ok(())
@@ -286,15 +291,20 @@ impl Core {
     pub(super) fn pubcomp(&mut self, key: SessionKey, pid: u16) -> Result<(), Reason> {
         let Some(session) = self.sessions.get_mut(&key) else { return Ok(()) };
         let acked = session.outbox.completed(pid);
-        self.settle(key, acked)
+        self.settle(key, acked, None)
     }
 
-    fn settle(&mut self, key: SessionKey, acked: Acked) -> Result<(), Reason> {
+    fn settle(
+        &mut self,
+        key: SessionKey,
+        acked: Acked,
+        refusal: Option<Reason>,
+    ) -> Result<(), Reason> {
         let Some(session) = self.sessions.get(&key) else { return Ok(()) };
         match acked {
             Acked::Done(Some(hold), weight) => {
                 if let Some(zone) = session.zone.clone() {
-                    self.release_in(hold, &zone, weight);
+                    self.release_in(hold, &zone, weight, refusal);
                 }
             }
             Acked::Done(None, _) | Acked::Unknown => {}
@@ -309,7 +319,7 @@ impl Core {
 
     fn release(&mut self, hold: Hold, topic: &str, weight: usize) {
         if let Some(zone) = self.zones.zone_of(topic).map(Box::<str>::from) {
-            self.release_in(hold, &zone, weight);
+            self.release_in(hold, &zone, weight, None);
         }
     }
 }

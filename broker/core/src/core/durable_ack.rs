@@ -11,7 +11,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::deliver::{FROM_STORE, stamp_property};
-use super::session::{Incoming, Via};
+use super::session::{AckedAway, Incoming, Via, Withheld};
 use super::{Core, Timer};
 use crate::message::{Delivery, Hold, Message, SessionKey};
 use crate::moment::Moment;
@@ -308,10 +308,12 @@ impl Core {
         match place {
             Place::Plain => {}
             Place::Session(key) => {
-                if self.fit(key, &mut delivery) {
+                if hold.is_none() && self.is_flooded(key) {
+                    self.counts.dropped += 1;
+                } else if self.fit(key, &mut delivery) {
                     self.give(key, delivery);
                 } else if let Some(hold) = hold {
-                    self.release_in(hold, zone, message.weight());
+                    self.release_in(hold, zone, message.weight(), None);
                 }
             }
             Place::Wait => {
@@ -323,6 +325,13 @@ impl Core {
                 self.start_announcing(now);
             }
         }
+    }
+
+    /// Whether a zone's session has as many publishes at QoS 0 waiting as a zone without a session may. Nothing holds
+    /// their senders back, and what is promised to others would wait behind them.
+    fn is_flooded(&self, key: SessionKey) -> bool {
+        let waiting = self.sessions.get(&key).map_or(0, |session| session.outbox.unpromised());
+        waiting >= self.settings.limits.zone_qos0
     }
 
     /// Sets QoS and flags as the zone session's subscription says; false if nobody would get it.
@@ -349,27 +358,39 @@ impl Core {
         }
     }
 
-    /// The zone's session has a message: its publisher may know.
-    pub(super) fn release_in(&mut self, hold: Hold, zone: &str, weight: usize) {
+    /// The zone's session has a message, or refuses it for good: its publisher may know.
+    pub(super) fn release_in(
+        &mut self,
+        hold: Hold,
+        zone: &str,
+        weight: usize,
+        refusal: Option<Reason>,
+    ) {
+        self.counts.refused += u64::from(refusal.is_some());
         self.zones.settled(zone, weight);
         self.effects.wake.extend(std::mem::take(&mut self.paused));
         let Some(publisher) = self.sessions.get_mut(&hold.publisher) else { return };
-        let Some(Incoming::Withheld(heard)) = publisher.incoming(hold.pid) else { return };
+        let Some(withheld) = publisher.withheld_for(hold) else { return };
+        let heard = withheld.heard;
         // Otherwise it was sent on an earlier connection, is on its way again, and is answered when it comes.
         let elsewhere = publisher.conn.filter(|_| mutant!(AcknowledgedElsewhere));
         let heard = elsewhere.unwrap_or(heard);
         let listens = publisher.conn == Some(heard);
-        if hold.qos == Qos::ExactlyOnce {
-            publisher.set_incoming(hold.pid, Some(Incoming::Received));
+        // MQTT 3.1.1 has no word for a refusal: there an acknowledgement says that all is over.
+        let told = refusal.filter(|_| publisher.version == Version::V5);
+        let reason = told.unwrap_or(Reason::Normal);
+        if hold.qos == Qos::ExactlyOnce && told.is_none() {
+            publisher.set_incoming(hold.pid, Some(Incoming::Received(Some(withheld.print))));
             self.keep_received(hold.publisher, hold.pid);
         } else {
             publisher.set_incoming(hold.pid, None);
-            if !listens {
-                publisher.acked_away.insert(hold.pid);
+            if !listens && hold.qos == Qos::AtLeastOnce {
+                let away = AckedAway { print: withheld.print, reason };
+                publisher.acked_away.insert(hold.pid, away);
             }
         }
         if listens {
-            self.acknowledge(heard, hold.pid, hold.qos, Reason::Normal);
+            self.acknowledge(heard, hold.pid, hold.qos, reason);
         }
     }
 
@@ -379,7 +400,7 @@ impl Core {
         self.zones.settled(zone, weight);
         self.effects.wake.extend(std::mem::take(&mut self.paused));
         let Some(publisher) = self.sessions.get_mut(&hold.publisher) else { return };
-        let Some(Incoming::Withheld(heard)) = publisher.incoming(hold.pid) else { return };
+        let Some(Withheld { heard, .. }) = publisher.withheld_for(hold) else { return };
         publisher.set_incoming(hold.pid, None);
         if publisher.conn != Some(heard) {
             return;
@@ -420,7 +441,7 @@ impl Core {
         for zone in zones {
             for delivery in self.zones.take_waiting(&zone, |_| true) {
                 if let Some(hold) = delivery.hold {
-                    self.release_in(hold, &zone, delivery.message.weight());
+                    self.release_in(hold, &zone, delivery.message.weight(), None);
                 }
             }
         }

@@ -260,7 +260,7 @@ impl Core {
             session.ends_at = ends_at;
             session.kept = true;
             for pid in stored.received {
-                session.set_incoming(pid, Some(Incoming::Received));
+                session.set_incoming(pid, Some(Incoming::Received(None)));
             }
             let waiting = stored.waiting.into_iter();
             let waiting = waiting.filter_map(|waiting| waiting.with(messages)).collect();

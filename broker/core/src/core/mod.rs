@@ -85,6 +85,8 @@ pub struct Core {
     connected: usize,
     timers: BTreeSet<(Moment, Timer)>,
     order: u64,
+    /// Number of the last publish whose sender waits for an acknowledgement.
+    holds: u64,
     last_key: u64,
     /// Connections whose last packet waits for room.
     paused: BTreeSet<ConnId>,
@@ -169,6 +171,7 @@ impl Core {
             connected: 0,
             timers: BTreeSet::new(),
             order: 0,
+            holds: 0,
             last_key: 0,
             paused: BTreeSet::new(),
             effects: Effects::default(),

@@ -161,6 +161,11 @@ impl Outbox {
         (self.outstanding(), self.bytes)
     }
 
+    /// Messages in the queue that nobody waits for and that are not from the store of retained ones.
+    pub(super) const fn unpromised(&self) -> usize {
+        self.counted
+    }
+
     /// Messages waiting or under way.
     pub(super) fn outstanding(&self) -> usize {
         self.inflight.len() + self.queue.len()

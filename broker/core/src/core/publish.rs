@@ -6,7 +6,7 @@ use super::Core;
 use super::connect::Ended;
 use super::deliver::{FROM_STORE, STAMP};
 use super::durable_ack::Place;
-use super::session::Incoming;
+use super::session::{Incoming, Print, Withheld};
 use crate::access::Rights;
 use crate::message::{ConnId, Hold, Message, SessionKey};
 use crate::moment::Moment;
@@ -56,7 +56,7 @@ impl Core {
                 }
                 return Ok(done);
             }
-            Packet::Puback(pid) => self.acked(key, pid, Qos::AtLeastOnce)?,
+            Packet::Puback(pid, refusal) => self.acked(key, pid, Qos::AtLeastOnce, refusal)?,
             Packet::Pubrec(pid, taken) => self.pubrec(conn, key, pid, taken)?,
             Packet::Pubrel(pid) => self.pubrel(conn, key, pid)?,
             Packet::Pubcomp(pid) => self.pubcomp(key, pid)?,
@@ -99,23 +99,36 @@ impl Core {
             return Ok(Received::Done);
         }
         let limit = usize::from(self.settings.limits.receive_maximum);
-        let Some(session) = self.sessions.get_mut(&key) else { return Ok(Received::Done) };
+        let Some(session) = self.sessions.get(&key) else { return Ok(Received::Done) };
         let version = session.version;
-        let away = qos == Qos::AtLeastOnce && session.acked_away.remove(&pid);
-        if away && publish.dup {
-            self.acknowledge(conn, pid, qos, Reason::Normal);
+        let withheld = self.place(&publish.topic) != Place::Plain;
+        let Some(session) = self.sessions.get_mut(&key) else { return Ok(Received::Done) };
+        let away = session.acked_away.remove(&pid).filter(|_| qos == Qos::AtLeastOnce);
+        // Of anything else no repetition has to be recognised.
+        let compared = withheld || qos == Qos::ExactlyOnce || away.is_some();
+        let print = if compared { Print::of(&publish) } else { Print::default() };
+        let same = |other: Print| other == print || mutant!(PacketIdIsTheMessage);
+        if let Some(away) = away.filter(|away| publish.dup && same(away.print)) {
+            self.acknowledge(conn, pid, qos, away.reason);
             return Ok(Received::Done);
         }
         match session.incoming(pid) {
-            Some(Incoming::Received) if qos == Qos::ExactlyOnce && !mutant!(RepetitionIsNew) => {
+            Some(Incoming::Received(earlier))
+                if qos == Qos::ExactlyOnce
+                    && earlier.is_none_or(same)
+                    && !mutant!(RepetitionIsNew) =>
+            {
                 self.answer(conn, Action::Pubrec(pid, Reason::Normal));
                 return Ok(Received::Done);
             }
             // A repetition of what is already taken in; its acknowledgement is under way.
-            Some(Incoming::Withheld(_))
-                if (publish.dup || qos == Qos::ExactlyOnce) && !mutant!(ReportTwice) =>
+            Some(Incoming::Withheld(earlier))
+                if (publish.dup || qos == Qos::ExactlyOnce)
+                    && same(earlier.print)
+                    && !mutant!(ReportTwice) =>
             {
-                session.set_incoming(pid, Some(Incoming::Withheld(conn)));
+                let again = Withheld { heard: conn, ..earlier };
+                session.set_incoming(pid, Some(Incoming::Withheld(again)));
                 return Ok(Received::Done);
             }
             None if session.incoming_count() >= limit => {
@@ -142,7 +155,6 @@ impl Core {
             self.acknowledge(conn, pid, qos, Reason::Quota);
             return Ok(Received::Done);
         }
-        let withheld = self.place(&publish.topic) != Place::Plain;
         if withheld && self.zone_full(&publish) {
             if version == Version::V311 {
                 return Ok(self.busy(conn, publish));
@@ -150,8 +162,14 @@ impl Core {
             self.acknowledge(conn, pid, qos, Reason::Quota);
             return Ok(Received::Done);
         }
-        self.remember(conn, key, (pid, qos), withheld);
-        self.take_in(now, Some(key), publish, Some(Hold { publisher: key, pid, qos }));
+        let number = self.next_hold();
+        let incoming = if withheld {
+            Some(Incoming::Withheld(Withheld { heard: conn, number, print }))
+        } else {
+            (qos == Qos::ExactlyOnce).then_some(Incoming::Received(Some(print)))
+        };
+        self.remember(key, pid, incoming);
+        self.take_in(now, Some(key), publish, Some(Hold { number, publisher: key, pid, qos }));
         if !withheld || mutant!(AcknowledgedAtOnce) {
             self.acknowledge(conn, pid, qos, Reason::Normal);
         }
@@ -181,7 +199,9 @@ impl Core {
         if version == Some(Version::V5) {
             return self.acknowledge(conn, *pid, *qos, Reason::NotAuthorized);
         }
-        self.remember(conn, key, (*pid, *qos), false);
+        let print = Print::of(publish);
+        let received = (*qos == Qos::ExactlyOnce).then_some(Incoming::Received(Some(print)));
+        self.remember(key, *pid, received);
         self.acknowledge(conn, *pid, *qos, Reason::Normal);
     }
 
@@ -190,13 +210,17 @@ impl Core {
         Received::Busy(publish)
     }
 
-    fn remember(&mut self, conn: ConnId, key: SessionKey, (pid, qos): (u16, Qos), withheld: bool) {
-        let Some(session) = self.sessions.get_mut(&key) else { return };
-        if withheld {
-            session.set_incoming(pid, Some(Incoming::Withheld(conn)));
-        } else if qos == Qos::ExactlyOnce {
-            session.set_incoming(pid, Some(Incoming::Received));
+    /// Notes where the handshake of a publish stands. An earlier publish under the same packet id is not waited for
+    /// any more: what becomes of it says nothing about this one.
+    fn remember(&mut self, key: SessionKey, pid: u16, incoming: Option<Incoming>) {
+        if let Some(session) = self.sessions.get_mut(&key) {
+            session.set_incoming(pid, incoming);
         }
+    }
+
+    const fn next_hold(&mut self) -> u64 {
+        self.holds += 1;
+        self.holds
     }
 
     pub(super) fn acknowledge(&mut self, conn: ConnId, pid: u16, qos: Qos, reason: Reason) {
@@ -212,7 +236,7 @@ impl Core {
     fn pubrel(&mut self, conn: ConnId, key: SessionKey, pid: u16) -> Result<(), Reason> {
         let Some(session) = self.sessions.get_mut(&key) else { return Ok(()) };
         let reason = match session.incoming(pid) {
-            Some(Incoming::Received) => Reason::Normal,
+            Some(Incoming::Received(_)) => Reason::Normal,
             Some(Incoming::Withheld(_)) => return Err(Reason::Protocol),
             None => Reason::PidUnknown,
         };
@@ -240,7 +264,9 @@ impl Core {
             return;
         }
         let promised = publish.qos > Qos::AtMostOnce;
+        let number = self.next_hold();
         let hold = publisher.filter(|_| promised).map(|publisher| Hold {
+            number,
             publisher,
             pid: 0,
             qos: publish.qos,
@@ -257,14 +283,16 @@ impl Core {
         hold: Option<Hold>,
     ) {
         let place = self.place(&publish.topic);
-        let stamp = self.zones.zone_of(&publish.topic).is_some().then(|| self.zones.stamp());
+        let of_zone = self.zones.zone_of(&publish.topic).is_some();
+        // Nothing delivers a publish at QoS 0 again, so no gateway has to recognise it.
+        let stamp = (of_zone && hold.is_some()).then(|| self.zones.stamp());
         let mut message = Message {
             publisher,
             stamp,
             handed: place != Place::Plain,
             ..Message::new(publish, now, self.next_order())
         };
-        if stamp.is_some() && !message.properties.is_empty() {
+        if of_zone && !message.properties.is_empty() {
             message.properties = without_user_properties(&message.properties, &[STAMP, FROM_STORE]);
         }
         let message = Arc::new(message.weighed(&self.room.scales));

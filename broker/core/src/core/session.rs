@@ -1,16 +1,19 @@
 //! One client's session: subscriptions, what it still has to get, what it sent [MQTT-4.1].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::hash::BuildHasher;
 use std::sync::Arc;
+
+use foldhash::fast::FixedState;
 
 use super::aliases::Aliases;
 use super::outbox::Outbox;
 use crate::access::{Reading, Rights};
 use crate::map::Map;
-use crate::message::{ConnId, GroupId, Message};
+use crate::message::{ConnId, GroupId, Hold, Message};
 use crate::moment::Moment;
 use crate::mutant::mutant;
-use crate::protocol::{Qos, Version, Will, topic};
+use crate::protocol::{Publish, Qos, Reason, Version, Will, topic};
 use crate::router::FilterId;
 
 /// One client's session.
@@ -46,7 +49,7 @@ pub(super) struct Session {
     withheld: usize,
     /// QoS 1 publishes of an earlier connection that were settled since. The client cannot know and repeats them, and
     /// then hears of it: an acknowledgement more might be taken for that of another publish.
-    pub(super) acked_away: BTreeSet<u16>,
+    pub(super) acked_away: BTreeMap<u16, AckedAway>,
     pub(super) exact: Map<Box<str>, Sub>,
     pub(super) wild: Vec<(Box<str>, Sub)>,
     /// Shared subscriptions, by `$share/<name>/<filter>`.
@@ -66,10 +69,40 @@ pub(super) struct Session {
 /// Where the handshake of a publish from the client stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Incoming {
-    /// Taken in for a zone; PUBACK or PUBREC is withheld. On which connection it was heard last.
-    Withheld(ConnId),
-    /// QoS 2, PUBREC sent: a repetition is not a new message.
-    Received,
+    /// Taken in for a zone; PUBACK or PUBREC is withheld.
+    Withheld(Withheld),
+    /// QoS 2, PUBREC sent: a repetition is not a new message. None for one of an earlier life of the broker.
+    Received(Option<Print>),
+}
+
+/// A publish whose acknowledgement is withheld.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Withheld {
+    /// On which connection it was heard last.
+    pub(super) heard: ConnId,
+    /// That of its [`Hold`](crate::message::Hold).
+    pub(super) number: u64,
+    pub(super) print: Print,
+}
+
+/// A QoS 1 publish that was settled while its client was away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct AckedAway {
+    pub(super) print: Print,
+    pub(super) reason: Reason,
+}
+
+/// A hash of a publish. A client that has lost its memory uses a packet id again for another message, and may even
+/// mark it as a repetition.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Print(u64);
+
+impl Print {
+    pub(super) fn of(publish: &Publish) -> Self {
+        let parts = (&publish.topic, &publish.payload, &publish.properties.forwarded);
+        // The seed is fixed: equal runs of a simulator are equal, and a collision harms only who makes it.
+        Self(FixedState::default().hash_one(parts))
+    }
 }
 
 /// One subscription.
@@ -130,7 +163,7 @@ impl Session {
             aliases: None,
             incoming: BTreeMap::new(),
             withheld: 0,
-            acked_away: BTreeSet::new(),
+            acked_away: BTreeMap::new(),
             exact: Map::default(),
             wild: Vec::new(),
             shared: BTreeMap::new(),
@@ -195,6 +228,18 @@ impl Session {
         self.incoming.get(&pid).copied()
     }
 
+    /// The publish of a hold, unless the client has used its packet id for another one since.
+    pub(super) fn withheld_for(&self, hold: Hold) -> Option<Withheld> {
+        match self.incoming(hold.pid)? {
+            Incoming::Withheld(withheld)
+                if withheld.number == hold.number || mutant!(PacketIdIsTheMessage) =>
+            {
+                Some(withheld)
+            }
+            _ => None,
+        }
+    }
+
     /// Where the handshake of a publish stands from now on; `None` when it is finished.
     pub(super) fn set_incoming(&mut self, pid: u16, state: Option<Incoming>) {
         let was = match state {
@@ -208,7 +253,8 @@ impl Session {
 
     /// QoS 2 publishes whose PUBREL has not come.
     pub(super) fn received(&self) -> impl Iterator<Item = u16> {
-        let received = self.incoming.iter().filter(|(_, state)| **state == Incoming::Received);
+        let received = self.incoming.iter();
+        let received = received.filter(|(_, state)| matches!(state, Incoming::Received(_)));
         received.map(|(pid, _)| *pid)
     }
 

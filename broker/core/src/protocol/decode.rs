@@ -318,7 +318,7 @@ fn acknowledgement(kind: u8, body: &[u8], version: Version) -> Result<Packet, Re
         }
     }
     Ok(match kind {
-        4 => Packet::Puback(pid),
+        4 => Packet::Puback(pid, Reason::refusal(code)),
         5 => Packet::Pubrec(pid, code < 0x80),
         6 => Packet::Pubrel(pid),
         _ => Packet::Pubcomp(pid),

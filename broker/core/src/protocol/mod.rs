@@ -175,8 +175,8 @@ pub enum Packet {
     Connect(Box<Connect>),
     /// PUBLISH.
     Publish(Publish),
-    /// PUBACK of this packet id.
-    Puback(u16),
+    /// PUBACK of this packet id, and why the client refuses the message if it does.
+    Puback(u16, Option<Reason>),
     /// The flag tells whether the client took the message.
     Pubrec(u16, bool),
     /// PUBREL of this packet id.

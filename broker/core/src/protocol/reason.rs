@@ -44,9 +44,23 @@ pub enum Reason {
     TooLarge = 0x95,
     /// A bound is reached.
     Quota = 0x97,
+    /// The payload is not what its topic takes.
+    PayloadFormat = 0x99,
 }
 
 impl Reason {
+    /// Why a client refuses a message, from the code of its acknowledgement; none when it takes it.
+    pub fn refusal(code: u8) -> Option<Self> {
+        match code {
+            0x00..0x80 => None,
+            0x87 => Some(Self::NotAuthorized),
+            0x90 => Some(Self::Topic),
+            0x97 => Some(Self::Quota),
+            0x99 => Some(Self::PayloadFormat),
+            _ => Some(Self::Undeliverable),
+        }
+    }
+
     /// The MQTT 3.1.1 CONNACK return code that comes nearest.
     pub fn connack_v311(self) -> u8 {
         match self {
@@ -84,6 +98,7 @@ impl Reason {
             Self::Alias => "used a topic alias that is not valid",
             Self::TooLarge => "sent a packet that is too large",
             Self::Quota => "fell too far behind",
+            Self::PayloadFormat => "published what its topic does not take",
         }
     }
 }

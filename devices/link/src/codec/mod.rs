@@ -5,7 +5,7 @@ mod v5;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::message::Publish;
+use crate::message::{Publish, Reason};
 use crate::{Options, Qos, Version};
 
 /// Largest packet either way, in bytes: room for a snapshot chunk, not for an attack on memory.
@@ -48,8 +48,8 @@ pub(crate) struct Arrived {
 pub(crate) enum Outgoing<'a> {
     Connect(&'a Options),
     Publish(u16, Publish),
-    PubAck(u16),
-    PubRec(u16),
+    PubAck(u16, Option<Reason>),
+    PubRec(u16, Option<Reason>),
     PubRel(u16),
     PubComp(u16),
     Subscribe(u16, &'a [(String, Qos)]),

@@ -75,8 +75,9 @@ pub(super) fn write(
             pkid: id,
             payload: publish.payload,
         }),
-        Outgoing::PubAck(id) => Packet::PubAck(PubAck::new(id)),
-        Outgoing::PubRec(id) => Packet::PubRec(PubRec::new(id)),
+        // MQTT 3.1.1 has no word for a refusal.
+        Outgoing::PubAck(id, _) => Packet::PubAck(PubAck::new(id)),
+        Outgoing::PubRec(id, _) => Packet::PubRec(PubRec::new(id)),
         Outgoing::PubRel(id) => Packet::PubRel(PubRel::new(id)),
         Outgoing::PubComp(id) => Packet::PubComp(PubComp::new(id)),
         Outgoing::Subscribe(id, filters) => {

@@ -9,7 +9,7 @@ use rumqttc::v5::mqttbytes::v5::{
 };
 
 use super::{Accepted, Arrived, Incoming, LARGEST, Outgoing};
-use crate::message::Publish;
+use crate::message::{Publish, Reason};
 use crate::{Options, Qos};
 
 /// Reads a packet that is alone in `buffer`, and whole by its own account.
@@ -111,6 +111,24 @@ fn arrived(publish: RawPublish) -> Result<Arrived, String> {
     Ok(Arrived { packet: publish.pkid, dup: publish.dup, message })
 }
 
+const fn refused_publish(reason: Reason) -> PubAckReason {
+    match reason {
+        Reason::PayloadFormat => PubAckReason::PayloadFormatInvalid,
+        Reason::TopicName => PubAckReason::TopicNameInvalid,
+        Reason::NotAuthorized => PubAckReason::NotAuthorized,
+        Reason::Quota => PubAckReason::QuotaExceeded,
+    }
+}
+
+const fn refused_release(reason: Reason) -> PubRecReason {
+    match reason {
+        Reason::PayloadFormat => PubRecReason::PayloadFormatInvalid,
+        Reason::TopicName => PubRecReason::TopicNameInvalid,
+        Reason::NotAuthorized => PubRecReason::NotAuthorized,
+        Reason::Quota => PubRecReason::QuotaExceeded,
+    }
+}
+
 pub(super) fn write(
     packet: Outgoing<'_>,
     largest: usize,
@@ -119,8 +137,16 @@ pub(super) fn write(
     let packet = match packet {
         Outgoing::Connect(options) => connect(options),
         Outgoing::Publish(id, publish) => Packet::Publish(outgoing(id, publish)),
-        Outgoing::PubAck(id) => Packet::PubAck(PubAck::new(id, None)),
-        Outgoing::PubRec(id) => Packet::PubRec(PubRec::new(id, None)),
+        Outgoing::PubAck(id, refusal) => {
+            let mut ack = PubAck::new(id, None);
+            ack.reason = refusal.map_or(PubAckReason::Success, refused_publish);
+            Packet::PubAck(ack)
+        }
+        Outgoing::PubRec(id, refusal) => {
+            let mut ack = PubRec::new(id, None);
+            ack.reason = refusal.map_or(PubRecReason::Success, refused_release);
+            Packet::PubRec(ack)
+        }
         Outgoing::PubRel(id) => Packet::PubRel(PubRel::new(id, None)),
         Outgoing::PubComp(id) => Packet::PubComp(PubComp::new(id, None)),
         Outgoing::Subscribe(id, filters) => {

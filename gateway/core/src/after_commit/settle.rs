@@ -130,15 +130,19 @@ impl Settling<'_> {
         let current = |it: &Handle| self.zones.is_current(&session, it.generation);
         let Some(delivery) = requester.delivery.filter(current) else { return };
         self.answer(requester, op, verdict, out);
+        let refusal = match verdict {
+            Verdict::Refused(refusal, _) => Some(*refusal),
+            _ => None,
+        };
         let (generation, token) = (delivery.generation, delivery.token);
-        out.effect(Effect::Acknowledge { session, generation, token });
+        out.effect(Effect::Acknowledge { session, generation, token, refusal });
     }
 
     fn answer(&mut self, requester: Requester, op: &Op, verdict: &Verdict, out: &mut Wants) {
         let Requester { reply, wait_for_state, .. } = requester;
         let (clock, owner) = (*self.clock, self.ctx.me());
         match (verdict, op) {
-            (Verdict::Refused(why), _) => reply.answer(Answer::error(why), out),
+            (Verdict::Refused(_, why), _) => reply.answer(Answer::error(why), out),
             (Verdict::Done { node, seq, order, .. }, Op::Set { state, .. }) => {
                 let json = json!({
                     "order": order, "seq": seq, "state": state.to_json(), "node": node,

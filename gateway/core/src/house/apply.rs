@@ -7,8 +7,9 @@ use super::change::Change;
 use super::devices::Target;
 use super::digest;
 use super::note::Note;
-use super::outcome::{Outcome, Verdict};
+use super::outcome::{Outcome, Refusal, Verdict};
 use super::rows::{Member, ZoneRow};
+use super::seen::DATED_IDS;
 use super::state::House;
 use crate::command::{Entry, Leadership, Move, Op, Origin, TimerName};
 use crate::id::Incarnation;
@@ -36,7 +37,7 @@ impl House {
             }
             Op::Move { leadership, why } => self.move_zones(*leadership, why, &mut outcome),
             Op::Lead => self.counters.leadership.0 += 1,
-            Op::Raise { version, voters } => self.raise(*version, voters),
+            Op::Raise { version, voters } => self.raise(*version, voters, &mut outcome),
             Op::Dead { gateway, incarnation } => self.dead(*gateway, *incarnation, &mut outcome),
             Op::Settings(agreed) => self.agreed = *agreed,
             Op::Place { zone } => self.place(zone, &mut outcome),
@@ -45,7 +46,7 @@ impl House {
                 let known = self.node(zone, device);
                 match known.or_else(|| self.register(zone, device, *kind, &mut outcome)) {
                     Some(node) => outcome.verdict = Verdict::done(node, known.is_some()),
-                    None => outcome.verdict = Verdict::Refused(NOBODY.into()),
+                    None => outcome.verdict = Verdict::Refused(Refusal::Unknown, NOBODY.into()),
                 }
             }
             Op::Report { zone, device, report, origin } => {
@@ -87,9 +88,18 @@ impl House {
     }
 
     /// Somebody who votes only since may not understand the version.
-    fn raise(&mut self, version: Version, voters: &Voters) {
-        if planted::raised_for_other_voters(*voters == self.voters) {
-            self.counters.version = self.counters.version.max(version);
+    fn raise(&mut self, version: Version, voters: &Voters, outcome: &mut Outcome) {
+        if !planted::raised_for_other_voters(*voters == self.voters) {
+            return;
+        }
+        let before = self.counters.version;
+        self.counters.version = before.max(version);
+        if before < DATED_IDS && version >= DATED_IDS {
+            let now = self.counters.time;
+            for (old, new, receipt) in self.seen.date_ids(now) {
+                outcome.changes.push(Change::Forgot(old));
+                outcome.changes.push(Change::Saw(new, now.0, receipt));
+            }
         }
     }
 

@@ -3,9 +3,9 @@
 use wire::{Device, Kind, NodeId, OrderNumber, State, Zone, ZoneVerb};
 
 use super::change::{Change, Register};
-use super::outcome::{Outcome, Verdict};
+use super::outcome::{Outcome, Refusal, Verdict};
 use super::rows::DeviceRow;
-use super::seen::{Receipt, SeenKey};
+use super::seen::{DATED_IDS, Receipt, Remembered, SeenKey};
 use super::state::House;
 use crate::command::{Entry, Origin, Said, TimerName};
 use crate::planted::house as planted;
@@ -26,8 +26,8 @@ impl House {
         origin: &Origin,
         out: &mut Outcome,
     ) {
-        let key = seen_key(zone, device, ZoneVerb::Report, origin);
-        if self.answered_before(key.as_ref(), out) {
+        let key = self.seen_key(zone, device, ZoneVerb::Report, origin);
+        if !self.is_new(key.as_ref(), out) {
             return;
         }
         let known = self.node(zone, device);
@@ -59,12 +59,13 @@ impl House {
         origin: &Origin,
         out: &mut Outcome,
     ) {
-        let key = seen_key(zone, device, ZoneVerb::Set, origin);
-        if self.answered_before(key.as_ref(), out) {
+        let key = self.seen_key(zone, device, ZoneVerb::Set, origin);
+        if !self.is_new(key.as_ref(), out) {
             return;
         }
         let Some(node) = self.node(zone, device) else {
-            out.verdict = Verdict::Refused(format!("no device {zone}/{device} is registered"));
+            let why = format!("no device {zone}/{device} is registered");
+            out.verdict = Verdict::Refused(Refusal::Unknown, why);
             return;
         };
         let (seq, order) = self.order(entry, node, state, None, out);
@@ -120,26 +121,45 @@ impl House {
         }
     }
 
-    fn answered_before(&self, key: Option<&SeenKey>, out: &mut Outcome) -> bool {
-        let Some(receipt) = key.and_then(|key| self.seen.receipt(key)) else { return false };
-        let Receipt { node, seq, order } = receipt;
-        out.verdict = Verdict::Done { node, seq, order, again: true };
-        true
+    /// Whether a request has not come before, and can be remembered. Otherwise the verdict says what became of it.
+    fn is_new(&mut self, key: Option<&SeenKey>, out: &mut Outcome) -> bool {
+        let Some(key) = key else { return true };
+        if let Some(Receipt { node, seq, order }) = self.seen.receipt(key) {
+            out.verdict = Verdict::Done { node, seq, order, again: true };
+            return false;
+        }
+        if matches!(key, SeenKey::Dated(..)) {
+            let expired = self.seen.expire(self.counters.time);
+            out.changes.extend(expired.into_iter().map(Change::Forgot));
+        }
+        let Err(no_room) = self.seen.has_room(key) else { return true };
+        out.verdict = Verdict::Refused(Refusal::Quota, no_room.to_string());
+        false
     }
 
     fn remember(&mut self, key: Option<SeenKey>, receipt: Receipt, out: &mut Outcome) {
         let Some(key) = key else { return };
-        let (at, forgotten) = self.seen.remember(&key, receipt);
+        let Remembered { at, forgotten } = self.seen.remember(&key, self.counters.time, receipt);
+        out.changes.extend(forgotten.into_iter().map(Change::Forgot));
         out.changes.push(Change::Saw(key, at, receipt));
-        out.changes.extend(forgotten.map(Change::Forgot));
     }
-}
 
-fn seen_key(zone: &Zone, device: &Device, verb: ZoneVerb, origin: &Origin) -> Option<SeenKey> {
-    let id = planted::id_ignored(origin.id.as_ref());
-    match (id, planted::stamp_ignored(origin.stamp)) {
-        (Some(id), _) => Some(SeenKey::Id(zone.clone(), device.clone(), verb, id.clone())),
-        (None, Some(stamp)) => Some(SeenKey::Stamp(zone.clone(), stamp)),
-        (None, None) => None,
+    fn seen_key(
+        &self,
+        zone: &Zone,
+        device: &Device,
+        verb: ZoneVerb,
+        origin: &Origin,
+    ) -> Option<SeenKey> {
+        let (zone, device) = (zone.clone(), device.clone());
+        let id = planted::id_ignored(origin.id.as_ref()).cloned();
+        match (id, planted::stamp_ignored(origin.stamp)) {
+            (Some(id), _) if self.counters.version >= DATED_IDS => {
+                Some(SeenKey::Dated(zone, device, verb, id))
+            }
+            (Some(id), _) => Some(SeenKey::Id(zone, device, verb, id)),
+            (None, Some(stamp)) => Some(SeenKey::Stamp(zone, stamp)),
+            (None, None) => None,
+        }
     }
 }

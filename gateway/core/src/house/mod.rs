@@ -29,8 +29,8 @@ mod timers;
 
 pub use change::{Change, Register, StatusRow};
 pub use note::Note;
-pub use outcome::{Moved, Outcome, Verdict, Written};
+pub use outcome::{Moved, Outcome, Refusal, Verdict, Written};
 pub use presence::Presence;
 pub use rows::{Counters, DeviceRow, Member, OpenOrder, Timer, ZoneRow};
-pub use seen::{Receipt, Seen, SeenKey};
+pub use seen::{NoRoom, Receipt, Remembered, Seen, SeenKey};
 pub use state::House;

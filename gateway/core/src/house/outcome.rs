@@ -44,10 +44,23 @@ pub enum Verdict {
         again: bool,
     },
     /// It cannot be done, and why.
-    Refused(String),
+    Refused(Refusal, String),
     /// The proposal's epoch or number is not the next one: it was applied before, or the zone has
     /// moved, or one before it is missing and it has to be proposed again.
     Fenced,
+}
+
+/// Why a request is refused for good, as far as a program has to tell the cases apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    /// Its payload is not what its topic takes.
+    Payload,
+    /// Its topic names something that there is not, or that takes no such request.
+    Unknown,
+    /// Its sender may not ask for this.
+    Denied,
+    /// Its sender has used up its share of something.
+    Quota,
 }
 
 /// A register that changed.

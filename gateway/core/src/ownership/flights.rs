@@ -10,9 +10,13 @@ use crate::id::{Generation, Token};
 use crate::planted;
 use crate::reply::Reply;
 
-/// Proposals of one zone that are not applied yet. Our own broker never has more than 64 of QoS 1
-/// and 2 on the way; a foreign one, or a flood at QoS 0, may.
-const FLIGHTS: usize = 1024;
+/// Proposals of one zone for publishes at QoS 0 that are not applied yet. Nothing holds their senders back, so what is
+/// above is dropped and counted. 32: half of what our own broker has under way at QoS 1 and 2 (its receive maximum), so
+/// that a flood gets no more than a third of the zone's agreements.
+///
+/// Proposals for QoS 1 and 2 need no bound of their own: none is refused, and the session has at most as many under
+/// way as its receive maximum says, or, on a foreign broker that knows none, 65,535 packet ids.
+const UNPROMISED: usize = 32;
 
 /// The proposals of one epoch of a zone.
 #[derive(Debug)]
@@ -20,8 +24,11 @@ pub(crate) struct Flights {
     epoch: Epoch,
     /// Number of the next proposal.
     next: u64,
-    /// At most [`FLIGHTS`].
     flights: VecDeque<Flight>,
+    /// Those of them that nobody waits for; at most [`UNPROMISED`].
+    unpromised: usize,
+    /// Publishes at QoS 0 that there was no room for.
+    dropped: u64,
     /// A proposal was refused, or chosen before one that it follows: propose again from the first.
     gap: bool,
 }
@@ -32,6 +39,7 @@ struct Flight {
     number: u64,
     payload: Arc<[u8]>,
     sent: Moment,
+    promised: bool,
     requester: Requester,
 }
 
@@ -55,15 +63,26 @@ pub(crate) struct Handle {
 impl Flights {
     /// None yet; `next` is the first number of the epoch that is free.
     pub(crate) const fn new(epoch: Epoch, next: u64) -> Self {
-        Self { epoch, next, flights: VecDeque::new(), gap: false }
+        Self { epoch, next, flights: VecDeque::new(), unpromised: 0, dropped: 0, gap: false }
     }
 
     pub(crate) fn len(&self) -> usize {
         self.flights.len()
     }
 
-    pub(crate) fn is_full(&self) -> bool {
-        self.flights.len() >= FLIGHTS
+    /// Whether there is room for a publish at QoS 0.
+    pub(crate) const fn takes_unpromised(&self) -> bool {
+        self.unpromised < UNPROMISED
+    }
+
+    /// A publish at QoS 0 is dropped.
+    pub(crate) const fn note_dropped(&mut self) {
+        self.dropped = self.dropped.saturating_add(1);
+    }
+
+    /// Publishes at QoS 0 that were dropped in this epoch.
+    pub(crate) const fn dropped(&self) -> u64 {
+        self.dropped
     }
 
     /// The number of the next proposal.
@@ -76,10 +95,12 @@ impl Flights {
         &mut self,
         payload: Arc<[u8]>,
         requester: Requester,
+        promised: bool,
         now: Moment,
     ) -> Request {
-        let flight = Flight { number: self.next, payload, sent: now, requester };
+        let flight = Flight { number: self.next, payload, sent: now, promised, requester };
         self.next += 1;
+        self.unpromised += usize::from(!promised);
         let request = flight.request(self.epoch);
         self.flights.push_back(flight);
         request
@@ -95,6 +116,7 @@ impl Flights {
     /// A snapshot is in place, in which all before `next` is applied.
     pub(crate) fn applied_before(&mut self, next: u64) {
         self.flights.retain(|flight| flight.number >= next);
+        self.unpromised = self.flights.iter().filter(|flight| !flight.promised).count();
     }
 
     /// What was proposed is to be proposed again.
@@ -105,7 +127,9 @@ impl Flights {
     /// The proposal with this number is applied, or refused by apply.
     pub(crate) fn land(&mut self, number: u64) -> Option<Requester> {
         let at = self.flights.iter().position(|flight| flight.number == number)?;
-        self.flights.remove(at).map(|flight| flight.requester)
+        let flight = self.flights.remove(at)?;
+        self.unpromised -= usize::from(!flight.promised);
+        Some(flight.requester)
     }
 
     /// Whether there is a gap, or the first proposal takes longer than `patience`.

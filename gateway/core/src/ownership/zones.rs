@@ -94,6 +94,11 @@ impl Zones {
         self.owned.values().map(|owned| owned.flights.len()).sum()
     }
 
+    /// Publishes at QoS 0 that were dropped, of all zones since they came here.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.owned.values().map(|owned| owned.flights.dropped()).sum()
+    }
+
     /// The proposals of a zone.
     pub(crate) fn flights(&mut self, zone: &Zone) -> Option<&mut Flights> {
         self.owned.get_mut(zone).map(|owned| &mut owned.flights)

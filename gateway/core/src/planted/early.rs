@@ -47,7 +47,7 @@ impl Early<'_> {
         let Some(delivery) = delivery else { return };
         let session = Session::Zone(zone.clone());
         let (generation, token) = (delivery.generation, delivery.token);
-        out.effect(Effect::Acknowledge { session, generation, token });
+        out.effect(Effect::Acknowledge { session, generation, token, refusal: None });
     }
 
     /// The rows of this gateway's own devices, as they will be.

@@ -62,3 +62,8 @@ pub(crate) fn seen_forgotten(remembered: usize) -> usize {
 pub(crate) fn raised_for_other_voters(same: bool) -> bool {
     same || mutant!(RaisedForOtherVoters)
 }
+
+/// How long an id is remembered; hardly at all.
+pub(crate) fn ids_kept_for(millis: u64) -> u64 {
+    if mutant!(IdsForgotten) { 50 } else { millis }
+}

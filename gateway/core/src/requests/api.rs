@@ -6,7 +6,7 @@ use wire::{Answer, ApiVerb, GetRequest, PayloadError, Register, State};
 
 use crate::context::Context;
 use crate::event::{Delivery, Read};
-use crate::house::StatusRow;
+use crate::house::{Refusal, StatusRow};
 use crate::planted;
 use crate::reply::{Reply, acknowledge, check_reply_to, refuse};
 use crate::requests::local::read_history;
@@ -33,7 +33,7 @@ pub(crate) fn asked(
     out: &mut Wants,
 ) {
     if questions >= AT_ONCE {
-        return refuse(ctx, delivery, &asker(delivery), TOO_MANY, out);
+        return refuse(ctx, delivery, &asker(delivery), Refusal::Quota, TOO_MANY, out);
     }
     let ask = Want::Confirm(Question::Api(Box::new(delivery.clone()), verb));
     out.push(planted::rounds::api_without_a_round(ask));
@@ -46,7 +46,7 @@ pub(crate) fn refuse_deposed(ctx: &Context, delivery: &Delivery, out: &mut Wants
         "gateway {me} led the site, and does not any more or reaches no majority of the \
          gateways; ask again"
     );
-    refuse(ctx, delivery, &asker(delivery), why, out);
+    refuse(ctx, delivery, &asker(delivery), Refusal::Denied, why, out);
 }
 
 impl Api<'_> {
@@ -56,16 +56,30 @@ impl Api<'_> {
         let request = match GetRequest::parse(&delivery.payload) {
             Ok(request) => request,
             Err(error) => {
-                return refuse(ctx, delivery, &Reply::to(delivery, None, None), error, out);
+                return refuse(
+                    ctx,
+                    delivery,
+                    &Reply::to(delivery, None, None),
+                    Refusal::Payload,
+                    error,
+                    out,
+                );
             }
         };
         if let Err(why) = check_reply_to(&ctx.topics, request.reply_to.as_deref()) {
-            return refuse(ctx, delivery, &Reply::to(delivery, None, request.id), why, out);
+            return refuse(
+                ctx,
+                delivery,
+                &Reply::to(delivery, None, request.id),
+                Refusal::Denied,
+                why,
+                out,
+            );
         }
         let reply = Reply::to(delivery, request.reply_to, request.id);
         match self.answer(verb, &delivery.payload, &reply, out) {
             Ok(()) => acknowledge(delivery, out),
-            Err(error) => refuse(ctx, delivery, &reply, error, out),
+            Err(error) => refuse(ctx, delivery, &reply, Refusal::Payload, error, out),
         }
     }
 

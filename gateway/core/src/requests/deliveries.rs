@@ -8,6 +8,7 @@ use wire::{
 use crate::command::{Op, Origin, Said};
 use crate::context::Context;
 use crate::event::Delivery;
+use crate::house::Refusal;
 use crate::ownership::flights::{Handle, Requester};
 use crate::ownership::publications;
 use crate::ownership::zones::Zones;
@@ -46,7 +47,7 @@ impl Deliveries<'_> {
             Ok(report) => report,
             Err(error) => {
                 let reply = Reply::to(delivery, None, None);
-                return refuse(self.ctx, delivery, &reply, error, out);
+                return refuse(self.ctx, delivery, &reply, Refusal::Payload, error, out);
             }
         };
         // A live publish may carry the RETAIN flag too; only the store of retained messages
@@ -72,21 +73,22 @@ impl Deliveries<'_> {
             Ok(request) => request,
             Err(error) => {
                 let reply = Reply::to(delivery, None, None);
-                return refuse(self.ctx, delivery, &reply, error, out);
+                return refuse(self.ctx, delivery, &reply, Refusal::Payload, error, out);
             }
         };
         let SetRequest { state, wait_for_state, expires, reply_to, id, clock } = request;
         if let Err(why) = check_reply_to(&self.ctx.topics, reply_to.as_deref()) {
-            return refuse(self.ctx, delivery, &Reply::to(delivery, None, id), why, out);
+            let reply = Reply::to(delivery, None, id);
+            return refuse(self.ctx, delivery, &reply, Refusal::Denied, why, out);
         }
         let reply = Reply::to(delivery, reply_to, id.clone());
         if delivery.retain {
             let why = "a retained set would be obeyed again and again; publish it without retain";
-            return refuse(self.ctx, delivery, &reply, why, out);
+            return refuse(self.ctx, delivery, &reply, Refusal::Payload, why, out);
         }
         if self.ctx.house.node(zone, device).is_none() {
             let why = format!("no device {zone}/{device} is registered");
-            return refuse(self.ctx, delivery, &reply, why, out);
+            return refuse(self.ctx, delivery, &reply, Refusal::Unknown, why, out);
         }
         self.clock.observe(clock);
         let asked = Asked { delivery, zone, id, reply, wait_for_state };
@@ -101,15 +103,14 @@ impl Deliveries<'_> {
         let Asked { delivery, zone, id, reply, wait_for_state } = asked;
         let Some(epoch) = self.zones.epoch(zone) else { return };
         let Some(flights) = self.zones.flights(zone) else { return };
-        if flights.is_full() {
-            let why = "too many requests at once; try again";
-            return refuse(self.ctx, delivery, &reply, why, out);
+        if !delivery.promised && !flights.takes_unpromised() {
+            return flights.note_dropped();
         }
         let origin = Origin { epoch, number: flights.next(), id, stamp: stamp(delivery) };
         let payload = self.ctx.entry(self.clock, op(origin));
         let handle = Handle { generation: delivery.generation, token: delivery.token };
         let requester = Requester { delivery: Some(handle), reply, wait_for_state };
-        let request = flights.push(payload, requester, self.ctx.now.moment);
+        let request = flights.push(payload, requester, delivery.promised, self.ctx.now.moment);
         planted::deliveries::acknowledged_before_agreed(delivery, out);
         out.agree(paxos::Input::Propose(vec![request]));
     }

@@ -5,7 +5,7 @@ use wire::{Answer, GatewayVerb, LocalGet, NodeId, PayloadError, Seq, State};
 
 use crate::context::Context;
 use crate::event::{Delivery, HistoryRow, Read};
-use crate::house::StatusRow;
+use crate::house::{Refusal, StatusRow};
 use crate::ownership::publications;
 use crate::reply::{Reply, refuse};
 use crate::requests::overview::Overview;
@@ -42,7 +42,7 @@ impl Local<'_> {
             GatewayVerb::Status => Ok(()),
         };
         if let Err(error) = done {
-            refuse(ctx, delivery, &reply, error, out);
+            refuse(ctx, delivery, &reply, Refusal::Payload, error, out);
         }
     }
 

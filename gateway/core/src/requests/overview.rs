@@ -91,7 +91,7 @@ impl Overview<'_> {
                 "hits": counts.hits, "misses": counts.misses, "cold_misses": counts.cold_misses,
                 "size": ctx.settings.cache,
             },
-            "snapshot": snapshot,
+            "snapshot": snapshot, "dropped_qos0": self.zones.dropped(),
             "zones": self.zones.names().collect::<Vec<_>>(),
             "devices": devices.collect::<serde_json::Map<_, _>>(),
             "seconds": Duration::from_micros(ctx.now.moment.0 - self.started.0).as_secs_f64(),

@@ -9,7 +9,7 @@ use wire::{Answer, CacheUse, Clock, Device, GetRequest, NodeId, Zone};
 
 use crate::context::Context;
 use crate::event::{Delivery, Read, Session};
-use crate::house::StatusRow;
+use crate::house::{Refusal, StatusRow};
 use crate::ownership::authority::Authority;
 use crate::ownership::cache::Cache;
 use crate::ownership::publications;
@@ -80,16 +80,30 @@ impl Queries {
         let request = match GetRequest::parse(&delivery.payload) {
             Ok(request) => request,
             Err(error) => {
-                return refuse(ctx, delivery, &Reply::to(delivery, None, None), error, out);
+                return refuse(
+                    ctx,
+                    delivery,
+                    &Reply::to(delivery, None, None),
+                    Refusal::Payload,
+                    error,
+                    out,
+                );
             }
         };
         if let Err(why) = check_reply_to(&ctx.topics, request.reply_to.as_deref()) {
-            return refuse(ctx, delivery, &Reply::to(delivery, None, request.id), why, out);
+            return refuse(
+                ctx,
+                delivery,
+                &Reply::to(delivery, None, request.id),
+                Refusal::Denied,
+                why,
+                out,
+            );
         }
         let reply = Reply::to(delivery, request.reply_to, request.id);
         let Some(node) = ctx.house.node(zone, device) else {
             let why = format!("no device {zone}/{device} is registered");
-            return refuse(ctx, delivery, &reply, why, out);
+            return refuse(ctx, delivery, &reply, Refusal::Unknown, why, out);
         };
         with.clock.observe(request.clock);
         let (id, clock) = (ctx.me(), *with.clock);
@@ -210,7 +224,7 @@ fn refuse_unleased(ctx: &Context, delivery: &Delivery, out: &mut Wants) {
         "gateway {me} cannot reach a majority of the gateways, so what it knows may be old; \
          hearth/{site}/gateway/{me}/get tells its own copy"
     );
-    refuse(ctx, delivery, &Reply::to(delivery, None, None), why, out);
+    refuse(ctx, delivery, &Reply::to(delivery, None, None), Refusal::Quota, why, out);
 }
 
 fn tell_state(

@@ -73,7 +73,7 @@ impl Registrations {
                 "node": node, "zone": register.zone, "name": register.device,
                 "owner": owner, "known": again,
             })),
-            Verdict::Refused(why) => Answer::error(why),
+            Verdict::Refused(_, why) => Answer::error(why),
             Verdict::Nothing | Verdict::Fenced => Answer::error("the registration was not agreed"),
         };
         reply.answer(answer, out);

@@ -1,7 +1,8 @@
 //! Once: what comes again is answered as before and applied only once.
 
-use gateway_core::command::Said;
-use wire::State;
+use gateway_core::command::{Op, Said};
+use gateway_core::house::{Refusal, Verdict};
+use wire::{State, Version};
 
 use crate::home::{Home, done, id, on, said, seqs};
 
@@ -110,4 +111,62 @@ fn agreed_time_never_goes_back() {
     home.now = 3000;
     home.report(DOOR, on());
     assert_eq!(home.house.counters().time.0, 5000);
+}
+
+/// From version 5 of the site on.
+fn raised() -> Home {
+    let mut home = Home::seed();
+    raise(&mut home);
+    home
+}
+
+fn raise(home: &mut Home) {
+    let voters = home.house.voters().clone();
+    home.apply(Op::Raise { version: Version(5), voters });
+}
+
+fn set_with_id(home: &mut Home, place: &str, name: &str) -> Verdict {
+    let mut origin = home.origin(place);
+    origin.id = id(name);
+    home.set_from(place, State::ON, None, origin).verdict
+}
+
+#[test]
+fn an_id_is_remembered_for_ten_minutes_however_much_the_zone_says_meanwhile() {
+    let mut home = raised();
+    set_with_id(&mut home, BULB, "tap-1");
+    for _ in 0..3000 {
+        home.report(BULB, on());
+    }
+    home.now += 9 * 60 * 1000;
+    assert_eq!(set_with_id(&mut home, BULB, "tap-1"), done(5, 1, Some(1), true));
+    home.now += 60 * 1000;
+    set_with_id(&mut home, BULB, "tap-2");
+    assert_eq!(set_with_id(&mut home, BULB, "tap-1"), done(5, 3003, Some(3), false));
+}
+
+#[test]
+fn ids_of_before_are_remembered_when_the_site_is_raised() {
+    let mut home = Home::seed();
+    set_with_id(&mut home, BULB, "tap-1");
+    raise(&mut home);
+    for _ in 0..3000 {
+        home.report(BULB, on());
+    }
+    assert_eq!(set_with_id(&mut home, BULB, "tap-1"), done(5, 1, Some(1), true));
+}
+
+#[test]
+fn an_id_without_room_is_refused_and_other_devices_have_theirs() {
+    let mut home = raised();
+    for number in 0..16_384 {
+        set_with_id(&mut home, BULB, &number.to_string());
+    }
+    let refused = set_with_id(&mut home, BULB, "one more");
+    assert!(matches!(refused, Verdict::Refused(Refusal::Quota, _)), "{refused:?}");
+    assert_eq!(set_with_id(&mut home, BULB, "0"), done(5, 1, Some(1), true));
+    assert!(matches!(set_with_id(&mut home, DOOR, "0"), Verdict::Done { again: false, .. }));
+    home.now += 10 * 60 * 1000;
+    let later = set_with_id(&mut home, BULB, "later");
+    assert!(matches!(later, Verdict::Done { again: false, .. }), "{later:?}");
 }

@@ -20,7 +20,7 @@ fn every_device_numbers_its_own_orders() {
 fn an_order_for_an_unknown_device_is_refused() {
     let mut home = Home::seed();
     let outcome = home.set("bedroom/nothing", State::ON, None);
-    assert!(matches!(outcome.verdict, Verdict::Refused(_)));
+    assert!(matches!(outcome.verdict, Verdict::Refused(..)));
     assert_eq!(outcome.written, []);
 }
 

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed expectation is the test's result")]
 
+mod acknowledged;
 mod bounds;
 mod kept;
 mod kept_wills;
@@ -191,7 +192,7 @@ fn a_zone_whose_session_ends_waits_again_in_order() {
     let reports: Vec<_> = bench.pull(zone).into_iter().skip(1).collect();
     let expected = [1, 2, 3].map(|n| format!("home/kitchen/d/report {n} q1 #{n}"));
     assert_eq!(reports, expected);
-    bench.send(zone, Packet::Puback(2));
+    bench.send(zone, Packet::Puback(2, None));
     assert_eq!(bench.pull(device), ["Puback(2, Normal)"]);
 }
 
@@ -255,7 +256,7 @@ fn an_old_client_beyond_its_bound_is_not_read_further() {
     };
     bench.pull(zone);
     bench.core.effects().wake.clear();
-    bench.send(zone, Packet::Puback(1));
+    bench.send(zone, Packet::Puback(1, None));
     assert!(bench.core.effects().wake.contains(&device));
     assert!(matches!(bench.send(device, Packet::Publish(third)), Received::Done));
 }

@@ -269,6 +269,7 @@ impl Broker {
                 token: Token(message.stamp),
                 topic: message.topic.clone(),
                 payload: message.payload.clone(),
+                promised: true,
                 retain,
                 response_topic: message.response.clone(),
                 correlation: None,

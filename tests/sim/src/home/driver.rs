@@ -210,7 +210,7 @@ impl World {
                     self.on(life, session, generation, Request::Publish { topic, payload });
                 }
             }
-            Effect::Acknowledge { session, generation, token } => {
+            Effect::Acknowledge { session, generation, token, refusal: _ } => {
                 if matches!(session, Session::Zone(_)) {
                     claims::an_owner_acknowledges_what_is_in_its_tables(self, id, token.0);
                 }

@@ -181,7 +181,7 @@ impl World {
         match action {
             Action::Publish(outgoing) => {
                 if outgoing.qos == Qos::AtLeastOnce {
-                    self.send_up(conn, Up::Packet(Packet::Puback(outgoing.pid)));
+                    self.send_up(conn, Up::Packet(Packet::Puback(outgoing.pid, None)));
                 }
                 people::hear(self, at, &outgoing);
             }
@@ -243,7 +243,10 @@ impl World {
         }
         letter.told = Told::Refused;
         self.reach.refused_by_broker |= reason == Reason::Quota;
-        if !letter.is_nonsense {
+        // An owner refuses for good: its reasons say what is wrong with the request.
+        let for_good =
+            matches!(reason, Reason::PayloadFormat | Reason::Topic | Reason::NotAuthorized);
+        if !letter.is_nonsense && !for_good {
             // It was told to try again, and does so: as something new, but it is known that the first was not taken.
             let client = letter.client;
             self.letters.comes_late(at);

@@ -1,8 +1,9 @@
 //! What a process does around its gateway: inputs, effects, writes, and what rested on them.
 
-use broker_core::protocol::{Outgoing, Packet, Properties, Publish, Qos};
+use broker_core::protocol::{Outgoing, Packet, Properties, Publish, Qos, Reason};
 use gateway_core::Input;
 use gateway_core::event::{Delivery, Effect, Session, Stored};
+use gateway_core::house::Refusal;
 use gateway_core::id::{Generation, Token};
 use gateway_core::peer::PeerMessage;
 use gateway_core::snapshots::Task;
@@ -311,8 +312,9 @@ impl World {
                     Properties { forwarded: forwarded.unwrap_or_default(), expiry: None };
                 self.publish(life, &session, publish);
             }
-            Effect::Acknowledge { session, generation, token } => {
-                self.acknowledge(life, &session, generation, token);
+            Effect::Acknowledge { session, generation, token, refusal } => {
+                let reason = refusal.map(reason_for);
+                self.acknowledge(life, &session, generation, token, reason);
             }
             // Whatever looks after the process starts it again.
             Effect::Outlived(_) => self.after(0, Event::Die(life)),
@@ -357,14 +359,21 @@ impl World {
         }
     }
 
-    fn acknowledge(&mut self, life: Life, session: &Session, generation: Generation, token: Token) {
+    fn acknowledge(
+        &mut self,
+        life: Life,
+        session: &Session,
+        generation: Generation,
+        token: Token,
+        refusal: Option<Reason>,
+    ) {
         let process = self.process(life.0);
         let open = process.open.get_mut(session).filter(|open| open.generation == generation);
         let Some(open) = open else { return };
         let Some(Due(conn, pid)) = open.acks.remove(&token) else { return };
         let link = open.link;
         if process.links.get(&link).is_some_and(|link| link.conn == Some(conn)) {
-            self.send_up(conn, Up::Packet(Packet::Puback(pid)));
+            self.send_up(conn, Up::Packet(Packet::Puback(pid, refusal)));
         }
         let last = self.plan.last_act;
         if !self.calm && self.dice.chance(last) {
@@ -394,6 +403,16 @@ impl World {
     }
 }
 
+/// What the shell makes of a refusal.
+const fn reason_for(refusal: Refusal) -> Reason {
+    match refusal {
+        Refusal::Payload => Reason::PayloadFormat,
+        Refusal::Unknown => Reason::Topic,
+        Refusal::Denied => Reason::NotAuthorized,
+        Refusal::Quota => Reason::Quota,
+    }
+}
+
 /// A message of a link, as the core takes it.
 fn delivery(
     session: Session,
@@ -408,6 +427,7 @@ fn delivery(
         token,
         topic: outgoing.message.topic.to_string(),
         payload: outgoing.message.payload.to_vec(),
+        promised: outgoing.qos != Qos::AtMostOnce,
         retain: outgoing.retain,
         response_topic: found.response_topic,
         correlation: found.correlation,

@@ -222,7 +222,7 @@ impl World {
                 let manual = matches!(link.name, Name::Session(Session::Zone(_), _));
                 link.arrivals.push_back(Arrival::Message(outgoing, due.filter(|_| manual)));
                 if let Some(Due(_, pid)) = due.filter(|_| !manual) {
-                    self.send_up(conn, Up::Packet(Packet::Puback(pid)));
+                    self.send_up(conn, Up::Packet(Packet::Puback(pid, None)));
                 }
                 self.drain_soon(life);
             }
