@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use crate::access::Door;
 use crate::admission::{Admission, Connected, Network, Pending};
 use crate::bell::Bell;
-use crate::converse::{Conversation, End};
+use crate::converse::{Conversation, End, Who};
 use crate::hub::Hub;
 use crate::pipe::Pipe;
 use crate::transport::hint;
@@ -84,6 +84,7 @@ struct Connection<'h, S> {
 struct Guest {
     encoder: Encoder,
     client: Arc<str>,
+    who: Who,
     /// Seconds.
     keep_alive: u16,
     /// Its place among all connections.
@@ -94,12 +95,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
     async fn run(mut self, visitor: Visitor) {
         // Boxed, so that a connection is not as large for ever as its beginning.
         let Some(guest) = Box::pin(self.greet(visitor)).await else { return };
-        let Guest { encoder, client, keep_alive, _place } = guest;
+        let Guest { encoder, client, who, keep_alive, _place } = guest;
         let (hub, id, bell) = (self.hub, self.id, &*self.bell);
         let (pipe, decoder) = (&mut self.pipe, &mut self.decoder);
-        let conversation = Conversation::new((hub, id, bell), pipe, decoder, encoder, keep_alive);
+        let conversation =
+            Conversation::new((hub, id, bell, &who), pipe, decoder, encoder, keep_alive);
         let end = conversation.held().await;
-        self.finish(encoder, &end, &client).await;
+        self.finish(encoder, &end, (&client, &who)).await;
     }
 
     /// Takes the CONNECT and answers it; none if the client is not let in.
@@ -167,7 +169,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         };
         encoder.welcome(&mut self.pipe.output, connected.session_present, &announced);
         tracing::info!(client = %connected.client, peer = %self.peer, ?version, present = connected.session_present, "connected");
-        Some(Guest { encoder, client: connected.client, keep_alive, _place: place })
+        let about = format!("client {}, {}", connected.client, self.peer);
+        let culprit = user.map_or_else(|| self.network.to_string(), Into::into);
+        let who = Who { culprit, about };
+        Some(Guest { encoder, client: connected.client, who, keep_alive, _place: place })
     }
 
     /// Logs why this client is not let in; its network is the culprit, since everything else is only claimed.
@@ -209,7 +214,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         self.last_words().await;
     }
 
-    async fn finish(&mut self, encoder: Encoder, end: &End, client: &str) {
+    async fn finish(&mut self, encoder: Encoder, end: &End, (client, who): (&str, &Who)) {
         let how = match end {
             End::Goodbye(how) => *how,
             End::Gone | End::Fault(_) | End::Told(_) => Ended::Lost,
@@ -217,6 +222,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         // First the others hear of it, then this client.
         self.hub.step(|core, now| core.closed(now, self.id, how));
         tracing::info!(client, peer = %self.peer, reason = %end, "disconnected");
+        if let End::Fault(reason) | End::Told(reason) = end
+            && is_refusal(*reason)
+        {
+            self.hub.refused(reason.text(), &who.culprit, &who.about);
+        }
         match end {
             End::Gone | End::Goodbye(_) => {}
             End::Told(_) => self.last_words().await,
@@ -247,6 +257,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             tracing::debug!(peer = %self.peer, "did not close its side");
         }
     }
+}
+
+/// Whether a connection ended for something that its owner would look for in the log. Silence, a newer connection and the
+/// broker's own end are everyday.
+fn is_refusal(reason: Reason) -> bool {
+    !matches!(reason, Reason::Normal | Reason::KeepAlive | Reason::TakenOver | Reason::ShuttingDown)
 }
 
 /// Is ready when the client goes away while it waits for its CONNACK; what it says ahead is kept.

@@ -58,11 +58,21 @@ impl fmt::Display for End {
     }
 }
 
+/// How the log calls a client.
+#[derive(Debug)]
+pub(crate) struct Who {
+    /// Its user, or its network where there is none: what it cannot change from one refusal to the next.
+    pub(crate) culprit: String,
+    /// Its client id and address.
+    pub(crate) about: String,
+}
+
 /// A connection between its CONNACK and its end.
 pub(crate) struct Conversation<'c, S> {
     hub: &'c Hub,
     id: ConnId,
     bell: &'c Bell,
+    who: &'c Who,
     pipe: &'c mut Pipe<S>,
     decoder: &'c mut Decoder,
     encoder: Encoder,
@@ -92,7 +102,7 @@ enum Next {
 
 impl<'c, S: AsyncRead + AsyncWrite + Unpin> Conversation<'c, S> {
     pub(crate) fn new(
-        (hub, id, bell): (&'c Hub, ConnId, &'c Bell),
+        (hub, id, bell, who): (&'c Hub, ConnId, &'c Bell, &'c Who),
         pipe: &'c mut Pipe<S>,
         decoder: &'c mut Decoder,
         encoder: Encoder,
@@ -109,6 +119,7 @@ impl<'c, S: AsyncRead + AsyncWrite + Unpin> Conversation<'c, S> {
             hub,
             id,
             bell,
+            who,
             pipe,
             decoder,
             encoder,
@@ -216,12 +227,16 @@ impl<'c, S: AsyncRead + AsyncWrite + Unpin> Conversation<'c, S> {
         }
         let packets = &mut self.packets;
         let output = &mut self.pipe.output;
-        let mut letters = Letters { encoder: self.encoder, output, told: None };
+        let mut letters =
+            Letters { encoder: self.encoder, output, told: None, refused: Vec::new() };
         let (given, behind) = self.hub.step_for(self.id, |core, now| {
             let given = give(core, now, self.id, packets);
             (given, core.pull(now, self.id, room, &mut letters))
         });
         self.behind = behind;
+        for why in letters.refused {
+            self.hub.refused(why, &self.who.culprit, &self.who.about);
+        }
         given?;
         letters.told.map_or(Ok(()), |reason| Err(End::Told(reason)))
     }
@@ -275,16 +290,46 @@ struct Letters<'o> {
     output: &'o mut BytesMut,
     /// The core ends the connection.
     told: Option<Reason>,
+    /// What the client was refused, for the log.
+    refused: Vec<&'static str>,
 }
 
 impl Extend<Action> for Letters<'_> {
     fn extend<I: IntoIterator<Item = Action>>(&mut self, actions: I) {
         for action in actions {
             self.encoder.put(self.output, &action);
+            self.refused.extend(refusal(&action));
             if let Action::Close(reason) = action {
                 self.told = Some(reason);
             }
         }
+    }
+}
+
+/// What an answer refuses, in words.
+fn refusal(answer: &Action) -> Option<&'static str> {
+    const FAILURE: u8 = 0x80;
+    match answer {
+        Action::Puback(_, reason) | Action::Pubrec(_, reason) if *reason as u8 >= FAILURE => {
+            Some(match reason {
+                Reason::NotAuthorized => "published what it is not allowed to",
+                Reason::Quota => "published what there is no room for",
+                other => other.text(),
+            })
+        }
+        Action::Suback(_, codes) => {
+            let code = *codes.iter().find(|code| **code >= FAILURE)?;
+            Some(match code {
+                code if code == Reason::NotAuthorized as u8 => {
+                    "asked for topics that it may not see"
+                }
+                code if code == Reason::Quota as u8 => {
+                    "has as many subscriptions as there is room for"
+                }
+                _ => Reason::Filter.text(),
+            })
+        }
+        _ => None,
     }
 }
 

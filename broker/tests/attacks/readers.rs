@@ -153,6 +153,7 @@ fn huge_payloads_that_never_end() {
     let mut greedy = victim.v5("greedy").connect();
     greedy.send(b"\x32\x81\x80\x40");
     assert_eq!(greedy.end(), Some(0x95), "Packet too large");
+    victim.has_logged_once("sent a packet that is too large");
     witness.is_served();
     let mut reader = victim.v5("reader").connect();
     reader.subscribe("huge", 1);
