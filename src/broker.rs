@@ -7,7 +7,7 @@ mod users;
 use std::io::Write;
 use std::time::{Duration, SystemTime};
 
-use broker::{Access, Broker, Limits, Reloader, Settings, Tls, WebSocket};
+use broker::{Access, Broker, Reloader, Settings};
 use clap::{Args, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -98,7 +98,6 @@ fn say(what: &str) {
 
 fn checked(settings: hearth_config::Settings) -> Settings {
     let hearth_config::Settings { site, broker, .. } = settings;
-    let limits = broker.limits;
     // Start times differ between the lives of a broker without a file, unless its clock is set back.
     let started =
         SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
@@ -112,39 +111,8 @@ fn checked(settings: hearth_config::Settings) -> Settings {
         sys_interval: broker.sys_interval,
         metrics: broker.metrics,
         access: Access { users: broker.users, roles: broker.roles, residents: residents::given() },
-        tls: broker.tls.map(|tls| Tls {
-            bind: tls.bind,
-            certificate: tls.certificate,
-            key: tls.key,
-            client_ca: tls.client_ca,
-            client_required: tls.client_required,
-        }),
-        websocket: broker.websocket.map(|port| WebSocket { bind: port.bind, tls: port.tls }),
-        limits: Limits {
-            connections: limits.connections,
-            gateway_connections: limits.gateway_connections,
-            connections_per_address: limits.connections_per_address,
-            pending_connections: limits.pending_connections,
-            sessions: limits.sessions,
-            session_bytes: limits.session_bytes,
-            packet_bytes: limits.packet_bytes,
-            queue_messages: limits.queue_messages,
-            queue_bytes: limits.queue_bytes,
-            waiting_bytes: limits.waiting_bytes,
-            inflight: limits.inflight,
-            receive_maximum: limits.receive_maximum,
-            subscriptions: limits.subscriptions,
-            wildcard_filters: limits.wildcard_filters,
-            retained_messages: limits.retained_messages,
-            retained_bytes: limits.retained_bytes,
-            zone_messages: limits.zone_messages,
-            zone_qos0: limits.zone_qos0,
-            zone_bytes: limits.zone_bytes,
-            connect_timeout: limits.connect_timeout,
-            write_timeout: limits.write_timeout,
-            announce_every: limits.announce_every,
-            gateway_grace: limits.gateway_grace,
-            come_back: limits.come_back,
-        },
+        tls: broker.tls,
+        websocket: broker.websocket,
+        limits: broker.limits,
     }
 }

@@ -56,11 +56,10 @@ pub use access::{
     Access, AccessError, Resident, User, Users, UsersError, hash_password, random_password,
     read_roles,
 };
-pub use broker_core::Limits;
 pub use broker_core::access::{Roles, RolesError};
+pub use broker_settings::{Limits, Tls, WebSocket};
 pub use error::{BindError, BrokerError};
 pub use listener::Broker;
 pub use reload::Reloader;
 pub use settings::Settings;
 pub use store::StoreError;
-pub use transport::{Tls, WebSocket};

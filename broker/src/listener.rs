@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use broker_settings::WebSocket;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -23,7 +24,7 @@ use crate::router::{self, Feed, RouterDied};
 use crate::settings::Settings;
 use crate::store::{self, Desk, Store};
 use crate::sys::{self, Metrics};
-use crate::transport::{Arrived, Certificates, Failed, Origins, Port, Reception, WebSocket};
+use crate::transport::{Arrived, Certificates, Failed, Origins, Port, Reception};
 
 /// Time for all clients to read their DISCONNECT. 500 ms: a restart should not wait for a sleeping phone.
 const FAREWELL: Duration = Duration::from_millis(500);

@@ -3,10 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use broker_core::Limits;
+use broker_settings::{Limits, Tls, WebSocket};
 
 use crate::access::Access;
-use crate::transport::{Tls, WebSocket};
 
 /// Settings of one broker. `Default` is a working broker on `127.0.0.1:1883`.
 #[derive(Debug, Clone)]

@@ -1,16 +1,16 @@
 //! From as written to as meant.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use broker_settings::{Limits, Tls, WebSocket};
+
 use crate::error::{Error, Origin};
 use crate::layer::Layer;
-use crate::raw::{
-    Raw, RawBroker, RawClient, RawDevice, RawGateway, RawLimits, RawTls, RawWebSocket,
-};
-use crate::settings::{Broker, Client, Device, Gateway, Limits, Settings, Tls, WebSocket};
+use crate::raw::{Raw, RawBroker, RawClient, RawDevice, RawGateway, RawTls, RawWebSocket};
+use crate::settings::{Broker, Client, Device, Gateway, Settings};
 
 /// The most gateways that may vote: with more, every write waits for four others.
 const MOST_VOTERS: usize = 7;
@@ -21,7 +21,7 @@ const SIMULATED_KINDS: [&str; 5] = ["temperature", "motion", "door", "bulb", "ou
 pub(crate) fn settings(raw: Raw, layers: &[Layer]) -> Result<Settings, Error> {
     let check = Check { layers };
     check.name("site", &raw.site)?;
-    if raw.site == "hearth" {
+    if raw.site == hearth_names::OWN {
         let allowed = "another name: topics under hearth/ are Hearth's own";
         return Err(check.wrong("site", "\"hearth\"", allowed));
     }
@@ -121,41 +121,13 @@ impl Check<'_> {
         if host.is_empty() || any_port { Err(wrong()) } else { Ok(()) }
     }
 
-    fn limits(&self, raw: &RawLimits) -> Result<Limits, Error> {
-        let within =
-            |name: &str, value, most| self.within(&format!("broker.limits.{name}"), value, 1, most);
-        let count =
-            |name: &str, value| within(name, value, i64::from(u32::MAX)).map(|n| n as usize);
-        let short = |name: &str, value| within(name, value, u16::MAX.into()).map(|n| n as u16);
-        let millis = |name: &str, value| {
-            within(name, value, 3_600_000).map(|n| Duration::from_millis(n.unsigned_abs()))
-        };
-        Ok(Limits {
-            connections: count("connections", raw.connections)?,
-            gateway_connections: count("gateway_connections", raw.gateway_connections)?,
-            connections_per_address: count("connections_per_address", raw.connections_per_address)?,
-            pending_connections: count("pending_connections", raw.pending_connections)?,
-            sessions: count("sessions", raw.sessions)?,
-            session_bytes: count("session_bytes", raw.session_bytes)?,
-            packet_bytes: within("packet_bytes", raw.packet_bytes, 268_435_455)? as u32,
-            queue_messages: count("queue_messages", raw.queue_messages)?,
-            queue_bytes: count("queue_bytes", raw.queue_bytes)?,
-            waiting_bytes: count("waiting_bytes", raw.waiting_bytes)?,
-            inflight: short("inflight", raw.inflight)?,
-            receive_maximum: short("receive_maximum", raw.receive_maximum)?,
-            subscriptions: count("subscriptions", raw.subscriptions)?,
-            wildcard_filters: count("wildcard_filters", raw.wildcard_filters)?,
-            retained_messages: count("retained_messages", raw.retained_messages)?,
-            retained_bytes: count("retained_bytes", raw.retained_bytes)?,
-            zone_messages: count("zone_messages", raw.zone_messages)?,
-            zone_qos0: count("zone_qos0", raw.zone_qos0)?,
-            zone_bytes: count("zone_bytes", raw.zone_bytes)?,
-            connect_timeout: millis("connect_timeout_ms", raw.connect_timeout_ms)?,
-            write_timeout: millis("write_timeout_ms", raw.write_timeout_ms)?,
-            announce_every: millis("announce_every_ms", raw.announce_every_ms)?,
-            gateway_grace: millis("gateway_grace_ms", raw.gateway_grace_ms)?,
-            come_back: millis("come_back_ms", raw.come_back_ms)?,
-        })
+    fn limits(&self, raw: &BTreeMap<String, i64>) -> Result<Limits, Error> {
+        let mut limits = Limits::default();
+        for (name, value) in raw {
+            let wrong = |error| self.wrong(&format!("broker.limits.{name}"), value, error);
+            limits.set(name, *value).map_err(wrong)?;
+        }
+        Ok(limits)
     }
 
     fn client(&self, raw: &RawClient) -> Result<Client, Error> {
@@ -252,12 +224,7 @@ impl Check<'_> {
     }
 
     fn name(&self, key: &str, text: &str) -> Result<(), Error> {
-        let forbidden = |c: char| matches!(c, '/' | '+' | '#') || c.is_control();
-        if !text.is_empty()
-            && text.len() <= 128
-            && !text.starts_with('$')
-            && !text.contains(forbidden)
-        {
+        if hearth_names::check(text).is_ok() {
             return Ok(());
         }
         let allowed =

@@ -1,5 +1,7 @@
 //! The keys, and how a value of each is written.
 
+use broker_settings::Limits;
+
 /// How a value is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shape {
@@ -15,8 +17,8 @@ pub(crate) enum Shape {
     Devices,
 }
 
-/// Every key. A test holds this list and `default.toml` together.
-pub(crate) const KEYS: &[(&str, Shape)] = &[
+/// Every key but the broker's bounds and the devices. A test holds the keys and `default.toml` together.
+const KEYS: &[(&str, Shape)] = &[
     ("site", Shape::Text),
     ("broker.bind", Shape::Text),
     ("broker.id", Shape::Whole),
@@ -33,30 +35,6 @@ pub(crate) const KEYS: &[(&str, Shape)] = &[
     ("broker.tls.client_required", Shape::Switch),
     ("broker.websocket.bind", Shape::Text),
     ("broker.websocket.tls", Shape::Switch),
-    ("broker.limits.connections", Shape::Whole),
-    ("broker.limits.gateway_connections", Shape::Whole),
-    ("broker.limits.connections_per_address", Shape::Whole),
-    ("broker.limits.pending_connections", Shape::Whole),
-    ("broker.limits.sessions", Shape::Whole),
-    ("broker.limits.session_bytes", Shape::Whole),
-    ("broker.limits.packet_bytes", Shape::Whole),
-    ("broker.limits.queue_messages", Shape::Whole),
-    ("broker.limits.queue_bytes", Shape::Whole),
-    ("broker.limits.waiting_bytes", Shape::Whole),
-    ("broker.limits.inflight", Shape::Whole),
-    ("broker.limits.receive_maximum", Shape::Whole),
-    ("broker.limits.subscriptions", Shape::Whole),
-    ("broker.limits.wildcard_filters", Shape::Whole),
-    ("broker.limits.retained_messages", Shape::Whole),
-    ("broker.limits.retained_bytes", Shape::Whole),
-    ("broker.limits.zone_messages", Shape::Whole),
-    ("broker.limits.zone_qos0", Shape::Whole),
-    ("broker.limits.zone_bytes", Shape::Whole),
-    ("broker.limits.connect_timeout_ms", Shape::Whole),
-    ("broker.limits.write_timeout_ms", Shape::Whole),
-    ("broker.limits.announce_every_ms", Shape::Whole),
-    ("broker.limits.gateway_grace_ms", Shape::Whole),
-    ("broker.limits.come_back_ms", Shape::Whole),
     ("client.broker", Shape::Text),
     ("client.password_file", Shape::Text),
     ("client.timeout_ms", Shape::Whole),
@@ -76,6 +54,9 @@ pub(crate) const KEYS: &[(&str, Shape)] = &[
     ("gateway.trust_file", Shape::Switch),
 ];
 
+/// The table of the broker's bounds, whose keys are [`Limits::NAMES`].
+const LIMITS: &str = "broker.limits.";
+
 /// The key of the list of simulated devices, and the keys of one of them.
 pub(crate) const DEVICE: &str = "device";
 pub(crate) const DEVICE_KEYS: [&str; 3] = ["zone", "name", "kind"];
@@ -85,6 +66,9 @@ impl Shape {
     pub(crate) fn of(key: &str) -> Option<Self> {
         if key == DEVICE {
             return Some(Self::Devices);
+        }
+        if key.strip_prefix(LIMITS).is_some_and(|name| Limits::NAMES.contains(&name)) {
+            return Some(Self::Whole);
         }
         KEYS.iter().find(|(known, _)| *known == key).map(|(_, shape)| *shape)
     }
@@ -101,11 +85,17 @@ impl Shape {
     }
 }
 
+/// Every key but that of the devices.
+pub(crate) fn all() -> impl Iterator<Item = String> {
+    let limits = Limits::NAMES.iter().map(|name| format!("{LIMITS}{name}"));
+    KEYS.iter().map(|(key, _)| (*key).to_owned()).chain(limits)
+}
+
 /// The keys that may stand where `key` stands: those with the same table before them.
 pub(crate) fn beside(key: &str) -> Vec<String> {
     let table = key.rsplit_once('.').map_or("", |(table, _)| table);
-    let known = KEYS.iter().map(|(known, _)| *known).chain([DEVICE]);
-    let in_table = |known: &&str| table.is_empty() || known.starts_with(&format!("{table}."));
-    let found: Vec<String> = known.filter(in_table).map(str::to_owned).collect();
+    let known = all().chain([DEVICE.to_owned()]);
+    let in_table = |known: &String| table.is_empty() || known.starts_with(&format!("{table}."));
+    let found: Vec<String> = known.filter(in_table).collect();
     if found.is_empty() { beside("") } else { found }
 }

@@ -19,7 +19,7 @@ mod settings;
 
 pub use error::{Error, Origin};
 pub use hearth_address::Address;
-pub use settings::{Broker, Client, Device, Gateway, Limits, Settings, Tls, WebSocket};
+pub use settings::{Broker, Client, Device, Gateway, Settings};
 
 use std::path::PathBuf;
 

@@ -1,5 +1,7 @@
 //! The settings as written: right shapes, nothing else known of them.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 #[derive(Debug, Deserialize)]
@@ -23,7 +25,8 @@ pub(crate) struct RawBroker {
     pub(crate) metrics: String,
     pub(crate) tls: RawTls,
     pub(crate) websocket: RawWebSocket,
-    pub(crate) limits: RawLimits,
+    /// By their names in [`broker_settings::Limits::NAMES`].
+    pub(crate) limits: BTreeMap<String, i64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -39,34 +42,6 @@ pub(crate) struct RawTls {
 pub(crate) struct RawWebSocket {
     pub(crate) bind: String,
     pub(crate) tls: bool,
-}
-
-#[derive(Debug, Deserialize)]
-pub(crate) struct RawLimits {
-    pub(crate) connections: i64,
-    pub(crate) gateway_connections: i64,
-    pub(crate) connections_per_address: i64,
-    pub(crate) pending_connections: i64,
-    pub(crate) sessions: i64,
-    pub(crate) session_bytes: i64,
-    pub(crate) packet_bytes: i64,
-    pub(crate) queue_messages: i64,
-    pub(crate) queue_bytes: i64,
-    pub(crate) waiting_bytes: i64,
-    pub(crate) inflight: i64,
-    pub(crate) receive_maximum: i64,
-    pub(crate) subscriptions: i64,
-    pub(crate) wildcard_filters: i64,
-    pub(crate) retained_messages: i64,
-    pub(crate) retained_bytes: i64,
-    pub(crate) zone_messages: i64,
-    pub(crate) zone_qos0: i64,
-    pub(crate) zone_bytes: i64,
-    pub(crate) connect_timeout_ms: i64,
-    pub(crate) write_timeout_ms: i64,
-    pub(crate) announce_every_ms: i64,
-    pub(crate) gateway_grace_ms: i64,
-    pub(crate) come_back_ms: i64,
 }
 
 #[derive(Debug, Deserialize)]

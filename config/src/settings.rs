@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use broker_settings::{Limits, Tls, WebSocket};
 use hearth_address::Address;
 
 /// Every setting, checked.
@@ -45,62 +46,6 @@ pub struct Broker {
     pub websocket: Option<WebSocket>,
     /// Bounds.
     pub limits: Limits,
-}
-
-/// `[broker.tls]`
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tls {
-    /// Address and port to listen on; none if only WebSocket uses TLS.
-    pub bind: Option<String>,
-    /// File of the certificate chain.
-    pub certificate: PathBuf,
-    /// File of the private key.
-    pub key: PathBuf,
-    /// File of the certificates that sign those of clients.
-    pub client_ca: Option<PathBuf>,
-    /// Whether a client without a certificate is turned away.
-    pub client_required: bool,
-}
-
-/// `[broker.websocket]`
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WebSocket {
-    /// Address and port to listen on.
-    pub bind: String,
-    /// Whether it uses TLS.
-    pub tls: bool,
-}
-
-/// `[broker.limits]`
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each is described beside its default in default.toml")]
-pub struct Limits {
-    pub connections: usize,
-    pub gateway_connections: usize,
-    pub connections_per_address: usize,
-    pub pending_connections: usize,
-    pub sessions: usize,
-    pub session_bytes: usize,
-    pub packet_bytes: u32,
-    pub queue_messages: usize,
-    pub queue_bytes: usize,
-    pub waiting_bytes: usize,
-    pub inflight: u16,
-    pub receive_maximum: u16,
-    pub subscriptions: usize,
-    pub wildcard_filters: usize,
-    pub retained_messages: usize,
-    pub retained_bytes: usize,
-    pub zone_messages: usize,
-    pub zone_qos0: usize,
-    pub zone_bytes: usize,
-    pub connect_timeout: Duration,
-    pub write_timeout: Duration,
-    pub announce_every: Duration,
-    /// How long after its start a broker holds reports for gateways that are on their way.
-    pub gateway_grace: Duration,
-    /// How long after its start a broker waits for clients before it publishes their wills.
-    pub come_back: Duration,
 }
 
 /// `[client]`

@@ -39,9 +39,15 @@ fn every_shipped_file_loads() {
 #[test]
 fn the_default_file_names_every_key() {
     let layer = Layer::from_toml(DEFAULT, Origin::Default).expect("valid");
-    for (key, _) in key::KEYS.iter().filter(|(key, _)| *key != "gateway.id") {
-        assert!(layer.sets(key), "default.toml does not set {key}");
+    for key in key::all().filter(|key| key != "gateway.id") {
+        assert!(layer.sets(&key), "default.toml does not set {key}");
     }
+}
+
+#[test]
+fn the_default_file_has_the_brokers_own_bounds() {
+    let settings = Sources::default().load().expect("valid");
+    assert_eq!(settings.broker.limits, broker_settings::Limits::default());
 }
 
 #[test]

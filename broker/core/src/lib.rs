@@ -22,6 +22,7 @@ pub mod router;
 mod settings;
 mod weight;
 
+pub use broker_settings::Limits;
 #[cfg(feature = "testing")]
 pub use core::testing;
 pub use core::{
@@ -31,4 +32,4 @@ pub use core::{
 pub use map::Map;
 pub use message::{ConnId, Message, SessionKey};
 pub use moment::Moment;
-pub use settings::{Limits, Settings};
+pub use settings::Settings;

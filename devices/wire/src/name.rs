@@ -2,38 +2,8 @@
 
 use core::fmt;
 
+use hearth_names::{NameError, check};
 use serde::{Deserialize, Serialize};
-
-/// Longest name, in bytes; keeps every topic far below MQTT's 65,535.
-const LONGEST: usize = 128;
-
-/// Why a text cannot be a topic level of Hearth.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NameError {
-    /// Nothing between two slashes.
-    Empty,
-    /// More than 128 bytes.
-    TooLong(usize),
-    /// `/`, `+`, `#` or a control character.
-    Forbidden(char),
-    /// Levels that begin with `$` belong to brokers.
-    Dollar,
-}
-
-impl fmt::Display for NameError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Empty => write!(f, "a name must not be empty"),
-            Self::TooLong(bytes) => {
-                write!(f, "a name has at most {LONGEST} bytes, this one {bytes}")
-            }
-            Self::Forbidden(c) => write!(f, "a name must not contain {c:?}"),
-            Self::Dollar => write!(f, "a name must not begin with '$'"),
-        }
-    }
-}
-
-impl std::error::Error for NameError {}
 
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident) => {
@@ -101,22 +71,6 @@ name! {
 name! {
     /// Name of a device, unique within its zone.
     Device
-}
-
-fn check(text: &str) -> Result<(), NameError> {
-    if text.is_empty() {
-        return Err(NameError::Empty);
-    }
-    if text.len() > LONGEST {
-        return Err(NameError::TooLong(text.len()));
-    }
-    if text.starts_with('$') {
-        return Err(NameError::Dollar);
-    }
-    match text.chars().find(|c| matches!(c, '/' | '+' | '#') || c.is_control()) {
-        Some(c) => Err(NameError::Forbidden(c)),
-        None => Ok(()),
-    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 use core::fmt;
 use core::str::FromStr;
 
+use hearth_names::OWN;
+
 use crate::{Device, GatewayId, Site, Zone};
 
 /// The topics of one site.
@@ -27,7 +29,7 @@ pub enum Topic {
 }
 
 macro_rules! verbs {
-    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)+ }) => {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:expr,)+ }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum $name { $($(#[$vdoc])* $variant,)+ }
@@ -63,11 +65,11 @@ verbs! {
     /// What is said under a device's topic.
     ZoneVerb {
         /// A reading or a state, from the device.
-        Report = "report",
+        Report = hearth_names::REPORT,
         /// The agreed registers, retained, from the owner.
         State = "state",
         /// Please change, from anyone.
-        Set = "set",
+        Set = hearth_names::SET,
         /// A query, from anyone.
         Get = "get",
         /// The agreed order, from the owner to the device.
@@ -159,43 +161,43 @@ impl Topics {
     /// `hearth/<site>/api/<verb>`
     #[must_use]
     pub fn api(&self, verb: ApiVerb) -> String {
-        format!("hearth/{}/api/{verb}", self.site)
+        format!("{}api/{verb}", self.own())
     }
 
     /// `hearth/<site>/api/+`
     #[must_use]
     pub fn api_filter(&self) -> String {
-        format!("hearth/{}/api/+", self.site)
+        format!("{}api/+", self.own())
     }
 
     /// `hearth/<site>/gateway/<n>/<verb>`
     #[must_use]
     pub fn gateway(&self, gateway: GatewayId, verb: GatewayVerb) -> String {
-        format!("hearth/{}/gateway/{gateway}/{verb}", self.site)
+        format!("{}{gateway}/{verb}", hearth_names::gateways(self.site.as_str()))
     }
 
     /// `hearth/<site>/gateway/+/status`
     #[must_use]
     pub fn heartbeats(&self) -> String {
-        format!("hearth/{}/gateway/+/status", self.site)
+        format!("{}+/status", hearth_names::gateways(self.site.as_str()))
     }
 
     /// `hearth/<site>/paxos/<n>/<leg>`
     #[must_use]
     pub fn paxos(&self, gateway: GatewayId, leg: PaxosLeg) -> String {
-        format!("hearth/{}/paxos/{gateway}/{leg}", self.site)
+        format!("{}paxos/{gateway}/{leg}", self.own())
     }
 
     /// `hearth/<site>/broker/waiting`: a broker of ours holds messages for the zone in the payload.
     #[must_use]
     pub fn waiting(&self) -> String {
-        format!("hearth/{}/broker/waiting", self.site)
+        hearth_names::waiting(self.site.as_str())
     }
 
     /// `hearth/<site>/world/<zone>/<device>`: where the simulated user acts on a simulated device.
     #[must_use]
     pub fn world(&self, zone: &Zone, device: &Device) -> String {
-        format!("hearth/{}/world/{zone}/{device}", self.site)
+        format!("{}world/{zone}/{device}", self.own())
     }
 
     /// Client id of a device of ours: `<site>-<zone>-<device>`.
@@ -207,25 +209,25 @@ impl Topics {
     /// Client id of the persistent session through which a zone's owner reads it.
     #[must_use]
     pub fn zone_session(&self, zone: &Zone) -> String {
-        format!("hearth-{}-zone-{zone}", self.site)
+        format!("{}{zone}", hearth_names::zone_clients(self.site.as_str()))
     }
 
     /// Client id of the clean session through which a zone's owner answers queries.
     #[must_use]
     pub fn query_session(&self, zone: &Zone) -> String {
-        format!("hearth-{}-query-{zone}", self.site)
+        format!("{}query-{zone}", self.clients())
     }
 
     /// Client id of the session through which the leader answers the API.
     #[must_use]
     pub fn site_session(&self) -> String {
-        format!("hearth-{}-site", self.site)
+        format!("{}site", self.clients())
     }
 
     /// Client id of a gateway's own connection for `purpose`.
     #[must_use]
     pub fn gateway_session(&self, gateway: GatewayId, purpose: &str) -> String {
-        format!("hearth-{}-gateway-{gateway}-{purpose}", self.site)
+        format!("{}gateway-{gateway}-{purpose}", self.clients())
     }
 
     /// Parses a topic; none when it is not one of this site's.
@@ -235,12 +237,12 @@ impl Topics {
         // One more level than any of ours, so that a longer topic matches none of the patterns.
         let levels: Vec<&str> = topic.splitn(6, '/').collect();
         match *levels.as_slice() {
-            ["hearth", of, "api", verb] if of == site => Some(Topic::Api(verb.parse().ok()?)),
-            ["hearth", of, "broker", "waiting"] if of == site => Some(Topic::Waiting),
-            ["hearth", of, "gateway", gateway, verb] if of == site => {
+            [OWN, of, "api", verb] if of == site => Some(Topic::Api(verb.parse().ok()?)),
+            [OWN, of, "broker", "waiting"] if of == site => Some(Topic::Waiting),
+            [OWN, of, "gateway", gateway, verb] if of == site => {
                 Some(Topic::Gateway(GatewayId(gateway.parse().ok()?), verb.parse().ok()?))
             }
-            ["hearth", of, "paxos", gateway, leg] if of == site => {
+            [OWN, of, "paxos", gateway, leg] if of == site => {
                 Some(Topic::Paxos(GatewayId(gateway.parse().ok()?), leg.parse().ok()?))
             }
             [of, zone, device, verb] if of == site => {
@@ -248,6 +250,16 @@ impl Topics {
             }
             _ => None,
         }
+    }
+
+    /// `hearth/<site>/`
+    fn own(&self) -> String {
+        hearth_names::own(self.site.as_str())
+    }
+
+    /// `hearth-<site>-`
+    fn clients(&self) -> String {
+        hearth_names::gateway_clients(self.site.as_str())
     }
 }
 

@@ -40,7 +40,7 @@ impl Guest {
     /// trusted, the client id alone tells.
     pub fn has_reserve(&self, client: &str, site: &str) -> bool {
         match self {
-            Self::Anyone => client.starts_with(&format!("hearth-{site}-")),
+            Self::Anyone => client.starts_with(&hearth_names::gateway_clients(site)),
             Self::User(grant) => grant.reserved.iter().any(|(_, role)| *role == grant.role),
             Self::Nobody => false,
         }

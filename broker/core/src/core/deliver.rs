@@ -6,7 +6,7 @@ use super::session::Via;
 use crate::message::{ConnId, Delivery, Hold, Message, SessionKey};
 use crate::moment::Moment;
 use crate::mutant::mutant;
-use crate::protocol::{Action, Alias, Outgoing, Qos, Reason, user_property};
+use crate::protocol::{Action, Alias, Outgoing, Qos, Reason};
 use crate::router::{FilterId, Routed, RouterOp};
 use std::sync::Arc;
 
@@ -322,13 +322,4 @@ impl Core {
             self.release_in(hold, &zone, weight, None);
         }
     }
-}
-
-/// The user property that carries a stamp.
-pub(super) const STAMP: &str = "hearth-stamp";
-/// The user property that marks a message from the retained store.
-pub(super) const FROM_STORE: &str = "hearth-retained";
-
-pub(super) fn stamp_property(broker: u16, incarnation: u64, counter: u64) -> Vec<u8> {
-    user_property(STAMP, &format!("{broker}/{incarnation}/{counter}"))
 }

@@ -10,14 +10,16 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::deliver::{FROM_STORE, stamp_property};
+use broker_settings::Limits;
+use hearth_names::{REPORT, RETAINED_PROPERTY, SET, STAMP_PROPERTY, Stamp};
+
 use super::session::{AckedAway, Incoming, Via, Withheld};
 use super::{Core, Timer};
 use crate::message::{Delivery, Hold, Message, SessionKey};
 use crate::moment::Moment;
 use crate::mutant::mutant;
 use crate::protocol::{Publish, Qos, Reason, Version, user_property};
-use crate::settings::{Limits, Settings};
+use crate::settings::Settings;
 
 /// Zones that may wait at a time. 1,024: a name too many is a mistake or an attack; each costs an announcement.
 const ZONES: usize = 1024;
@@ -32,6 +34,8 @@ pub(super) struct Zones {
     root: String,
     /// `hearth-<site>-`
     gateway: String,
+    /// `hearth-<site>-zone-`
+    zone_session: String,
     /// `hearth/<site>/broker/waiting`
     waiting_topic: String,
     broker_id: u16,
@@ -85,13 +89,14 @@ pub(super) enum Place {
     Wait,
 }
 
-/// Whether gateways take this name for a zone (they check it in `wire`). What is sent to another would wait for an
-/// owner for ever.
+/// Whether gateways take this name for a zone. What is sent to another would wait for an owner for ever.
 fn can_be_zone(name: &str) -> bool {
-    !name.is_empty()
-        && name.len() <= 128
-        && !name.starts_with('$')
-        && !name.contains(|c: char| c.is_control() || matches!(c, '+' | '#'))
+    hearth_names::check(name).is_ok()
+}
+
+/// Whether what is published under this verb is held until its zone's owner has it.
+fn is_held(verb: &str) -> bool {
+    [REPORT, SET].contains(&verb)
 }
 
 /// Whether nobody waits for it: published with QoS 0. The delivery's own QoS does not tell, for a zone's session may
@@ -105,9 +110,10 @@ impl Zones {
         let site = &settings.site;
         Self {
             enabled: settings.durable_ack,
-            root: format!("{site}/"),
-            gateway: format!("hearth-{site}-"),
-            waiting_topic: format!("hearth/{site}/broker/waiting"),
+            root: hearth_names::devices(site),
+            gateway: hearth_names::gateway_clients(site),
+            zone_session: hearth_names::zone_clients(site),
+            waiting_topic: hearth_names::waiting(site),
             broker_id: settings.broker_id,
             incarnation: settings.incarnation,
             gateways: Gateways::Expected(Moment::default().after(settings.limits.gateway_grace)),
@@ -156,20 +162,20 @@ impl Zones {
         }
         let mut levels = topic.strip_prefix(&self.root)?.split('/');
         let (zone, device, verb) = (levels.next()?, levels.next()?, levels.next()?);
-        let fits = levels.next().is_none() && matches!(verb, "report" | "set");
+        let fits = levels.next().is_none() && is_held(verb);
         (fits && can_be_zone(zone) && !device.is_empty()).then_some(zone)
     }
 
     /// The zone whose session has this client id.
     pub(super) fn zone_of_client<'c>(&self, client: &'c str) -> Option<&'c str> {
-        let zone = client.strip_prefix(&self.gateway)?.strip_prefix("zone-")?;
+        let zone = client.strip_prefix(&self.zone_session)?;
         (self.enabled && can_be_zone(zone)).then_some(zone)
     }
 
     /// Whether a filter is one of the two that a zone's session has for its own zone; the router need not know it.
     pub(super) fn is_own_filter(&self, zone: &str, filter: &str) -> bool {
         let rest = filter.strip_prefix(&self.root).and_then(|rest| rest.strip_prefix(zone));
-        matches!(rest, Some("/+/report" | "/+/set"))
+        rest.and_then(|rest| rest.strip_prefix("/+/")).is_some_and(is_held)
     }
 
     pub(super) fn session_starts(&mut self, zone: &str, key: SessionKey) {
@@ -256,9 +262,10 @@ impl Zones {
     /// Properties that only a zone's session gets.
     pub(super) fn extra(&self, message: &Message, stored: bool) -> Box<[u8]> {
         let Some(counter) = message.stamp else { return Box::default() };
-        let mut extra = stamp_property(self.broker_id, self.incarnation, counter);
+        let stamp = Stamp { broker: self.broker_id, incarnation: self.incarnation, counter };
+        let mut extra = user_property(STAMP_PROPERTY, &stamp.to_string());
         if stored {
-            extra.extend(user_property(FROM_STORE, "1"));
+            extra.extend(user_property(RETAINED_PROPERTY, "1"));
         }
         extra.into()
     }

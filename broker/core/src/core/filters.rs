@@ -42,7 +42,7 @@ impl Filters {
     pub(super) fn new(settings: &Settings) -> Self {
         let site = &settings.site;
         Self {
-            roots: [format!("{site}/"), format!("hearth/{site}/")],
+            roots: [hearth_names::devices(site), hearth_names::own(site)],
             routed: Map::default(),
             live: BTreeMap::new(),
             tree: Tree::default(),

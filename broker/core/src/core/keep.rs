@@ -173,7 +173,7 @@ pub(super) struct Keeping {
 
 impl Keeping {
     pub(super) fn new(on: bool, site: &str) -> Self {
-        Self { on, heartbeats: format!("hearth/{site}/gateway/") }
+        Self { on, heartbeats: hearth_names::gateways(site) }
     }
 
     pub(super) fn wants(&self, topic: &str) -> bool {

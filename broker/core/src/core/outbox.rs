@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
+use broker_settings::Limits;
+
 use super::keep::{Sent, Waiting};
 use super::room::WAITING;
 use crate::message::{Delivery, GroupId, Hold};
 use crate::moment::Moment;
 use crate::mutant::mutant;
 use crate::protocol::Qos;
-use crate::settings::Limits;
 
 /// Retained messages that may wait for one session, because it subscribed to many filters at once. 400,000: four
 /// times a full store. They are references, 64 bytes each.

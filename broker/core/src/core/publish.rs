@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use hearth_names::{RETAINED_PROPERTY, STAMP_PROPERTY};
+
 use super::Core;
 use super::connect::Ended;
-use super::deliver::{FROM_STORE, STAMP};
 use super::durable_ack::Place;
 use super::session::{Incoming, Print, Withheld};
 use crate::access::Rights;
@@ -293,7 +294,8 @@ impl Core {
             ..Message::new(publish, now, self.next_order())
         };
         if of_zone && !message.properties.is_empty() {
-            message.properties = without_user_properties(&message.properties, &[STAMP, FROM_STORE]);
+            message.properties =
+                without_user_properties(&message.properties, &[STAMP_PROPERTY, RETAINED_PROPERTY]);
         }
         let message = Arc::new(message.weighed(&self.room.scales));
         if message.retain {

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
+use broker_settings::Limits;
+
 use super::Core;
 use crate::message::Message;
 use crate::moment::Moment;
 use crate::mutant::mutant;
 use crate::protocol::{Publish, topic};
-use crate::settings::Limits;
 
 /// The store, in topic order.
 #[derive(Debug, Default)]

@@ -3,8 +3,6 @@
 use core::fmt;
 use core::str::FromStr;
 
-use serde::{Deserialize, Serialize};
-
 /// User property that carries a [`Stamp`].
 pub const STAMP_PROPERTY: &str = "hearth-stamp";
 
@@ -12,7 +10,8 @@ pub const STAMP_PROPERTY: &str = "hearth-stamp";
 pub const RETAINED_PROPERTY: &str = "hearth-retained";
 
 /// Which publish this is, the same on every redelivery: `<broker>/<incarnation>/<counter>`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Stamp {
     /// The broker that took the publish in.
     pub broker: u16,
@@ -23,16 +22,9 @@ pub struct Stamp {
 }
 
 /// The text is no stamp.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a stamp is <broker>/<incarnation>/<counter>")]
 pub struct StampError;
-
-impl fmt::Display for StampError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a stamp is <broker>/<incarnation>/<counter>")
-    }
-}
-
-impl std::error::Error for StampError {}
 
 impl fmt::Display for Stamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,0 +1,54 @@
+//! What Hearth's broker and its gateways must call alike: names, the topics and client ids that both
+//! know, and the stamp of a publish. `wire` builds the whole protocol on it; the broker needs no more.
+
+mod name;
+mod stamp;
+
+pub use name::{LONGEST, NameError, check};
+pub use stamp::{RETAINED_PROPERTY, STAMP_PROPERTY, Stamp, StampError};
+
+/// First level of Hearth's own topics, and first part of its client ids. No site may be called so.
+pub const OWN: &str = "hearth";
+
+/// Last level of the topic of a reading or a state: `<site>/<zone>/<device>/report`.
+pub const REPORT: &str = "report";
+
+/// Last level of the topic of an order: `<site>/<zone>/<device>/set`.
+pub const SET: &str = "set";
+
+/// `<site>/`: how the topics of a site's devices begin.
+#[must_use]
+pub fn devices(site: &str) -> String {
+    format!("{site}/")
+}
+
+/// `hearth/<site>/`: how Hearth's own topics of a site begin.
+#[must_use]
+pub fn own(site: &str) -> String {
+    format!("{OWN}/{site}/")
+}
+
+/// `hearth/<site>/gateway/`: how the topics of the gateways themselves begin.
+#[must_use]
+pub fn gateways(site: &str) -> String {
+    format!("{OWN}/{site}/gateway/")
+}
+
+/// `hearth/<site>/broker/waiting`: the broker holds messages for the zone in the payload.
+#[must_use]
+pub fn waiting(site: &str) -> String {
+    format!("{OWN}/{site}/broker/waiting")
+}
+
+/// `hearth-<site>-`: how the client ids of a site's gateways begin.
+#[must_use]
+pub fn gateway_clients(site: &str) -> String {
+    format!("{OWN}-{site}-")
+}
+
+/// `hearth-<site>-zone-`: how the client id of the session through which a zone's owner reads it begins; the zone
+/// follows.
+#[must_use]
+pub fn zone_clients(site: &str) -> String {
+    format!("{OWN}-{site}-zone-")
+}
