@@ -135,6 +135,25 @@ fn pure_crates_read_no_clock_and_open_nothing() {
 }
 
 #[test]
+fn what_a_crate_takes_in_at_compile_time_is_its_own() {
+    let product = IMPORTS.iter().map(|(folder, _)| *folder).filter(|f| !f.starts_with("tests/"));
+    for file in product.flat_map(|folder| rust_files(&root().join(folder))) {
+        let text = read(&file);
+        let taken = ["include_str!(\"", "include_bytes!(\""];
+        let paths = taken.iter().flat_map(|open| text.split(open).skip(1));
+        for path in paths.filter_map(|rest| rest.split('"').next()) {
+            let from = file.parent().unwrap().join(path).canonicalize().unwrap();
+            assert_eq!(
+                package_of(&from),
+                package_of(&file.canonicalize().unwrap()),
+                "{} takes {path} from another crate, so it cannot be packaged by itself",
+                file.display()
+            );
+        }
+    }
+}
+
+#[test]
 fn only_the_router_module_knows_rumqttd() {
     // The router, this rule, and the stock broker to measure beside.
     let allowed = ["broker/src/router.rs", "tests/tidy.rs", "broker/examples/stock_rumqttd.rs"];
@@ -188,6 +207,11 @@ fn every_file_with_settings_loads() {
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The folder of the nearest manifest above a file.
+fn package_of(file: &Path) -> &Path {
+    file.ancestors().skip(1).find(|folder| folder.join("Cargo.toml").is_file()).unwrap()
 }
 
 fn read(path: &Path) -> String {
