@@ -10,7 +10,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use paxos::{Moment, ReplicaId, Voters};
-use wire::{GatewayId, Heartbeat, Liveness};
+use wire::{GatewayId, Heartbeat, Liveness, Versions};
 
 use crate::context::Context;
 use crate::id::gateway;
@@ -28,6 +28,8 @@ pub(crate) struct Peers {
     peers: BTreeMap<GatewayId, Peer>,
     /// Number of the last probe.
     probe: u64,
+    /// What every gateway that is here understands, voter or not. As many as there are gateway ids.
+    versions: BTreeMap<GatewayId, Versions>,
 }
 
 #[derive(Debug, Default)]
@@ -47,9 +49,20 @@ struct Suspicion {
 
 impl Peers {
     pub(crate) fn new(settings: &Settings, now: Moment) -> Self {
-        let mut peers = Self { me: settings.id, up: None, peers: BTreeMap::new(), probe: 0 };
+        let mut peers = Self {
+            me: settings.id,
+            up: None,
+            peers: BTreeMap::new(),
+            probe: 0,
+            versions: BTreeMap::new(),
+        };
         peers.watch(&settings.founders, now);
         peers
+    }
+
+    /// What a gateway understands, by its last heartbeat.
+    pub(crate) fn versions(&self, id: GatewayId) -> Option<Versions> {
+        self.versions.get(&id).copied()
     }
 
     /// These vote now: they are watched, and nobody else is.
@@ -121,6 +134,9 @@ impl Peers {
 
     /// Takes a heartbeat or a will. Says whether it is the heartbeat of a voter that lives.
     pub(crate) fn hear_beat(&mut self, ctx: &Context, beat: Heartbeat, out: &mut Wants) -> bool {
+        if beat.status == Liveness::Alive {
+            self.versions.insert(beat.gateway, beat.versions);
+        }
         let Some(peer) = self.peers.get_mut(&beat.gateway) else { return false };
         match beat.status {
             Liveness::Alive => {

@@ -44,7 +44,7 @@ impl Voting {
         out: &mut Wants,
     ) -> Result<(), PayloadError> {
         let request = VotersRequest::parse(payload)?;
-        match group.wanted(&request) {
+        match group.wanted(ctx, &request) {
             Err(why) => reply.answer(Answer::error(why), out),
             Ok(voters) if voters == *group.agreement.voters() => {
                 reply.answer(Answer::ok(tell_voters(group.agreement)), out);
@@ -104,7 +104,7 @@ pub(crate) struct Group<'a> {
 
 impl Group<'_> {
     /// Who would vote; or why they cannot.
-    fn wanted(&self, request: &VotersRequest) -> Result<Voters, String> {
+    fn wanted(&self, ctx: &Context, request: &VotersRequest) -> Result<Voters, String> {
         let said = |error: VotersError| error.to_string();
         let mut voters = self.agreement.voters().clone();
         for id in &request.add {
@@ -118,6 +118,7 @@ impl Group<'_> {
                      hearth gateway --id {id}, and add it when it has caught up"
                 ));
             };
+            self.understands_the_site(ctx, *id)?;
             voters = voters.with(replica).map_err(said)?;
         }
         for id in &request.remove {
@@ -126,6 +127,22 @@ impl Group<'_> {
             }
         }
         self.majority_is_there(&voters).map(|()| voters)
+    }
+
+    /// A voter that does not understand what the log may hold would stop at it.
+    fn understands_the_site(&self, ctx: &Context, id: GatewayId) -> Result<(), String> {
+        let site = ctx.house.counters().version;
+        match self.peers.versions(id) {
+            Some(versions) if versions.newest >= site => Ok(()),
+            Some(versions) => Err(format!(
+                "gateway {id} runs a program that knows versions up to {}, and the site has version {site}: \
+                 give it the program of the others first",
+                versions.newest
+            )),
+            None => Err(format!(
+                "gateway {id} has not said yet which versions it understands; is it connected? try again"
+            )),
+        }
     }
 
     /// Paxos looks at this too; here it is said who is missing.
