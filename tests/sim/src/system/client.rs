@@ -71,6 +71,8 @@ pub(crate) struct Client {
     pub(crate) orders: Vec<u64>,
     /// When the present state was said, for a door that is open.
     pub(crate) opened: VecDeque<u64>,
+    /// How many sessions it has had at the broker.
+    pub(crate) sessions: u64,
     /// It has still to say that it is there.
     arrives: bool,
     /// The next connection begins anew.
@@ -91,6 +93,7 @@ impl Client {
             last_pid: 0,
             orders: Vec::new(),
             opened: VecDeque::new(),
+            sessions: 0,
             arrives: false,
             clean: false,
         }
@@ -164,6 +167,8 @@ impl World {
         if self.clients[at].conn != Some(conn) {
             return;
         }
+        let name = self.clients[at].persona.name.clone();
+        self.note("client reads", || format!("{name} on {conn}: {item:?}").into());
         match item {
             Down::Welcome(present) => self.welcome(at, conn, present),
             Down::Refused(reason) => self.note_refused(conn, reason),
@@ -288,7 +293,8 @@ impl World {
             let known = &self.letters.all[letter];
             // Nothing tells a publish whose acknowledgement was lost from another one, at QoS 1.
             let lost = known.settled && self.clients[at].persona.qos == Qos::AtLeastOnce;
-            if !present || lost || known.broker_life != Some(life) {
+            let same = self.conns.get(&conn).map(|conn| conn.session) == known.session;
+            if !same || lost || known.broker_life != Some(life) {
                 self.letters.may_repeat(letter);
             }
             self.reach.resent += 1;
@@ -323,8 +329,10 @@ impl World {
 
     fn send_letter(&mut self, conn: u64, pid: u16, at: usize, dup: bool) {
         let life = self.brokers[&ONLY].life;
+        let session = self.conns.get(&conn).map(|conn| conn.session);
         let letter = &mut self.letters.all[at];
         letter.broker_life.get_or_insert(life);
+        letter.session = letter.session.or(session);
         let persona = &self.clients[letter.client].persona;
         let mut packet = publish(letter.topic.clone(), letter.payload.clone(), persona.qos);
         (packet.pid, packet.dup) = (pid, dup);

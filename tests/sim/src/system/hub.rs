@@ -165,6 +165,11 @@ impl World {
                     Ok(connected) => {
                         conn.accepted = true;
                         conn.behind = true;
+                        if let Who::Client(client) = conn.who {
+                            let client = &mut self.clients[client];
+                            client.sessions += u64::from(!connected.session_present);
+                            conn.session = client.sessions;
+                        }
                         self.send_down(number, Down::Welcome(connected.session_present));
                     }
                     Err(reason) => {
@@ -173,7 +178,10 @@ impl World {
                     }
                 }
             }
-            Up::Packet(packet) => self.give(number, packet),
+            Up::Packet(packet) => {
+                self.note_packet(number, "broker reads", &packet);
+                self.give(number, packet);
+            }
         }
     }
 
@@ -376,6 +384,14 @@ impl World {
             self.plan_up(number);
         }
         self.settle(at);
+    }
+
+    /// A packet of a device or a person, for people.
+    fn note_packet(&mut self, number: u64, kind: &str, packet: &Packet) {
+        if let Who::Client(client) = self.conns[&number].who {
+            let name = self.clients[client].persona.name.clone();
+            self.note(kind, || format!("{name} on {number}: {packet:?}").into());
+        }
     }
 
     /// Why a client was not let in, for people.

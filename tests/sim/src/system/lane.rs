@@ -107,6 +107,8 @@ pub(crate) struct Conn {
     pub(crate) client_has_it: bool,
     /// The broker has accepted its CONNECT.
     pub(crate) accepted: bool,
+    /// Which session of its client it is for: a CONNECT that comes late may have begun another one meanwhile.
+    pub(crate) session: u64,
     /// What the broker has read and had no room for.
     pub(crate) unread: Option<Publish>,
     /// The broker may have more for the client than there was room for on the way.
@@ -127,6 +129,7 @@ impl Conn {
             broker_has_it: true,
             client_has_it: true,
             accepted: false,
+            session: 0,
             unread: None,
             behind: false,
             cut: 0,

@@ -27,6 +27,8 @@ pub(crate) struct Letter {
     pub(crate) device_known: bool,
     /// The life of the broker that was sent it first.
     pub(crate) broker_life: Option<u64>,
+    /// The session of its sender in which it was sent first.
+    pub(crate) session: Option<u64>,
     pub(crate) told: Told,
     /// The broker has acknowledged it, whether that was heard or not.
     pub(crate) settled: bool,

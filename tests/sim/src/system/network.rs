@@ -246,6 +246,8 @@ impl World {
             if was_broken {
                 // What was lost on it does not come back.
                 self.lose_at_broker(number);
+                // If the broker had ended it before, its last word may have been lost too.
+                self.send_down(number, Down::Gone);
             }
             let Some(conn) = self.conns.get_mut(&number) else { continue };
             let cut = conn.cut;

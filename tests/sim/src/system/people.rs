@@ -114,6 +114,7 @@ impl World {
             said: now,
             device_known: self.letters.is_known(place),
             broker_life: None,
+            session: None,
             told: Told::Nothing,
             settled: false,
             operation,
@@ -175,6 +176,7 @@ impl World {
             said: now,
             device_known: self.letters.is_known(place),
             broker_life: None,
+            session: None,
             told: Told::Nothing,
             settled: false,
             operation: None,
@@ -235,6 +237,7 @@ impl World {
             said: now,
             device_known: self.letters.is_known(place),
             broker_life: None,
+            session: None,
             told: Told::Nothing,
             settled: false,
             operation,
@@ -256,6 +259,7 @@ impl World {
         let again = Letter {
             said: self.now,
             broker_life: None,
+            session: None,
             told: Told::Nothing,
             settled: false,
             ..self.letters.all[letter].clone()
