@@ -251,7 +251,9 @@ impl World {
         // An owner refuses for good: its reasons say what is wrong with the request.
         let for_good =
             matches!(reason, Reason::PayloadFormat | Reason::Topic | Reason::NotAuthorized);
-        if !letter.is_nonsense && !for_good {
+        if for_good {
+            claims::what_is_refused_for_good(self, at);
+        } else if !letter.is_nonsense {
             // It was told to try again, and does so: as something new, but it is known that the first was not taken.
             let client = letter.client;
             self.letters.comes_late(at);

@@ -76,6 +76,7 @@ impl Seen {
                 dated.push((old, new, receipt));
             }
         }
+        self.zones.retain(|_, recent| !recent.is_empty());
         dated
     }
 

@@ -35,10 +35,16 @@ impl Recent {
         self.keys.insert(key, (at, receipt));
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
     /// Takes the ids out, oldest first.
     pub(super) fn take_ids(&mut self) -> Vec<(SeenKey, Receipt)> {
         let ids = self.order.extract_if(.., |_, key| matches!(key, SeenKey::Id(..)));
         let keys: Vec<SeenKey> = ids.map(|(_, key)| key).collect();
+        // As a gateway counts on that starts from the rows that are left.
+        self.last = self.order.last_key_value().map_or(0, |(at, _)| *at);
         let receipt = |key| self.keys.remove(&key).map(|(_, receipt)| (key, receipt));
         keys.into_iter().filter_map(receipt).collect()
     }

@@ -56,6 +56,19 @@ pub(crate) fn what_is_acknowledged(world: &mut World, at: usize) {
     }
 }
 
+/// A client was told that what it said will never be taken: it is nonsense, or nobody knew the device that was ordered.
+pub(crate) fn what_is_refused_for_good(world: &World, at: usize) {
+    let letter = &world.letters.all[at];
+    let unknown = letter.order && !letter.device_known;
+    claim!(
+        letter.is_nonsense || unknown,
+        "nobody is refused for good what can be done",
+        "{}: {:?}",
+        letter.place,
+        letter.payload
+    );
+}
+
 /// Why an owner refuses a request that finds no room among those under way.
 const TOO_MANY: &[u8] = b"too many requests at once";
 

@@ -15,7 +15,7 @@ use super::world::World;
 pub(crate) use self::agreed::{after_a_write, before_a_message, rests_on_a_write};
 pub(crate) use self::heard::{
     a_state_arrives, an_answer_arrives, before_a_publish, histories_are_linearizable,
-    what_is_acknowledged,
+    what_is_acknowledged, what_is_refused_for_good,
 };
 pub(crate) use self::times::{an_order_arrives, an_order_is_sent};
 
