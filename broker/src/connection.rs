@@ -111,11 +111,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             biased;
             read = self.read_connect() => read,
             () = sleep_until(deadline) => {
-                self.note("sent no CONNECT in time", self.peer);
+                self.note("", "sent no CONNECT in time", self.peer);
                 return None;
             }
             () = pending.given_up() => {
-                self.note("was silent while too many others came", self.peer);
+                self.note("", "was silent while too many others came", self.peer);
                 return None;
             }
         };
@@ -156,7 +156,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
                     encoder.refuse(&mut self.pipe.output, reason);
                 }
                 let user = user.as_deref().unwrap_or("without a name");
-                self.note(why, format_args!("client {client}, user {user}, {}", self.peer));
+                self.note(
+                    &client,
+                    why,
+                    format_args!("client {client}, user {user}, {}", self.peer),
+                );
                 self.last_words().await;
                 return None;
             }
@@ -175,8 +179,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         Some(Guest { encoder, client: connected.client, who, keep_alive, _place: place })
     }
 
-    /// Logs why this client is not let in; its network is the culprit, since everything else is only claimed.
-    fn note(&self, why: &'static str, about: impl std::fmt::Display) {
+    /// Logs why this client is not let in; its network is the culprit, since everything else is only claimed. The line
+    /// for people is rate-limited; who asks for every connection's end finds it at the level of information.
+    fn note(&self, client: &str, why: &'static str, about: impl std::fmt::Display) {
+        tracing::info!(client, peer = %self.peer, reason = %why, "refused");
         self.hub.refused(why, &self.network.to_string(), about);
     }
 
@@ -197,12 +203,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
     /// Answers a CONNECT that cannot be accepted, where the standard allows an answer.
     async fn refuse(&mut self, reason: Option<Reason>) {
         let Some(reason) = reason else {
-            return tracing::info!(peer = %self.peer, "went away before its CONNECT");
+            let why = "went away before its CONNECT";
+            return tracing::info!(peer = %self.peer, reason = %why, "disconnected");
         };
         // The decoder leaves what it cannot take.
         match hint(&self.pipe.input, (false, false)) {
-            Some(hint) => self.note(hint, self.peer),
-            None => self.note(reason.text(), self.peer),
+            Some(hint) => self.note("", hint, self.peer),
+            None => self.note("", reason.text(), self.peer),
         }
         // Which answer the client understands depends on the version that it speaks.
         let understood = match (reason, claimed_version(&self.pipe.input)) {
