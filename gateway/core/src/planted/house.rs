@@ -63,6 +63,11 @@ pub(crate) fn raised_for_other_voters(same: bool) -> bool {
     same || mutant!(RaisedForOtherVoters)
 }
 
+/// How many ids are remembered however old they are; none.
+pub(crate) fn newest_ids(ids: usize) -> usize {
+    if mutant!(IdsForgotten) { 0 } else { ids }
+}
+
 /// How long an id is remembered; hardly at all.
 pub(crate) fn ids_kept_for(millis: u64) -> u64 {
     if mutant!(IdsForgotten) { 50 } else { millis }

@@ -140,9 +140,20 @@ fn an_id_is_remembered_for_ten_minutes_however_much_the_zone_says_meanwhile() {
     }
     home.now += 9 * 60 * 1000;
     assert_eq!(set_with_id(&mut home, BULB, "tap-1"), done(5, 1, Some(1), true));
-    home.now += 60 * 1000;
+}
+
+#[test]
+fn the_newest_ids_are_remembered_though_a_clock_leaps_and_older_ones_are_not() {
+    let mut home = raised();
+    set_with_id(&mut home, BULB, "tap-1");
+    home.now += 24 * 60 * 60 * 1000;
     set_with_id(&mut home, BULB, "tap-2");
-    assert_eq!(set_with_id(&mut home, BULB, "tap-1"), done(5, 3003, Some(3), false));
+    assert_eq!(set_with_id(&mut home, BULB, "tap-1"), done(5, 1, Some(1), true));
+    for number in 0..4097 {
+        set_with_id(&mut home, BULB, &number.to_string());
+    }
+    let verdict = set_with_id(&mut home, BULB, "tap-1");
+    assert!(matches!(verdict, Verdict::Done { again: false, .. }), "{verdict:?}");
 }
 
 #[test]

@@ -19,6 +19,11 @@ const OF_A_DEVICE: usize = 16_384;
 /// Ids remembered of a site. 1,000,000: about 200 MB of memory on each gateway, if ever so many come.
 const OF_A_SITE: usize = 1_000_000;
 
+/// The newest ids of the site, which are remembered however old they are: agreed time still follows wall clocks, and a
+/// clock that leaps ahead would make all of them old at once. 4,096: less than a device may have, so that a device that
+/// has used up its share gets room again.
+const NEWEST: usize = 4096;
+
 /// Ids forgotten at once. Each new one makes at least as much room as it takes, in an entry that stays short.
 const AT_ONCE: usize = 4;
 
@@ -72,7 +77,7 @@ impl Ids {
     /// Forgets some whose time is over.
     pub(super) fn expire(&mut self, now: UnixMillis) -> Vec<SeenKey> {
         let mut forgotten = Vec::new();
-        while forgotten.len() < AT_ONCE {
+        while forgotten.len() < AT_ONCE && self.keys.len() > planted::newest_ids(NEWEST) {
             let over = self.oldest.first().is_some_and(|(at, _)| is_over(*at, now));
             let oldest = if over { self.oldest.pop_first() } else { None };
             let Some((_, key)) = oldest else { break };
