@@ -2,7 +2,7 @@
 //! started again.
 
 use gateway_core::version::{NEWEST, OURS};
-use wire::{Version, Versions};
+use wire::{GatewayId, Version, Versions};
 
 use super::broker::Life;
 use super::world::{Event, World};
@@ -42,6 +42,20 @@ impl World {
     pub(crate) fn reads_what_it_says(&mut self, life: Life, words: String) {
         if words.contains("use the program that the other gateways run") {
             self.stops(life, words);
+        }
+    }
+
+    /// A gateway of an older program gets no vote in a site that has been raised, and its operator is told to give it
+    /// the present program.
+    pub(crate) fn upgrade(&mut self, id: GatewayId) {
+        let Some(node) = self.nodes.get_mut(&id).filter(|node| node.settings.versions != OURS)
+        else {
+            return;
+        };
+        node.older_lives = 0;
+        if node.core.is_some() {
+            let life = node.life();
+            self.after(0, Event::Die(life));
         }
     }
 

@@ -108,6 +108,7 @@ impl World {
         let voters = furthest.map(|node| node.disk.voters()).unwrap_or_default();
         for id in self.everybody() {
             if !voters.is_empty() && voters.numbered(id.0).is_none() {
+                self.upgrade(id);
                 self.wish_for_voters("add", id);
             }
         }
