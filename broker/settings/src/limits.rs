@@ -82,8 +82,8 @@ limits! {
         connections: usize = 10_000, to u32::MAX;
         /// Those of `connections` that only gateways can have. 1,000: three gateways with the zones of a large home.
         gateway_connections: usize = 1_000, to u32::MAX;
-        /// Connections at a time from one address, or from one /64 of IPv6; not for gateways. 2,000: a whole fleet behind
-        /// one router, and not all there are.
+        /// Connections at a time from one address, or from one /64 of IPv6; not for gateways. 2,000: a whole fleet
+        /// behind one router, and not all there are.
         connections_per_address: usize = 2_000, to u32::MAX;
         /// Connections beside those whose CONNECT has not come yet. 1,000, at 20 KiB each during a handshake of TLS: a
         /// fleet that comes back at once. A newer one takes the place of the oldest.
@@ -102,8 +102,9 @@ limits! {
         /// acknowledged. 32 MiB: messages are shared
         /// between sessions, so many slow readers of the same topics cost this about once.
         queue_bytes: usize = 32 * 1024 * 1024, to u32::MAX;
-        /// Bytes of all messages that wait for sessions, and of what is kept about them. 256 MiB: as much as is retained.
-        /// A session may have no more waiting than is free of it, so that many slow readers get less each than few.
+        /// Bytes of all messages that wait for sessions, and of what is kept about them. 256 MiB: as much as is
+        /// retained. A session may have no more waiting than is free of it, so that many slow readers get less each
+        /// than few.
         waiting_bytes: usize = 256 * 1024 * 1024, to u32::MAX;
         /// QoS 1 and 2 messages sent to one client and not yet acknowledged. 1,000: enough for a 10 ms
         /// round trip at 100,000 messages a second; a client may ask for less by Receive Maximum.
@@ -139,8 +140,8 @@ limits! {
         /// How long after its start a broker takes gateways to be on their way, and holds reports and orders for
         /// them; then, if none has come, it is a broker like any other. 5 s: a gateway knocks every second at least.
         gateway_grace = 5_000;
-        /// How long after its start a broker takes the clients of its earlier life to be on their way back; then it publishes
-        /// the wills of those who are not. 15 s: stock devices knock every ten.
+        /// How long after its start a broker takes the clients of its earlier life to be on their way back; then it
+        /// publishes the wills of those who are not. 15 s: stock devices knock every ten.
         come_back = 15_000;
     }
 }

@@ -257,7 +257,8 @@ impl Core {
     /// PUBACK, or a PUBREC that refuses.
     ///
     /// # Errors
-    /// The reason to end the connection with, as with the other acknowledgements: it is not what this message waits for.
+    /// The reason to end the connection with, as with the other acknowledgements: it is not what this message waits
+    /// for.
     pub(super) fn acked(
         &mut self,
         key: SessionKey,

@@ -401,8 +401,8 @@ impl Core {
         }
     }
 
-    /// The zone's session can never have a message. Its publisher is told; in MQTT 3.1.1, which knows no refusal, by the
-    /// end of the connection, for an acknowledgement would be a lie.
+    /// The zone's session can never have a message. Its publisher is told; in MQTT 3.1.1, which knows no refusal, by
+    /// the end of the connection, for an acknowledgement would be a lie.
     pub(super) fn refuse_in(&mut self, hold: Hold, zone: &str, weight: usize) {
         self.zones.settled(zone, weight);
         self.effects.wake.extend(std::mem::take(&mut self.paused));

@@ -182,7 +182,8 @@ impl Keeping {
 }
 
 impl Core {
-    /// Takes up what an earlier life left; `find` tells what a user may do now. Call it once, before the first connection.
+    /// Takes up what an earlier life left; `find` tells what a user may do now. Call it once, before the first
+    /// connection.
     pub fn restore(
         &mut self,
         now: Moment,

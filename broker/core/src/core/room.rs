@@ -1,8 +1,8 @@
 //! What all sessions together may hold, beside the bounds of each: what they are, and what waits for them.
 //!
-//! What waits has a limit that moves: no session may have more waiting than is free altogether. Few slow readers may fall
-//! far behind; many share what there is, each with less, and whoever has more than that ends. A session with little waiting
-//! always finds room, so nobody's silence ends somebody else's session.
+//! What waits has a limit that moves: no session may have more waiting than is free altogether. Few slow readers may
+//! fall far behind; many share what there is, each with less, and whoever has more than that ends. A session with
+//! little waiting always finds room, so nobody's silence ends somebody else's session.
 
 use super::Core;
 use super::session::Session;

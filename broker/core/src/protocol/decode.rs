@@ -215,8 +215,8 @@ fn parse_properties(body: &[u8]) -> Result<(Vec<Property>, usize), Reason> {
     Ok((list, used))
 }
 
-/// Refuses properties that belong to other packets, where the parser would call that another fault; gives how many bytes
-/// all properties have.
+/// Refuses properties that belong to other packets, where the parser would call that another fault; gives how many
+/// bytes all properties have.
 pub(super) fn own_properties(body: &[u8], own: fn(&Property) -> bool) -> Result<usize, Reason> {
     let (list, used) = parse_properties(body)?;
     if list.iter().all(own) { Ok(used) } else { Err(FOREIGN) }
@@ -240,8 +240,8 @@ pub(super) fn texts_without_null(list: &[Property]) -> Result<(), Reason> {
     })
 }
 
-/// A property that belongs to other packets makes this one malformed [MQTT 5, 2.2.2.2]; one that stands twice breaks the
-/// protocol.
+/// A property that belongs to other packets makes this one malformed [MQTT 5, 2.2.2.2]; one that stands twice breaks
+/// the protocol.
 pub(super) const FOREIGN: Reason = Reason::Malformed;
 
 /// Refuses properties that belong to other packets, and reasons given twice.
@@ -375,8 +375,8 @@ fn filter(entry: &SubEntry, version: Version) -> Result<Filter, Reason> {
     })
 }
 
-/// Whether a filter has the form of one. Shared ones are of MQTT 5; in 3.1.1 they are a courtesy, and a wrong one is only
-/// refused.
+/// Whether a filter has the form of one. Shared ones are of MQTT 5; in 3.1.1 they are a courtesy, and a wrong one is
+/// only refused.
 fn well_formed(filter: &str, version: Version) -> Result<(), Reason> {
     let wrong = version == Version::V5 && matches!(topic::shared(filter), Some(Err(_)));
     if wrong || !topic::well_formed_filter(filter) { Err(Reason::Malformed) } else { Ok(()) }
