@@ -42,6 +42,8 @@ classes! {
     Copies = "copies",
     /// Orders that have expired are not carried out.
     Expiry = "expiry",
+    /// A published state never goes back, not even for a moment.
+    States = "states",
     /// Files of brokers that are lost, or put back as they were.
     BrokerFile = "broker-file",
 }
@@ -55,7 +57,7 @@ impl Classes {
     pub const ALL: Self = Self((1 << Class::ALL.len()) - 1);
 
     /// Those whose faults are mended: what every run of the tests plays.
-    pub const MENDED: Self = Self(0);
+    pub const MENDED: Self = Self(0).with(Class::Reuse).with(Class::Refusal);
 
     /// Whether this one is played.
     #[must_use]
