@@ -121,13 +121,6 @@ impl Globals {
         }
         sources.load().map_err(Failure::usage)
     }
-
-    pub(crate) fn start_log(&self) -> Outcome {
-        let filter = tracing_subscriber::EnvFilter::try_new(&self.log)
-            .map_err(|error| Failure::usage(format!("--log {}: {error}", self.log)))?;
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-        Ok(())
-    }
 }
 
 /// A flag that sets `key`, if it was given.

@@ -6,16 +6,16 @@ use wire::ApiVerb;
 use crate::cli::Globals;
 use crate::client::Client;
 use crate::failure::Outcome;
-use crate::get::shown;
-use crate::output::out;
+use crate::output;
 use crate::table;
+use crate::words::{self, shown};
 
 pub(crate) async fn devices(globals: &Globals) -> Outcome {
     let client = Client::connect(&globals.settings(vec![])?).await?;
     let answer = client.api(ApiVerb::Devices, json!({})).await?;
     client.close().await;
     if globals.json {
-        out!("{}", answer.get("devices"));
+        output::json(answer.get("devices"));
     } else {
         print(answer.get("devices"));
     }
@@ -35,8 +35,8 @@ fn row(device: &Json) -> Vec<String> {
         format!("{}/{}", shown(&device["zone"]), shown(&device["name"])),
         shown(&device["kind"]),
         shown(&device["class"]),
-        shown(&device["state"]),
-        shown(&device["desired"]),
+        words::state(device),
+        words::desired(device),
         shown(&device["owner"]),
         shown(&device["seq"]),
     ]

@@ -3,10 +3,11 @@
 use clap::{Args, ValueEnum};
 use gateway::inspect::{self, HistoryRow, Replica, StatusRow};
 use serde_json::{Value as Json, json};
+use wire::{Kind, State, Value, visible};
 
 use crate::cli::{Globals, flag};
 use crate::failure::Outcome;
-use crate::output::out;
+use crate::output::{self, out};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -45,16 +46,25 @@ pub(crate) fn dump(globals: &Globals, args: &DumpArgs) -> Outcome {
             out!("{HISTORY_HEAD}");
             replica.history.iter().for_each(|row| out!("{}", history(row)));
         }
-        (what, true) => out!("{}", as_json(what, &replica)),
+        (what, true) => output::json(&as_json(what, &replica)),
     }
     Ok(())
 }
 
-const HISTORY_HEAD: &str = "seq,time,node,name,register,value,order,clock,gateway,note";
+const HISTORY_HEAD: &str = "seq,time,node,name,register,state,value,order,clock,gateway,note";
 
+/// The seed's way: a number where the kind has one.
 fn status(row: &StatusRow) -> String {
-    let state = row.state.as_deref().unwrap_or("-");
+    let value = row.state.as_deref().and_then(|state| value(&row.kind, state));
+    let state = match value {
+        Some(value) => value.to_string(),
+        None => row.state.as_deref().map_or("-".to_owned(), |state| visible(state).to_string()),
+    };
     format!("{} {} {} {state}", seconds(row.time), row.node, row.name)
+}
+
+fn value(kind: &str, state: &str) -> Option<Value> {
+    kind.parse::<Kind>().ok()?.value(&State::new(state).ok()?)
 }
 
 fn history(row: &HistoryRow) -> String {
@@ -65,7 +75,8 @@ fn history(row: &HistoryRow) -> String {
         row.node.to_string(),
         cell(&row.name),
         cell(&row.register),
-        cell(&row.value),
+        cell(&row.state),
+        value(&row.kind, &row.state).map(|value| value.to_string()).unwrap_or_default(),
         order,
         row.clock.to_string(),
         row.owner.to_string(),
@@ -79,13 +90,10 @@ fn seconds(millis: u64) -> String {
     format!("{}.{:03}", millis / 1000, millis % 1000)
 }
 
-/// A cell of a CSV file (RFC 4180).
+/// A cell of a CSV file (RFC 4180), which is for people too: `--json` has the exact text.
 fn cell(text: &str) -> String {
-    if text.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", text.replace('"', "\"\""))
-    } else {
-        text.to_owned()
-    }
+    let text = visible(text).to_string();
+    if text.contains([',', '"']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
 }
 
 fn as_json(what: What, replica: &Replica) -> Json {
@@ -94,8 +102,9 @@ fn as_json(what: What, replica: &Replica) -> Json {
             .status
             .iter()
             .map(|row| {
-                json!({"time": row.time, "node": row.node, "name": row.name, "state": row.state,
-                    "desired": row.desired, "seq": row.seq})
+                json!({"time": row.time, "node": row.node, "name": row.name, "kind": row.kind,
+                    "state": row.state, "desired": row.desired, "seq": row.seq,
+                    "value": row.state.as_deref().and_then(|state| number(&row.kind, state))})
             })
             .collect(),
         What::History => replica
@@ -103,11 +112,16 @@ fn as_json(what: What, replica: &Replica) -> Json {
             .iter()
             .map(|row| {
                 json!({"seq": row.seq, "time": row.time, "node": row.node, "name": row.name,
-                    "register": row.register, "value": row.value, "order": row.order,
+                    "kind": row.kind, "register": row.register, "state": row.state,
+                    "value": number(&row.kind, &row.state), "order": row.order,
                     "clock": row.clock, "owner": row.owner, "note": row.note})
             })
             .collect(),
     }
+}
+
+fn number(kind: &str, state: &str) -> Option<Json> {
+    value(kind, state).map(Value::to_json)
 }
 
 #[cfg(test)]
@@ -119,6 +133,7 @@ mod tests {
         let row = StatusRow {
             node: 2,
             name: "tempSensor".into(),
+            kind: "temperature".into(),
             time: 1_492_569_319_034,
             seq: 1,
             state: Some("54".into()),
@@ -131,5 +146,6 @@ mod tests {
     fn a_cell_with_a_comma_is_quoted() {
         assert_eq!(cell("half open"), "half open");
         assert_eq!(cell("a,\"b\""), "\"a,\"\"b\"\"\"");
+        assert_eq!(cell("a\nb"), "a\\nb");
     }
 }

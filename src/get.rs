@@ -1,14 +1,15 @@
 //! `hearth get ZONE/DEVICE`
 
 use clap::Args;
-use serde_json::{Value as Json, json};
+use serde_json::json;
 use wire::ZoneVerb;
 
 use crate::cli::Globals;
 use crate::client::Client;
 use crate::failure::Outcome;
 use crate::names::Place;
-use crate::output::out;
+use crate::output::{self, out};
+use crate::words;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -33,19 +34,9 @@ pub(crate) async fn get(globals: &Globals, args: GetArgs) -> Outcome {
     let answer = client.device(&args.place, ZoneVerb::Get, request, client.patience()).await?;
     client.close().await;
     if globals.json {
-        out!("{}", answer.to_json());
+        output::json(&answer.to_json());
     } else {
-        out!("{}", shown(answer.get("state")));
+        out!("{}", words::state(&answer.to_json()));
     }
     Ok(())
-}
-
-/// A state for people: a text without quotes, a dash for none.
-pub(crate) fn shown(state: &Json) -> String {
-    match state {
-        Json::Null => "-".to_owned(),
-        Json::String(text) => text.clone(),
-        Json::Object(desired) => shown(desired.get("state").unwrap_or(&Json::Null)),
-        other => other.to_string(),
-    }
 }

@@ -7,7 +7,7 @@ use wire::GatewayVerb;
 use crate::cli::Globals;
 use crate::client::Client;
 use crate::failure::Outcome;
-use crate::output::out;
+use crate::output::{self, out};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -36,7 +36,7 @@ pub(crate) async fn health(globals: &Globals, args: HealthArgs) -> Outcome {
     }
     client.close().await;
     if globals.json {
-        out!("{healthy}");
+        output::json(&healthy);
     } else {
         out!("ok");
     }

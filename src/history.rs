@@ -9,10 +9,10 @@ use wire::ApiVerb;
 use crate::cli::Globals;
 use crate::client::Client;
 use crate::failure::Outcome;
-use crate::get::shown;
 use crate::names::Place;
-use crate::output::out;
+use crate::output;
 use crate::table;
+use crate::words::{self, shown};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -41,12 +41,12 @@ pub(crate) async fn history(globals: &Globals, args: HistoryArgs) -> Outcome {
     let answer = client.api(ApiVerb::History, request).await?;
     client.close().await;
     if globals.json {
-        out!("{}", answer.get("history"));
+        output::json(answer.get("history"));
         return Ok(());
     }
     let changes = answer.get("history").as_array().cloned().unwrap_or_default();
     let rows: Vec<_> = changes.iter().map(row).collect();
-    table::print(&["SEQ", "TIME", "DEVICE", "WHAT", "VALUE", "CLOCK", "GATEWAY", "NOTE"], &rows);
+    table::print(&["SEQ", "TIME", "DEVICE", "WHAT", "STATE", "CLOCK", "GATEWAY", "NOTE"], &rows);
     Ok(())
 }
 
@@ -60,7 +60,7 @@ fn row(change: &Json) -> Vec<String> {
         clock_time(change["time"].as_u64().unwrap_or(0)),
         shown(&change["name"]),
         what.to_owned(),
-        shown(&change["value"]),
+        words::state(change),
         change["clock"].to_string(),
         change["owner"].to_string(),
         change["note"].as_str().unwrap_or("").to_owned(),

@@ -7,8 +7,8 @@ use wire::{ApiVerb, GatewayVerb};
 use crate::cli::Globals;
 use crate::client::Client;
 use crate::failure::Outcome;
-use crate::get::shown;
-use crate::output::out;
+use crate::output::{self, out};
+use crate::words::{self, shown};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -42,7 +42,7 @@ pub(crate) async fn log(globals: &Globals, args: LogArgs) -> Outcome {
     };
     client.close().await;
     if globals.json {
-        out!("{}", answer.get("log"));
+        output::json(answer.get("log"));
         return Ok(());
     }
     for entry in answer.get("log").as_array().into_iter().flatten() {
@@ -53,7 +53,7 @@ pub(crate) async fn log(globals: &Globals, args: LogArgs) -> Outcome {
 
 fn line(entry: &Json) -> String {
     let (seq, node) = (&entry["seq"], &entry["node"]);
-    let (value, name) = (shown(&entry["value"]), shown(&entry["name"]));
+    let (value, name) = (words::value(entry), shown(&entry["name"]));
     format!("Seq No. {seq} Device:State -> {node}:{value} - {name}")
 }
 

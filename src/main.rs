@@ -14,6 +14,7 @@ mod get;
 mod health;
 mod history;
 mod home;
+mod journal;
 mod log;
 mod names;
 mod output;
@@ -26,6 +27,7 @@ mod up;
 mod user;
 mod voters;
 mod watch;
+mod words;
 
 use std::io;
 use std::process::ExitCode;
@@ -41,14 +43,14 @@ fn main() -> ExitCode {
     let runtime = match runtime(&cli) {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("hearth: cannot start: {error}");
+            output::complain(format_args!("hearth: cannot start: {error}"));
             return ExitCode::FAILURE;
         }
     };
     match runtime.block_on(carry_out(cli)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("hearth: {failure}");
+            output::complain(format_args!("hearth: {failure}"));
             failure.exit_code()
         }
     }
@@ -67,7 +69,7 @@ fn runtime(cli: &Cli) -> io::Result<Runtime> {
 }
 
 async fn carry_out(cli: Cli) -> Outcome {
-    cli.globals.start_log()?;
+    journal::start(&cli.globals.log)?;
     let globals: &Globals = &cli.globals;
     match cli.command {
         None => run::default_scenario(globals).await,

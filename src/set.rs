@@ -7,9 +7,9 @@ use wire::{Answer, State, ZoneVerb};
 use crate::cli::Globals;
 use crate::client::Client;
 use crate::failure::{Failure, Outcome};
-use crate::get::shown;
 use crate::names::Place;
-use crate::output::out;
+use crate::output::{self, out};
+use crate::words;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -35,7 +35,7 @@ pub(crate) struct SetArgs {
 }
 
 pub(crate) async fn set(globals: &Globals, args: SetArgs) -> Outcome {
-    let state = State::parse(&args.state).map_err(Failure::usage)?;
+    let state = State::new(args.state.as_str()).map_err(Failure::usage)?;
     let mut request = json!({"state": state.to_json()});
     if args.wait {
         request["wait"] = json!("state");
@@ -48,15 +48,20 @@ pub(crate) async fn set(globals: &Globals, args: SetArgs) -> Outcome {
     let answer = asked.await.map_err(|failure| failure.unanswered(MAYBE))?;
     client.close().await;
     if globals.json {
-        out!("{}", answer.to_json());
+        output::json(&answer.to_json());
     } else if !args.wait {
-        out!("{} is told {}, order {}", args.place, args.state, answer.get("order"));
+        out!(
+            "{} is told {}, order {}",
+            args.place,
+            words::state(&answer.to_json()),
+            answer.get("order")
+        );
     }
     if args.wait {
         done(&args.place, &answer)?;
     }
     if args.wait && !globals.json {
-        out!("{} is {}", args.place, shown(&state.to_json()));
+        out!("{} is {}", args.place, words::state(&answer.to_json()));
     }
     Ok(())
 }

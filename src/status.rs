@@ -6,7 +6,7 @@ use wire::ApiVerb;
 use crate::cli::Globals;
 use crate::client::Client;
 use crate::failure::Outcome;
-use crate::output::out;
+use crate::output::{self, out};
 use crate::{devices, table};
 
 pub(crate) async fn status(globals: &Globals) -> Outcome {
@@ -19,7 +19,7 @@ pub(crate) async fn status(globals: &Globals) -> Outcome {
     let (gateways, zones) = (gateways.get("gateways"), zones.get("zones"));
     let devices = devices.get("devices");
     if globals.json {
-        out!("{}", json!({"gateways": gateways, "zones": zones, "devices": devices}));
+        output::json(&json!({"gateways": gateways, "zones": zones, "devices": devices}));
         return Ok(());
     }
     print_gateways(&settings.site, gateways);

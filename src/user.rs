@@ -8,7 +8,7 @@ use wire::Site;
 use crate::cli::Globals;
 use crate::client::Client;
 use crate::failure::{Failure, Outcome};
-use crate::output::out;
+use crate::output::{self, out};
 use crate::run::{Act, Things, act};
 
 const EXAMPLES: &str = "\
@@ -42,7 +42,7 @@ pub(crate) async fn user(globals: &Globals, args: UserArgs) -> Outcome {
             .await
             .map_err(|error| Failure::no_answer(format!("{}: {error}", event.text)))?;
         if globals.json {
-            out!("{}", json!({"event": event.text, "answer": answer.to_json()}));
+            output::json(&json!({"event": event.text, "answer": answer.to_json()}));
         } else {
             let (seq, owner) = (answer.get("seq"), answer.get("owner"));
             out!("{}: {place} reported it, seq {seq}, gateway {owner}", event.text);

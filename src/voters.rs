@@ -8,7 +8,7 @@ use crate::cli::Globals;
 use crate::client::Client;
 use crate::failure::{Failure, Outcome};
 use crate::names;
-use crate::output::out;
+use crate::output::{self, out};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -42,7 +42,7 @@ pub(crate) async fn voters(globals: &Globals, args: VotersArgs) -> Outcome {
     })?;
     let (voters, observers) = (answer.get("voters"), answer.get("observers"));
     if globals.json {
-        out!("{}", serde_json::json!({"voters": voters, "observers": observers}));
+        output::json(&serde_json::json!({"voters": voters, "observers": observers}));
         return Ok(());
     }
     let numbers: Vec<String> = list(voters).map(Json::to_string).collect();

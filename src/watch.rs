@@ -7,9 +7,8 @@ use wire::{Topic, Topics, ZoneVerb};
 
 use crate::cli::Globals;
 use crate::failure::{Failure, Outcome};
-use crate::get::shown;
-use crate::output::out;
-use crate::{history, names, stop};
+use crate::output::{self, out};
+use crate::{history, names, stop, words};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -55,7 +54,9 @@ pub(crate) async fn watch(globals: &Globals, args: WatchArgs) -> Outcome {
                 }
             }
             Some(Event::Down(reason)) if connected => {
-                eprintln!("hearth: {reason}; watching goes on when the broker is back");
+                output::complain(format_args!(
+                    "hearth: {reason}; watching goes on when the broker is back"
+                ));
             }
             Some(Event::Down(reason)) => {
                 let broker = &settings.client.broker;
@@ -74,14 +75,14 @@ fn print(globals: &Globals, topics: &Topics, message: &Delivery) {
     let place = names::Place { zone, device };
     let Ok(body) = serde_json::from_slice::<Json>(&message.payload) else { return };
     if globals.json {
-        out!("{}", json!({"device": place.to_string(), "message": body}));
+        output::json(&json!({"device": place.to_string(), "message": body}));
         return;
     }
     let time = history::clock_time(body["time"].as_u64().unwrap_or(0));
     let desired = match &body["desired"] {
         Json::Null => String::new(),
-        desired => format!("  told {}", shown(desired)),
+        _ => format!("  told {}", words::desired(&body)),
     };
-    let (state, seq, owner) = (shown(&body["state"]), &body["seq"], &body["owner"]);
+    let (state, seq, owner) = (words::state(&body), &body["seq"], &body["owner"]);
     out!("{time}  {place} is {state}{desired}  (seq {seq}, gateway {owner})");
 }

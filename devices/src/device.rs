@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use link::{Address, Delivery, Event, Events, Link, Options, Publish, Qos, TryPublish, Will};
 use tokio::time::{Instant, sleep_until};
-use wire::{Device, Kind, Site, State, Topics, Zone, ZoneVerb};
+use wire::{Device, Kind, Site, State, Topics, Value, Zone, ZoneVerb};
 
 pub use self::core::{Asker, Core, Effect, Input, Note};
 use self::reading::Thermometer;
@@ -41,10 +41,10 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// A device that starts at 0 and reports only on events and orders.
+    /// A device that starts off, closed or at 0, and reports only on events and orders.
     #[must_use]
     pub fn new(address: Address, site: Site, zone: Zone, name: Device, kind: Kind) -> Self {
-        let (interval, initial, story) = (None, State::OFF, None);
+        let (interval, initial, story) = (None, kind.own(&Value::OFF.state()), None);
         Self { address, site, zone, name, kind, interval, initial, story }
     }
 }

@@ -11,8 +11,8 @@ pub(crate) fn fitting(payload: Vec<u8>) -> Vec<u8> {
     if payload.len() <= LARGEST {
         return payload;
     }
-    let answer = Answer::parse(&payload).map(|answer| answer.to_json());
-    let id = answer.ok().and_then(|json| RequestId::of(&json).ok().flatten());
+    let answer = Answer::parse(&payload);
+    let id = answer.ok().and_then(|answer| RequestId::new(answer.get("id").as_str()?).ok());
     let why = format!(
         "the answer has {} bytes, and {LARGEST} fit into a packet; ask for less, as with \"limit\"",
         payload.len()

@@ -104,6 +104,8 @@ pub struct StatusRow {
     pub node: u32,
     /// Its name.
     pub name: String,
+    /// What it is, as in payloads.
+    pub kind: String,
     /// Milliseconds since the Unix epoch, of the last change.
     pub time: u64,
     /// Number of the last change.
@@ -125,10 +127,12 @@ pub struct HistoryRow {
     pub node: u32,
     /// Name of the device; empty when it is not registered.
     pub name: String,
+    /// What it is, as in payloads; empty when it is not registered.
+    pub kind: String,
     /// `state` or `desired`.
     pub register: String,
-    /// The value agreed on.
-    pub value: String,
+    /// What was said or ordered.
+    pub state: String,
     /// Number of the order that this is, or that it fulfils.
     pub order: Option<u64>,
     /// Lamport clock.
@@ -237,12 +241,12 @@ fn read_tables(path: &Path) -> Result<Replica, Cause> {
     })
 }
 
-const STATUS: &str = "SELECT node, devices.name, time, seq, state, desired
+const STATUS: &str = "SELECT node, devices.name, time, seq, state, desired, kind
     FROM status JOIN devices USING (node) ORDER BY node";
 
 const HISTORY: &str =
     "SELECT seq, time, node, coalesce(devices.name, ''), register, value, ordered,
-    clock, owner, note FROM history LEFT JOIN devices USING (node) ORDER BY seq";
+    clock, owner, note, coalesce(devices.kind, '') FROM history LEFT JOIN devices USING (node) ORDER BY seq";
 
 /// The acceptor's row; a replica that never voted has none.
 fn acceptor(connection: &Connection) -> rusqlite::Result<(Ballot, u64)> {
@@ -282,6 +286,7 @@ fn status(row: &Row<'_>) -> rusqlite::Result<StatusRow> {
         seq: unsigned(row, 3)?,
         state: row.get(4)?,
         desired: row.get(5)?,
+        kind: row.get(6)?,
     })
 }
 
@@ -293,11 +298,12 @@ fn history(row: &Row<'_>) -> rusqlite::Result<HistoryRow> {
         node: row.get(2)?,
         name: row.get(3)?,
         register: row.get(4)?,
-        value: row.get(5)?,
+        state: row.get(5)?,
         order: order.map(i64::cast_unsigned),
         clock: unsigned(row, 7)?,
         owner: row.get(8)?,
         note: row.get(9)?,
+        kind: row.get(10)?,
     })
 }
 

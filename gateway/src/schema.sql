@@ -1,5 +1,5 @@
 -- One replica's file, version 1 (PRAGMA user_version). WAL, synchronous = FULL.
--- Times are milliseconds since the Unix epoch, as agreed in the log; states are canonical texts.
+-- Times are milliseconds since the Unix epoch, as agreed in the log; states are as they were said.
 
 -- Paxos: what must survive for this replica to vote (see paxos::Record).
 CREATE TABLE acceptor (

@@ -16,7 +16,7 @@ use crate::client::Client;
 use crate::failure::{Failure, Outcome};
 use crate::home::{Blueprint, Home};
 use crate::names::Place;
-use crate::output::out;
+use crate::output::{self, out};
 use crate::run::Story;
 
 const EXAMPLES: &str = "\
@@ -200,10 +200,9 @@ fn print(globals: &Globals, how: How, times: &[Duration]) {
     let (min, median, max) = spread(&sorted);
     if globals.json {
         let how = format!("{how:?}").to_lowercase();
-        out!(
-            "{}",
-            json!({"how": how, "trials_ms": sorted, "min_ms": min, "median_ms": median, "max_ms": max})
-        );
+        output::json(&json!({
+            "how": how, "trials_ms": sorted, "min_ms": min, "median_ms": median, "max_ms": max
+        }));
     } else {
         out!("min {min:.1} ms, median {median:.1} ms, max {max:.1} ms");
     }

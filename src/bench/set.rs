@@ -12,7 +12,7 @@ use crate::cli::Globals;
 use crate::failure::{Failure, Outcome};
 use crate::home::{Blueprint, Home};
 use crate::names;
-use crate::output::out;
+use crate::output::{self, out};
 use crate::run::Story;
 
 const EXAMPLES: &str = "\
@@ -85,13 +85,11 @@ pub(super) async fn set(
 
 fn print(globals: &Globals, clients: usize, summary: &Summary) {
     if globals.json {
-        out!(
-            "{}",
-            json!({"clients": clients, "answers": summary.count, "seconds": summary.seconds,
-                "p50_us": summary.p50, "p99_us": summary.p99, "max_us": summary.max,
-                "errors": summary.errors, "last_error": summary.last_error})
-        );
-        return;
+        return output::json(&json!({
+            "clients": clients, "answers": summary.count, "seconds": summary.seconds,
+            "p50_us": summary.p50, "p99_us": summary.p99, "max_us": summary.max,
+            "errors": summary.errors, "last_error": summary.last_error,
+        }));
     }
     out!("{clients} clients: {summary}");
     if let Some(error) = &summary.last_error {

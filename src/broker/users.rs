@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::cli::{Globals, flag};
 use crate::failure::{Failure, Outcome};
-use crate::output::out;
+use crate::output::{self, out};
 use crate::table;
 
 const EXAMPLES: &str = "\
@@ -212,7 +212,7 @@ fn done(path: &Path, what: &str) {
 fn list(globals: &Globals, users: &Users) {
     if globals.json {
         let user = |(name, user): (&str, &User)| json!({"name": name, "role": user.role, "password": user.hash.is_some()});
-        return out!("{}", json!({"users": users.iter().map(user).collect::<Vec<_>>()}));
+        return output::json(&json!({"users": users.iter().map(user).collect::<Vec<_>>()}));
     }
     let row = |(name, user): (&str, &User)| {
         let login = if user.hash.is_some() { "password" } else { "certificate" };

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use wire::{GatewayId, Kind, State};
+use wire::{GatewayId, Kind, State, Value};
 
 /// A checked event file.
 #[derive(Clone, Debug, PartialEq)]
@@ -103,20 +103,21 @@ pub(crate) fn act(text: &str) -> Result<Act, String> {
         _ => (words, false),
     };
     let (kind, state) = match *words.as_slice() {
-        ["BULB", "ON"] => (Kind::Bulb, State::ON),
-        ["BULB", "OFF"] => (Kind::Bulb, State::OFF),
-        ["OUTLET", "ON"] => (Kind::Outlet, State::ON),
-        ["OUTLET", "OFF"] => (Kind::Outlet, State::OFF),
-        ["DOOR", "OPEN"] => (Kind::Door, State::ON),
-        ["DOOR", "CLOSE"] => (Kind::Door, State::OFF),
-        ["MOTION", "ACTIVE"] => (Kind::Motion, State::ON),
-        ["MOTION", "INACTIVE"] => (Kind::Motion, State::OFF),
-        ["TEMPERATURE", degrees] => match State::parse(degrees) {
-            Ok(state @ State::Number(_)) => (Kind::Temperature, state),
+        ["BULB", "ON"] => (Kind::Bulb, Value::ON.state()),
+        ["BULB", "OFF"] => (Kind::Bulb, Value::OFF.state()),
+        ["OUTLET", "ON"] => (Kind::Outlet, Value::ON.state()),
+        ["OUTLET", "OFF"] => (Kind::Outlet, Value::OFF.state()),
+        ["DOOR", "OPEN"] => (Kind::Door, Value::ON.state()),
+        ["DOOR", "CLOSE"] => (Kind::Door, Value::OFF.state()),
+        ["MOTION", "ACTIVE"] => (Kind::Motion, Value::ON.state()),
+        ["MOTION", "INACTIVE"] => (Kind::Motion, Value::OFF.state()),
+        ["TEMPERATURE", degrees] => match State::new(degrees) {
+            Ok(state) if Kind::Temperature.value(&state).is_some() => (Kind::Temperature, state),
             _ => return Err(format!("{degrees:?} is no number of degrees")),
         },
         _ => return Err(format!("unknown event {text:?}; there are: {KNOWN}")),
     };
+    let state = kind.own(&state);
     Ok(Act { kind, state, presence, text: text.to_owned() })
 }
 
@@ -191,10 +192,10 @@ mod tests {
         assert_eq!(steps[0].event, Event::Query(Kind::Bulb));
         assert_eq!((steps[0].line, steps[0].text.as_str()), (3, "QUERY BULB STATE"));
         let Event::User(act) = &steps[9].event else { panic!("{:?}", steps[9]) };
-        assert!(act.presence && act.kind == Kind::Door && act.state == State::ON);
+        assert!(act.presence && act.kind == Kind::Door && act.state.as_str() == "open");
         let Event::Contend(gateway, acts) = &steps[16].event else { panic!("{:?}", steps[16]) };
         assert_eq!((gateway.0, acts.len()), (2, 2));
-        assert_eq!(acts[1].state, State::Number(45.0));
+        assert_eq!(acts[1].state.as_str(), "45");
     }
 
     #[test]

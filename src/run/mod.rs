@@ -25,7 +25,7 @@ use crate::cli::Globals;
 use crate::client::Client;
 use crate::failure::{Failure, Outcome};
 use crate::home::Home;
-use crate::output::out;
+use crate::output;
 use crate::stop;
 use args::Performance;
 use crash::{Crash, When};
@@ -57,7 +57,7 @@ async fn perform(globals: &Globals, performance: Performance) -> Outcome {
     story.say(report.text()).await;
     story.end().await;
     if globals.json {
-        out!("{}", report.json());
+        output::json(&report.json());
     }
     if let Some(path) = &performance.report {
         write_report(path, &report.json())?;

@@ -16,9 +16,9 @@ use super::story::Story;
 use super::things::Things;
 use crate::client::Client;
 use crate::failure::{Failure, Outcome};
-use crate::get::shown;
 use crate::home::Blueprint;
 use crate::names;
+use crate::words;
 
 /// A request is asked again so often, and so long: a failover shows as a pause, not as an error.
 const PATIENCE: Retry =
@@ -94,7 +94,7 @@ impl<'a> Player<'a> {
             self.counts.entry(owner).or_default().add(access);
             self.story.say(in_words(access)).await;
         }
-        let state = shown(answer.get("state"));
+        let state = words::value(&answer.to_json());
         self.story.say(format!("{} state returned is {state}", place.device)).await;
         Ok(())
     }
@@ -199,7 +199,7 @@ impl<'a> Player<'a> {
 
     async fn agreed(&self, act: &Act, answer: &Answer) {
         let (seq, node, owner) = (answer.get("seq"), answer.get("node"), answer.get("owner"));
-        let state = shown(&act.state.to_json());
+        let state = act.kind.in_words(&act.state);
         let line = format!("Agreed as Seq No. {seq} by gateway {owner}: node {node} is {state}");
         self.story.say(line).await;
     }

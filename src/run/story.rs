@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::children::{LINES, Line};
-use crate::output::out;
+use crate::output::{complain, out};
 
 /// The one place that prints while a home runs, so that lines never mix.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ impl Story {
 async fn print(mut lines: mpsc::Receiver<Line>, quiet: bool) {
     while let Some(Line { from, text, error }) = lines.recv().await {
         match (error, from.is_empty()) {
-            (true, _) => eprintln!("{from} | {text}"),
+            (true, _) => complain(format_args!("{from} | {text}")),
             (false, _) if quiet => {}
             (false, true) => out!("{}", text.trim_end_matches('\n')),
             (false, false) => out!("{from} | {text}"),

@@ -196,7 +196,10 @@ impl Shared {
             record.failed_reads += 1;
             return false;
         };
-        let (key, seen) = (asks.place.to_owned(), answer.get("desired")["state"].as_u64());
+        let (key, seen) = (
+            asks.place.to_owned(),
+            answer.get("desired")["state"].as_str().and_then(|state| state.parse().ok()),
+        );
         let action = Action::Read(seen);
         record.operations.push(Operation { key, client, action, called, returned });
         true

@@ -35,7 +35,10 @@ async fn until_all_are_level(home: &Home) {
         for id in GATEWAYS {
             let own_copy = format!("hearth/home/gateway/{id}/get");
             let which = json!({"zone": zone, "device": device});
-            while ask(&requester, &own_copy, which.clone()).await.get("desired")["state"] != LAST {}
+            let last = LAST.to_string();
+            while ask(&requester, &own_copy, which.clone()).await.get("desired")["state"]
+                != last.as_str()
+            {}
         }
     }
 }
@@ -51,7 +54,7 @@ fn history_is_what_clients_saw(replica: &Replica, record: &Record) -> usize {
     let gateway = replica.gateway;
     let mut agreed = BTreeMap::new();
     for row in replica.history.iter().filter(|row| row.register == "desired") {
-        let value: u64 = row.value.parse().unwrap();
+        let value: u64 = row.state.parse().unwrap();
         let place = place(row.node).unwrap();
         if value != LAST {
             let twice = agreed.insert((place, value), (row.order, row.seq));

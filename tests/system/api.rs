@@ -39,7 +39,7 @@ fn the_client_shows_what_the_site_knows() {
         assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
         serde_json::from_slice(&output.stdout).unwrap()
     };
-    assert_eq!(json(&["get", "attic/fan"])["state"], 1);
+    assert_eq!(json(&["get", "attic/fan"])["state"], "ON");
     assert_eq!(json(&["set", "attic/fan", "OFF"])["order"], 1);
     for arguments in
         [&["status"][..], &["devices"], &["history"], &["log"], &["log", "--gateway", "2"]]

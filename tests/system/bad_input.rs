@@ -45,7 +45,7 @@ fn bad_requests_are_refused_with_the_reason() {
     home.publish("home/attic/fan/report", "{\"state\":null}", &[]);
     let (_, refusal) = refusals.next("/response");
     assert!(refusal.contains("error") && refusal.contains("state"), "{refusal}");
-    assert_eq!(home.answer("home/attic/fan/get", "")["state"], 0);
+    assert_eq!(home.answer("home/attic/fan/get", "")["state"], "OFF");
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn garbage_ends_one_connection_and_nothing_else() {
         home.publish(&format!("hearth/home/gateway/{id}/status"), "{\"status\":", &[]);
     }
     home.publish("home/attic/fan/report", "ON", &[]);
-    assert_eq!(home.answer("home/attic/fan/get", "")["state"], 1);
+    assert_eq!(home.answer("home/attic/fan/get", "")["state"], "ON");
 }
 
 #[test]

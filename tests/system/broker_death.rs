@@ -63,7 +63,9 @@ fn while_the_broker_is_killed_under_load_no_acknowledged_report_is_lost_and_none
 fn a_full_window_of_unacknowledged_reports_blocks_neither_queries_nor_the_broker() {
     let mut home = Home::start();
     home.publish("home/hallway/door/report", "1", &[]);
-    home.until("the hallway is served", |home| home.ask("home/hallway/door/get", "")["state"] == 1);
+    home.until("the hallway is served", |home| {
+        home.ask("home/hallway/door/get", "")["state"] == "1"
+    });
     // Two of three are gone: nothing can be agreed, and reports wait for their acknowledgement.
     home.kill(2);
     home.kill(3);
@@ -71,7 +73,7 @@ fn a_full_window_of_unacknowledged_reports_blocks_neither_queries_nor_the_broker
     publisher.until_sent(AHEAD);
     // The broker and what is left of the home answer all the same.
     let local = home.answer("hearth/home/gateway/1/get", "hallway/door");
-    assert_eq!(local["state"], 1, "{local}");
+    assert_eq!(local["state"], "1", "{local}");
     let mut others = home.listen(&["other/topic"]);
     home.publish("other/topic", "passes", &[]);
     assert_eq!(others.next("other/topic").1, "passes");
@@ -214,7 +216,7 @@ impl Published {
         let mine =
             |row: &&inspect::HistoryRow| row.name == self.kind.name && row.register == "state";
         for row in replica.history.iter().filter(mine) {
-            *times.entry(row.value.parse().unwrap()).or_default() += 1;
+            *times.entry(row.state.parse().unwrap()).or_default() += 1;
         }
         let (gateway, name) = (replica.gateway, self.kind.name);
         for number in self.acknowledged.keys() {

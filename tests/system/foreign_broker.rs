@@ -16,8 +16,11 @@ fn home_with_a_meter() -> (Home, u8) {
 }
 
 fn reports(home: &Home, value: f64) {
-    home.publish("home/cellar/meter/report", &value.to_string(), &[]);
-    home.until("the meter is told", |home| home.ask("home/cellar/meter/get", "")["state"] == value);
+    let value = value.to_string();
+    home.publish("home/cellar/meter/report", &value, &[]);
+    home.until("the meter is told", |home| {
+        home.ask("home/cellar/meter/get", "")["state"] == value.as_str()
+    });
 }
 
 #[test]

@@ -23,3 +23,4 @@ mod six_gateways;
 mod snapshots;
 mod topics;
 mod voters;
+mod words;

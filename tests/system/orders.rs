@@ -33,9 +33,9 @@ fn a_simulated_device_obeys_and_the_requester_hears_of_it() {
     let answer = home.answer("home/kitchen/smartOutlet/set", r#"{"state":"ON","wait":"state"}"#);
     assert_eq!((&answer["status"], &answer["fulfilled"]), (&"ok".into(), &true.into()), "{answer}");
     let registers = home.answer("home/kitchen/smartOutlet/get", "");
-    assert_eq!((&registers["state"], &registers["desired"]["state"]), (&1.into(), &1.into()));
+    assert_eq!((&registers["state"], &registers["desired"]["state"]), (&"on".into(), &"ON".into()));
     let fresh = home.answer("home/kitchen/smartOutlet/get", r#"{"refresh":true}"#);
-    assert_eq!(fresh["state"], 1, "{fresh}");
+    assert_eq!(fresh["state"], "on", "{fresh}");
 }
 
 #[test]
@@ -51,10 +51,10 @@ fn the_rules_run_once_where_the_entries_are_applied() {
     user("DOOR OPEN PS");
     home.until("the door has closed itself", |home| {
         let door = home.ask("home/hallway/doorSensor/get", "");
-        door["state"] == 0 && door["desired"]["order"] == 1
+        door["state"] == "closed" && door["desired"]["order"] == 1
     });
     user("MOTION ACTIVE");
-    home.until("the light is on", |home| home.ask("home/bedroom/smartBulb/get", "")["state"] == 1);
+    home.until("the light is on", |home| home.ask("home/bedroom/smartBulb/get", "")["value"] == 1);
     user("MOTION INACTIVE");
     user("DOOR OPEN PS");
     let history = home.answer("hearth/home/api/history", "");
@@ -87,7 +87,7 @@ fn a_door_closes_after_its_delay_also_when_its_owner_has_died() {
     home.kill(owner.unwrap());
     let (_, order) = orders.next("/command");
     let order: Json = serde_json::from_str(&order).unwrap();
-    assert_eq!((&order["order"], &order["state"]), (&1.into(), &0.into()));
+    assert_eq!((&order["order"], &order["value"]), (&1.into(), &0.into()));
 }
 
 #[test]

@@ -43,7 +43,7 @@ fn a_gateway_that_was_away_for_long_gets_a_snapshot_while_reports_go_on() {
     report(&home, last);
     home.until("everyone has the last report", |home| {
         let told = format!("{last}.5");
-        let has = |id| replica(home, id).history.last().is_some_and(|row| row.value == told);
+        let has = |id| replica(home, id).history.last().is_some_and(|row| row.state == told);
         (1..=3).all(has)
     });
     for id in 1..=3 {

@@ -132,6 +132,7 @@ impl fmt::Display for Note {
 /// device's start.
 #[derive(Debug)]
 pub struct Core {
+    kind: Kind,
     state: State,
     clock: Clock,
     // Not kept over a restart: the first order seen then counts as new. That is safe because
@@ -151,6 +152,7 @@ impl Core {
     #[must_use]
     pub fn new(kind: Kind, initial: State, life: u64) -> Self {
         let mut core = Self {
+            kind,
             state: initial,
             clock: Clock(0),
             last_order: None,
@@ -218,7 +220,7 @@ impl Core {
             Note::Repeated(order)
         } else {
             self.last_order = Some(order);
-            self.state = state;
+            self.state = self.kind.own(&state);
             Note::Obeyed { order, state: self.state.clone() }
         };
         let mut report = Report::of(self.state.clone());
@@ -250,7 +252,7 @@ impl Core {
             }
         }
         self.clock.observe(said.clock);
-        self.state = said.state;
+        self.state = self.kind.own(&said.state);
         let mut report = Report::of(self.state.clone());
         report.presence = said.presence;
         let mut effects = vec![Effect::Note(Note::Acted(self.state.clone()))];

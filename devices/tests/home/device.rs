@@ -55,7 +55,7 @@ async fn a_device_registers_and_says_whether_it_is_there() {
     let mut bulb = start(broker.address());
     assert_eq!(&owner.hear("/status").await.payload[..], b"online");
     let first = owner.agree().await;
-    assert_eq!((first.kind, first.state), (Some(Kind::Bulb), State::OFF));
+    assert_eq!((first.kind, first.state), (Some(Kind::Bulb), spoken("off")));
     assert_eq!(bulb.notes.recv().await, Some(Note::Registered { node: 2, owner: 1 }));
     bulb.stop().await;
     assert_eq!(&owner.hear("/status").await.payload[..], b"offline");
@@ -85,7 +85,7 @@ async fn an_order_waits_for_a_device_that_is_away() {
     let _bulb = start(broker.address());
     assert_eq!(owner.agree().await.order, None, "it registers first");
     let obeyed = owner.agree().await;
-    assert_eq!((obeyed.order, obeyed.state), (Some(OrderNumber(4)), State::ON));
+    assert_eq!((obeyed.order, obeyed.state), (Some(OrderNumber(4)), spoken("on")));
     assert!(obeyed.clock.0 > 9);
 }
 
@@ -109,9 +109,14 @@ async fn the_user_hears_the_owner_when_the_change_is_agreed() {
     let requester = Requester::connect(broker.address().clone(), "user").await.unwrap();
     let mut user = User::new(requester, site());
     let (zone, name) = bulb();
-    let acting = user.act(&zone, &name, &State::ON, Some(true));
+    let on = spoken("on");
+    let acting = user.act(&zone, &name, &on, Some(true));
     let (answer, report) = tokio::join!(acting, owner.agree());
-    assert_eq!((report.state, report.presence), (State::ON, Some(true)));
+    assert_eq!((report.state, report.presence), (spoken("on"), Some(true)));
     assert_eq!(answer.unwrap().get("seq"), 2);
     assert!(user.clock() > report.clock, "what the user learns is later than what it tells of");
+}
+
+fn spoken(text: &str) -> State {
+    State::new(text).expect("a short text")
 }

@@ -25,8 +25,6 @@ pub enum PayloadError {
         /// What it should have been.
         expected: &'static str,
     },
-    /// A number that JSON cannot carry: infinite, or not a number.
-    NotFinite,
 }
 
 impl fmt::Display for PayloadError {
@@ -39,7 +37,6 @@ impl fmt::Display for PayloadError {
             Self::NotText => write!(f, "the payload is not UTF-8 text"),
             Self::BadJson(why) => write!(f, "the payload is not valid JSON: {why}"),
             Self::Member { name, expected } => write!(f, "member \"{name}\" must be {expected}"),
-            Self::NotFinite => write!(f, "a state must be a finite number"),
         }
     }
 }

@@ -1,11 +1,10 @@
 //! What a device says: `<site>/<zone>/<device>/report`.
 
-use serde_json::Value as Json;
-
-use crate::request::{RequestId, object, text};
+use crate::json::{Member, Object, text};
+use crate::request::RequestId;
 use crate::{Clock, Kind, OrderNumber, PayloadError, State};
 
-/// A checked report: a bare state (`ON`, `21.5`, `open`), a JSON scalar, or an object
+/// A checked report: a bare state (`ON`, `21.5`, `open`, `"open"`), or an object
 /// `{"state": …, "presence": …, "kind": …, "order": …, "id": …, "clock": …}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
@@ -39,39 +38,29 @@ impl Report {
     /// When it is empty, too large, no text, no valid JSON object, or a member has a wrong type.
     pub fn parse(payload: &[u8]) -> Result<Self, PayloadError> {
         let text = text(payload, Self::LARGEST)?;
-        let Some(json) = object(text)? else { return Ok(Self::of(State::parse(unquoted(text))?)) };
-        let presence = match &json["presence"] {
-            Json::Null => None,
-            Json::Bool(seen) => Some(*seen),
-            _ => return Err(PayloadError::Member { name: "presence", expected: "true or false" }),
-        };
-        let kind = match &json["kind"] {
-            Json::Null => None,
-            Json::String(name) => Some(name.parse().map_err(|_| UNKNOWN_KIND)?),
+        let Some(object) = Object::parse(text)? else { return Ok(Self::of(State::bare(text)?)) };
+        let kind = match object.member("kind")? {
+            Member::Null => None,
+            Member::Text(name) => Some(name.parse().map_err(|_| UNKNOWN_KIND)?),
             _ => return Err(UNKNOWN_KIND),
         };
-        let order = match &json["order"] {
-            Json::Null => None,
-            other => Some(OrderNumber(
-                other
-                    .as_u64()
-                    .ok_or(PayloadError::Member { name: "order", expected: "a number" })?,
-            )),
-        };
+        let order = object.literal("order").map(str::parse).transpose();
+        let order =
+            order.map_err(|_| PayloadError::Member { name: "order", expected: "a number" })?;
         Ok(Self {
-            state: State::from_json(&json["state"])?,
-            presence,
+            state: State::of(object.member("state")?)?,
+            presence: object.truth("presence")?,
             kind,
-            order,
-            id: RequestId::of(&json)?,
-            clock: crate::request::clock(&json),
+            order: order.map(OrderNumber),
+            id: RequestId::of(&object)?,
+            clock: object.clock(),
         })
     }
 
     /// The payload: bare when there is nothing but a state, and it could not be taken for anything else.
     #[must_use]
     pub fn to_payload(&self) -> String {
-        let bare = self.state.to_string();
+        let bare = self.state.as_str().to_owned();
         if Self::parse(bare.as_bytes()).as_ref() == Ok(self) {
             return bare;
         }
@@ -100,27 +89,22 @@ const UNKNOWN_KIND: PayloadError = PayloadError::Member {
     expected: "one of temperature, motion, door, bulb, outlet, sensor, device",
 };
 
-/// A JSON text such as `"open"` means the word in it.
-pub(crate) fn unquoted(text: &str) -> &str {
-    let text = text.trim();
-    text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn bare_states_and_objects_say_the_same() {
-        for payload in ["ON", "1", "true", "\"open\"", "{\"state\":\"active\"}", "{\"state\":1}"] {
-            assert_eq!(Report::parse(payload.as_bytes()), Ok(Report::of(State::ON)), "{payload}");
+        for payload in ["1.10", "\"1.10\"", "{\"state\":\"1.10\"}", "{\"state\":1.10}"] {
+            let report = Report::of(State::new("1.10").expect("short"));
+            assert_eq!(Report::parse(payload.as_bytes()), Ok(report), "{payload}");
         }
     }
 
     #[test]
     fn a_full_report_survives_its_payload() {
         let report = Report {
-            state: State::Number(21.5),
+            state: State::new("21.5").expect("short"),
             presence: Some(true),
             kind: Some(Kind::Door),
             order: Some(OrderNumber(7)),

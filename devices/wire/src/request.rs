@@ -6,14 +6,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 use crate::GatewayId;
-use crate::report::unquoted;
+use crate::json::{Member, Object, text};
 use crate::{Clock, Device, Kind, PayloadError, State, Zone};
 
 /// Largest request, in bytes.
 const LARGEST: usize = 64 * 1024;
 
 /// Name that a client gave its request: echoed in the answer, and with it a repeated `report` or
-/// `set` is recognised.
+/// `set` is recognised. Ids are the same when their texts are; a number's text is as it was written.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub struct RequestId(String);
@@ -35,12 +35,12 @@ impl RequestId {
     ///
     /// # Errors
     /// When it is neither a text of 1 to 128 bytes nor a number.
-    pub fn of(json: &Json) -> Result<Option<Self>, PayloadError> {
-        match &json["id"] {
-            Json::Null => Ok(None),
-            Json::String(text) => Self::new(text.as_str()).map(Some),
-            Json::Number(number) => Self::new(number.to_string()).map(Some),
-            _ => Err(BAD_ID),
+    pub(crate) fn of(object: &Object<'_>) -> Result<Option<Self>, PayloadError> {
+        match object.member("id")? {
+            Member::Null => Ok(None),
+            Member::Text(text) => Self::new(text).map(Some),
+            Member::Number(literal) => Self::new(literal).map(Some),
+            Member::Bool(_) | Member::Nested => Err(BAD_ID),
         }
     }
 
@@ -90,9 +90,9 @@ impl SetRequest {
     /// As [`crate::Report::parse`].
     pub fn parse(payload: &[u8]) -> Result<Self, PayloadError> {
         let text = text(payload, LARGEST)?;
-        let Some(json) = object(text)? else {
+        let Some(object) = Object::parse(text)? else {
             return Ok(Self {
-                state: State::parse(unquoted(text))?,
+                state: State::bare(text)?,
                 wait_for_state: false,
                 expires: None,
                 reply_to: None,
@@ -100,22 +100,19 @@ impl SetRequest {
                 clock: Clock(0),
             });
         };
-        let wait_for_state = match &json["wait"] {
-            Json::Null => false,
-            Json::String(what) if what == "state" => true,
+        let wait_for_state = match object.member("wait")? {
+            Member::Null => false,
+            Member::Text(what) if what == "state" => true,
             _ => return Err(PayloadError::Member { name: "wait", expected: "\"state\"" }),
         };
-        let expires = match &json["expires"] {
-            Json::Null => None,
-            other => Some(seconds(other).ok_or(BAD_EXPIRES)?),
-        };
+        let expires = object.literal("expires").map(|text| seconds(text).ok_or(BAD_EXPIRES));
         Ok(Self {
-            state: State::from_json(&json["state"])?,
+            state: State::of(object.member("state")?)?,
             wait_for_state,
-            expires,
-            reply_to: reply_to(&json)?,
-            id: RequestId::of(&json)?,
-            clock: clock(&json),
+            expires: expires.transpose()?,
+            reply_to: reply_to(&object)?,
+            id: RequestId::of(&object)?,
+            clock: object.clock(),
         })
     }
 }
@@ -142,14 +139,10 @@ impl GetRequest {
         if payload.is_empty() {
             return Ok(Self::default());
         }
-        let json = required_object(payload)?;
-        let refresh = match &json["refresh"] {
-            Json::Null => false,
-            Json::Bool(refresh) => *refresh,
-            _ => return Err(PayloadError::Member { name: "refresh", expected: "true or false" }),
-        };
-        let (reply_to, id, clock) = (reply_to(&json)?, RequestId::of(&json)?, clock(&json));
-        Ok(Self { refresh, reply_to, id, clock })
+        let object = Object::required(payload, LARGEST)?;
+        let refresh = object.truth("refresh")?.unwrap_or(false);
+        let (reply_to, id) = (reply_to(&object)?, RequestId::of(&object)?);
+        Ok(Self { refresh, reply_to, id, clock: object.clock() })
     }
 }
 
@@ -169,8 +162,8 @@ impl LocalGet {
     /// When zone or device is missing or no valid name.
     pub fn parse(payload: &[u8]) -> Result<Self, PayloadError> {
         let text = text(payload, LARGEST)?;
-        if let Some(json) = object(text)? {
-            return Ok(Self { zone: member(&json, "zone")?, device: member(&json, "device")? });
+        if let Some(object) = Object::parse(text)? {
+            return Ok(Self { zone: named(&object, "zone")?, device: named(&object, "device")? });
         }
         let pair = text.trim().split_once('/').and_then(|(zone, device)| {
             Some(Self { zone: zone.parse().ok()?, device: device.parse().ok()? })
@@ -196,9 +189,12 @@ impl Register {
     /// # Errors
     /// When it is no JSON object with `zone`, `name` and, if given, a known `kind`.
     pub fn parse(payload: &[u8]) -> Result<Self, PayloadError> {
-        let json = required_object(payload)?;
-        let kind = if json["kind"].is_null() { Kind::default() } else { member(&json, "kind")? };
-        Ok(Self { zone: member(&json, "zone")?, device: member(&json, "name")?, kind })
+        let object = Object::required(payload, LARGEST)?;
+        let kind = match object.literal("kind") {
+            None => Kind::default(),
+            Some(_) => named(&object, "kind")?,
+        };
+        Ok(Self { zone: named(&object, "zone")?, device: named(&object, "name")?, kind })
     }
 
     /// The payload.
@@ -226,8 +222,8 @@ impl VotersRequest {
         if payload.is_empty() {
             return Ok(Self::default());
         }
-        let json = required_object(payload)?;
-        Ok(Self { add: gateways(&json, "add")?, remove: gateways(&json, "remove")? })
+        let object = Object::required(payload, LARGEST)?;
+        Ok(Self { add: gateways(&object, "add")?, remove: gateways(&object, "remove")? })
     }
 
     /// The payload.
@@ -238,16 +234,16 @@ impl VotersRequest {
 }
 
 /// A list of gateways, or one alone, or none.
-fn gateways(json: &Json, name: &'static str) -> Result<Vec<GatewayId>, PayloadError> {
+fn gateways(object: &Object<'_>, name: &'static str) -> Result<Vec<GatewayId>, PayloadError> {
     let gateway = |json: &Json| {
         let id = json.as_u64().and_then(|id| u8::try_from(id).ok());
         let id = id.filter(|id| (1..=254).contains(id)).map(GatewayId);
         id.ok_or(PayloadError::Member { name, expected: "a list of gateways, 1 to 254" })
     };
-    match &json[name] {
-        Json::Null => Ok(Vec::new()),
+    let literal = object.literal(name).unwrap_or("[]");
+    match serde_json::from_str(literal).map_err(|e| PayloadError::BadJson(e.to_string()))? {
         Json::Array(ids) => ids.iter().map(gateway).collect(),
-        id => Ok(vec![gateway(id)?]),
+        id => Ok(vec![gateway(&id)?]),
     }
 }
 
@@ -257,43 +253,10 @@ const BAD_ID: PayloadError =
 const BAD_EXPIRES: PayloadError =
     PayloadError::Member { name: "expires", expected: "a number of seconds above 0" };
 
-pub(crate) fn text(payload: &[u8], limit: usize) -> Result<&str, PayloadError> {
-    if payload.len() > limit {
-        return Err(PayloadError::TooLarge { bytes: payload.len(), limit });
-    }
-    core::str::from_utf8(payload).map_err(|_| PayloadError::NotText)
-}
-
-/// The JSON object that `text` is; none when it does not look like one.
-pub(crate) fn object(text: &str) -> Result<Option<Json>, PayloadError> {
-    if !text.trim_start().starts_with(['{', '[']) {
-        return Ok(None);
-    }
-    match serde_json::from_str(text) {
-        Ok(json @ Json::Object(_)) => Ok(Some(json)),
-        Ok(_) => Err(PayloadError::BadJson("an object was expected".into())),
-        Err(error) => Err(PayloadError::BadJson(error.to_string())),
-    }
-}
-
-pub(crate) fn clock(json: &Json) -> Clock {
-    // A clock near the end of its range would overflow everyone's: such a one is ignored.
-    Clock(json["clock"].as_u64().filter(|clock| *clock < 1 << 60).unwrap_or(0))
-}
-
-/// The JSON object that a request's payload must be; an empty payload is an empty object.
-pub(crate) fn required_object(payload: &[u8]) -> Result<Json, PayloadError> {
-    let text = text(payload, LARGEST)?;
-    if text.trim().is_empty() {
-        return Ok(json!({}));
-    }
-    object(text)?.ok_or_else(|| PayloadError::BadJson("an object was expected".into()))
-}
-
-fn reply_to(json: &Json) -> Result<Option<String>, PayloadError> {
-    match &json["reply_to"] {
-        Json::Null => Ok(None),
-        Json::String(topic) if publishable(topic) => Ok(Some(topic.clone())),
+fn reply_to(object: &Object<'_>) -> Result<Option<String>, PayloadError> {
+    match object.member("reply_to")? {
+        Member::Null => Ok(None),
+        Member::Text(topic) if publishable(&topic) => Ok(Some(topic)),
         _ => Err(PayloadError::Member { name: "reply_to", expected: "a topic without wildcards" }),
     }
 }
@@ -305,20 +268,24 @@ fn publishable(topic: &str) -> bool {
         && !topic.starts_with('$')
 }
 
-fn member<T: core::str::FromStr>(json: &Json, name: &'static str) -> Result<T, PayloadError> {
+fn named<T: core::str::FromStr>(
+    object: &Object<'_>,
+    name: &'static str,
+) -> Result<T, PayloadError> {
     let expected = match name {
         "kind" => "one of temperature, motion, door, bulb, outlet, sensor, device",
         _ => "a name of 1 to 128 bytes without / + # and control characters",
     };
-    json[name]
-        .as_str()
-        .and_then(|text| text.parse().ok())
-        .ok_or(PayloadError::Member { name, expected })
+    let Member::Text(text) = object.member(name)? else {
+        return Err(PayloadError::Member { name, expected });
+    };
+    text.parse().map_err(|_| PayloadError::Member { name, expected })
 }
 
-fn seconds(json: &Json) -> Option<u64> {
-    let seconds = json.as_f64().filter(|s| s.is_finite() && *s > 0.0 && *s < 1e9)?;
-    Some((seconds * 1000.0).ceil() as u64)
+fn seconds(literal: &str) -> Option<u64> {
+    let seconds: f64 = literal.parse().ok()?;
+    let sensible = seconds.is_finite() && seconds > 0.0 && seconds < 1e9;
+    sensible.then_some((seconds * 1000.0).ceil() as u64)
 }
 
 #[cfg(test)]
@@ -340,14 +307,27 @@ mod tests {
     #[test]
     fn a_set_is_a_bare_state_or_an_object() {
         let bare = SetRequest::parse(b"ON").expect("valid");
-        assert_eq!((bare.state, bare.wait_for_state), (State::ON, false));
+        assert_eq!((bare.state.as_str(), bare.wait_for_state), ("ON", false));
         let full = br#"{"state":"off","wait":"state","expires":1.5,"reply_to":"r/1","id":7}"#;
         let full = SetRequest::parse(full).expect("valid");
-        assert_eq!(full.state, State::OFF);
+        assert_eq!(full.state.as_str(), "off");
         assert!(full.wait_for_state);
         assert_eq!(full.expires, Some(1500));
         assert_eq!(full.reply_to.as_deref(), Some("r/1"));
         assert_eq!(full.id, RequestId::new("7").ok());
+    }
+
+    #[test]
+    fn an_id_is_its_exact_text() {
+        let id = |text: &str| {
+            let set = SetRequest::parse(format!(r#"{{"state":1,"id":{text}}}"#).as_bytes());
+            set.expect("valid").id.map(|id| id.to_string())
+        };
+        for number in ["18446744073709551616", "18446744073709551617", "1.0", "1", "1e0", "-0"] {
+            assert_eq!(id(number).as_deref(), Some(number));
+        }
+        assert_eq!(id("\"7\""), id("7"));
+        assert_eq!(id("null"), None);
     }
 
     #[test]

@@ -1,241 +1,178 @@
-//! States, and the messages that carry them: `state` to everyone, `command` to the device.
+//! States as they were said.
 
 use core::fmt;
 use core::hash::{Hash, Hasher};
+use core::str::FromStr;
+use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value as Json;
 
-use crate::{Clock, GatewayId, NodeId, OrderNumber, PayloadError, Seq, UnixMillis};
+use crate::PayloadError;
+use crate::json::Member;
 
-/// A canonical state: `ON`, `on`, `1`, `active`, `open` and `true` are 1, their opposites 0,
-/// anything else is a number or a text.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "Written")]
-pub enum State {
-    /// A finite number.
-    Number(f64),
-    /// Any other text.
-    Text(String),
-}
-
-// The number is finite and never -0.0, so equality is an equivalence.
-impl Eq for State {}
-
-impl Hash for State {
-    fn hash<H: Hasher>(&self, hasher: &mut H) {
-        match self {
-            Self::Number(number) => (0u8, number.to_bits()).hash(hasher),
-            Self::Text(text) => (1u8, text).hash(hasher),
-        }
-    }
-}
-
-/// What bytes say that a state is. It need not be canonical, and would then not come back from a replica's tables.
-#[derive(Deserialize)]
-enum Written {
-    Number(f64),
-    Text(String),
-}
-
-impl TryFrom<Written> for State {
-    type Error = PayloadError;
-
-    fn try_from(written: Written) -> Result<Self, PayloadError> {
-        let expected = "written in its canonical form";
-        let (canonical, same) = match written {
-            Written::Number(number) => {
-                let canonical = Self::number(number)?;
-                let same = number.is_sign_positive() || number != 0.0;
-                (canonical, same)
-            }
-            Written::Text(text) => {
-                let canonical = Self::parse(&text)?;
-                let same = canonical == Self::Text(text);
-                (canonical, same)
-            }
-        };
-        same.then_some(canonical).ok_or(PayloadError::Member { name: "state", expected })
-    }
-}
+/// What a device said that it is, or what it was ordered to be: the text as it was sent. Two states
+/// are equal when their texts are; what a kind of device takes for the same is
+/// [`Kind::same`](crate::Kind::same).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct State(String);
 
 impl State {
-    /// Longest text state, in bytes.
+    /// Longest state, in bytes.
     pub const LONGEST: usize = 4096;
 
-    /// On, open, active.
-    pub const ON: Self = Self::Number(1.0);
-
-    /// Off, closed, inactive.
-    pub const OFF: Self = Self::Number(0.0);
-
-    /// Reads a state as people and devices write it.
+    /// Checks a text.
     ///
     /// # Errors
-    /// When it is empty, longer than [`State::LONGEST`], or a number that is not finite.
-    pub fn parse(text: &str) -> Result<Self, PayloadError> {
-        let text = text.trim();
+    /// When it is empty or longer than [`State::LONGEST`].
+    pub fn new(text: impl Into<String>) -> Result<Self, PayloadError> {
+        let text = text.into();
         if text.is_empty() {
             return Err(PayloadError::Empty);
         }
         if text.len() > Self::LONGEST {
             return Err(PayloadError::TooLarge { bytes: text.len(), limit: Self::LONGEST });
         }
-        match text.to_ascii_lowercase().as_str() {
-            "on" | "1" | "active" | "open" | "true" => Ok(Self::ON),
-            "off" | "0" | "inactive" | "closed" | "close" | "false" => Ok(Self::OFF),
-            other => match other.parse::<f64>() {
-                Ok(number) if looks_numeric(other) => Self::number(number),
-                _ => Ok(Self::Text(text.to_owned())),
-            },
-        }
+        Ok(Self(text))
     }
 
-    /// A number as a state.
+    /// Reads a payload that is no JSON object: a JSON text such as `"open"` means the word in it, anything else
+    /// means itself.
     ///
     /// # Errors
-    /// When it is infinite or not a number.
-    pub fn number(number: f64) -> Result<Self, PayloadError> {
-        if number.is_finite() {
-            // -0.0 and 0.0 are one state, also to a hash.
-            Ok(Self::Number(if number == 0.0 { 0.0 } else { number }))
-        } else {
-            Err(PayloadError::NotFinite)
+    /// As [`State::new`].
+    pub(crate) fn bare(text: &str) -> Result<Self, PayloadError> {
+        let quoted = text.trim();
+        if quoted.starts_with('"')
+            && let Ok(inner) = serde_json::from_str::<String>(quoted)
+        {
+            return Self::new(inner);
         }
+        Self::new(text)
     }
 
-    /// A JSON scalar as a state.
+    /// Reads a member of an object: a text's content, a number as it was written, or a boolean.
     ///
     /// # Errors
-    /// As [`State::parse`]; also when it is an array, an object or null.
-    pub fn from_json(json: &Json) -> Result<Self, PayloadError> {
+    /// As [`State::new`]; also when it is an array, an object, null or missing.
+    pub(crate) fn of(member: Member<'_>) -> Result<Self, PayloadError> {
         let expected = "a text, a number or a boolean";
-        match json {
-            Json::Bool(on) => Ok(if *on { Self::ON } else { Self::OFF }),
-            Json::Number(number) => match number.as_f64() {
-                Some(number) => Self::number(number),
-                None => Err(PayloadError::NotFinite),
-            },
-            Json::String(text) => Self::parse(text),
-            Json::Null | Json::Array(_) | Json::Object(_) => {
-                Err(PayloadError::Member { name: "state", expected })
-            }
+        match member {
+            Member::Text(text) => Self::new(text),
+            Member::Number(literal) => Self::new(literal),
+            Member::Bool(on) => Self::new(if on { "true" } else { "false" }),
+            Member::Null | Member::Nested => Err(PayloadError::Member { name: "state", expected }),
         }
     }
 
-    /// The JSON scalar of this state; whole numbers have no fraction.
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What programs of before version 6 of the site made of the text: words for on and off were 1 and 0, whatever
+    /// looked like a number was one, and blanks around it were dropped. None for what they refused.
+    #[must_use]
+    pub fn canonical(&self) -> Option<Self> {
+        let text = self.0.trim();
+        let numeric = looks_numeric(text).then(|| text.parse::<f64>().ok()).flatten();
+        match word(text).or(numeric) {
+            // -0 and 0 were one state.
+            Some(number) if number.is_finite() => Self::new((number + 0.0).to_string()).ok(),
+            Some(_) => None,
+            None => Self::new(text).ok(),
+        }
+    }
+
+    /// Whether it is what such a program made of it.
+    #[must_use]
+    pub fn is_canonical(&self) -> bool {
+        self.canonical().is_some_and(|canonical| canonical == *self)
+    }
+
+    /// The state as a JSON text.
     #[must_use]
     pub fn to_json(&self) -> Json {
-        match self {
-            Self::Number(number) if is_whole(*number) => Json::from(*number as i64),
-            Self::Number(number) => Json::from(*number),
-            Self::Text(text) => Json::from(text.as_str()),
-        }
+        Json::from(self.0.as_str())
     }
 
-    /// Whether this is the state 1: on, open, active.
-    #[must_use]
-    pub fn is_on(&self) -> bool {
-        *self == Self::ON
+    /// The form in entries and digests.
+    fn written(&self) -> Written<'_> {
+        match number(&self.0) {
+            // -0 was not written as a number.
+            Some(number) if number.to_string() == self.0 && self.0 != "-0" => {
+                Written::Number(number)
+            }
+            _ => Written::Text(Cow::Borrowed(&self.0)),
+        }
+    }
+}
+
+impl FromStr for State {
+    type Err = PayloadError;
+
+    fn from_str(text: &str) -> Result<Self, PayloadError> {
+        Self::new(text)
     }
 }
 
 impl fmt::Display for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Number(number) => number.fmt(f),
-            Self::Text(text) => f.pad(text),
+        f.pad(&self.0)
+    }
+}
+
+/// A state in entries and digests. Gateways of version 0.1 took every text that looks like a number for one, wrote a
+/// number, and fed a number into the digest. A text that is how a number prints still has that form, so that old
+/// entries are read, and lead to the digest to which they led then.
+#[derive(Serialize, Deserialize)]
+enum Written<'a> {
+    Number(f64),
+    Text(#[serde(borrow)] Cow<'a, str>),
+}
+
+impl Hash for State {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        match self.written() {
+            Written::Number(number) => (0u8, number.to_bits()).hash(hasher),
+            Written::Text(text) => (1u8, text).hash(hasher),
         }
     }
 }
 
-/// The last agreed order of a device.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Desired {
-    /// What the device shall be.
-    pub state: State,
-    /// Number of the order.
-    pub order: OrderNumber,
-}
-
-/// Both registers of a device, as published retained on `<site>/<zone>/<device>/state`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StateMessage {
-    /// Last agreed report; none before the first.
-    pub state: Option<State>,
-    /// Last agreed order; none before the first.
-    pub desired: Option<Desired>,
-    /// Number of the last agreed change of this device.
-    pub seq: Seq,
-    /// When that change was agreed.
-    pub time: UnixMillis,
-    /// Number of the device.
-    pub node: NodeId,
-    /// Lamport clock of the change.
-    pub clock: Clock,
-    /// The gateway that says so.
-    pub owner: GatewayId,
-}
-
-impl StateMessage {
-    /// The payload.
-    #[must_use]
-    pub fn to_json(&self) -> Json {
-        let mut json = serde_json::json!({
-            "state": self.state.as_ref().map(State::to_json),
-            "seq": self.seq,
-            "time": self.time,
-            "node": self.node,
-            "clock": self.clock,
-            "owner": self.owner,
-        });
-        if let Some(desired) = &self.desired {
-            json["desired"] =
-                serde_json::json!({"state": desired.state.to_json(), "order": desired.order});
-        }
-        json
+impl Serialize for State {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.written().serialize(serializer)
     }
 }
 
-/// The agreed order, as published on `<site>/<zone>/<device>/command`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Command {
-    /// Number of the order; a device drops a number that it has seen.
-    pub order: OrderNumber,
-    /// What the device shall be.
-    pub state: State,
-    /// Lamport clock of the order.
-    pub clock: Clock,
+impl<'de> Deserialize<'de> for State {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = match Written::deserialize(deserializer)? {
+            Written::Number(number) if number.is_finite() => number.to_string(),
+            Written::Number(_) => return Err(serde::de::Error::custom("no finite number")),
+            Written::Text(text) => text.into_owned(),
+        };
+        Self::new(text).map_err(serde::de::Error::custom)
+    }
 }
 
-impl Command {
-    /// The payload that asks a device to report what it is, and orders nothing.
-    pub const REPORT: &'static [u8] = br#"{"report":true}"#;
+/// The finite number that a text is.
+pub(crate) fn number(text: &str) -> Option<f64> {
+    let number = looks_numeric(text).then(|| text.parse().ok()).flatten();
+    number.filter(|number: &f64| number.is_finite())
+}
 
-    /// The payload.
-    #[must_use]
-    pub fn to_json(&self) -> Json {
-        serde_json::json!({"order": self.order, "state": self.state.to_json(), "clock": self.clock})
+/// 1 or 0 for the words for on and off, in capitals or not.
+pub(crate) fn word(text: &str) -> Option<f64> {
+    const ON: [&str; 4] = ["on", "active", "open", "true"];
+    const OFF: [&str; 5] = ["off", "inactive", "closed", "close", "false"];
+    let is = |word: &&str| text.eq_ignore_ascii_case(word);
+    if ON.iter().any(is) {
+        return Some(1.0);
     }
-
-    /// Reads a payload, as a device does.
-    ///
-    /// # Errors
-    /// When it is no JSON object with `order` and `state`.
-    pub fn parse(payload: &[u8]) -> Result<Self, PayloadError> {
-        let json: Json =
-            serde_json::from_slice(payload).map_err(|e| PayloadError::BadJson(e.to_string()))?;
-        let expected = "a whole number from 1";
-        let order = json["order"]
-            .as_u64()
-            .filter(|order| *order > 0)
-            .ok_or(PayloadError::Member { name: "order", expected })?;
-        Ok(Self {
-            order: OrderNumber(order),
-            state: State::from_json(&json["state"])?,
-            clock: crate::request::clock(&json),
-        })
-    }
+    OFF.iter().any(is).then_some(0.0)
 }
 
 /// `inf`, `nan` and `infinity` parse as numbers, but someone who writes them means a word.
@@ -244,36 +181,75 @@ fn looks_numeric(text: &str) -> bool {
         && text.contains(|c: char| c.is_ascii_digit())
 }
 
-fn is_whole(number: f64) -> bool {
-    // Beyond 2^53 not every whole number is exact, so such a one keeps its float form.
-    number.fract() == 0.0 && number.abs() < 9_007_199_254_740_992.0
-}
-
 #[cfg(test)]
 mod tests {
+    use std::hash::DefaultHasher;
+
     use super::*;
 
     #[test]
-    fn many_spellings_are_one_state() {
-        for on in ["ON", "on", "1", "active", "ACTIVE", "open", "true", " ON\n"] {
-            assert_eq!(State::parse(on), Ok(State::ON), "{on}");
+    fn a_state_is_its_text() {
+        for text in ["ON", "0E123456", "00123456", "+491701234567", "1.10", " x\n", "nan", "-0"] {
+            assert_eq!(State::new(text).map(|state| state.to_string()), Ok(text.to_owned()));
         }
-        for off in ["OFF", "off", "0", "inactive", "closed", "CLOSE", "false", "-0"] {
-            assert_eq!(State::parse(off), Ok(State::OFF), "{off}");
-        }
-        assert_eq!(State::parse("21.5"), Ok(State::Number(21.5)));
-        assert_eq!(State::parse("nan"), Ok(State::Text("nan".into())));
-        assert_eq!(State::parse("1e999"), Err(PayloadError::NotFinite));
-        assert_eq!(State::parse(""), Err(PayloadError::Empty));
-        assert_eq!(State::from_json(&Json::Bool(true)), Ok(State::ON));
-        assert!(State::from_json(&Json::Null).is_err());
+        assert_eq!(State::new(""), Err(PayloadError::Empty));
+        assert!(State::new("x".repeat(4097)).is_err());
     }
 
     #[test]
-    fn a_state_comes_back_from_its_json() {
-        for text in ["ON", "21.5", "-3", "half open", "1e300"] {
-            let state = State::parse(text).expect(text);
-            assert_eq!(State::from_json(&state.to_json()), Ok(state));
+    fn older_programs_made_numbers_of_texts() {
+        let canonical = |text: &str| {
+            State::new(text).expect("short").canonical().map(|state| state.to_string())
+        };
+        for (text, made) in [
+            ("ON", "1"),
+            ("close", "0"),
+            ("0E123456", "0"),
+            ("+7", "7"),
+            ("1.10", "1.1"),
+            ("-0", "0"),
+            (" half open\n", "half open"),
+            ("nan", "nan"),
+            ("\u{feff}ON", "\u{feff}ON"),
+            ("12345678901234567890", "12345678901234567000"),
+        ] {
+            assert_eq!(canonical(text).as_deref(), Some(made), "{text}");
+            assert!(State::new(made).is_ok_and(|made| made.is_canonical()), "{made}");
+            assert_eq!(State::new(text).is_ok_and(|state| state.is_canonical()), text == made);
+        }
+        assert_eq!((canonical("1e999"), canonical(" ")), (None, None));
+    }
+
+    #[test]
+    fn a_quoted_word_means_the_word() {
+        let bare = |text: &str| State::bare(text).map(|state| state.to_string());
+        assert_eq!(bare(" \"open\"\n").as_deref(), Ok("open"));
+        assert_eq!(bare(r#""a \"b\"\n""#).as_deref(), Ok("a \"b\"\n"));
+        assert_eq!(bare("\"open").as_deref(), Ok("\"open"));
+        assert_eq!(bare("\"a\" or \"b\"").as_deref(), Ok("\"a\" or \"b\""));
+        assert_eq!(bare("\"\""), Err(PayloadError::Empty));
+    }
+
+    #[test]
+    fn the_form_of_numbers_is_that_of_version_0_1() {
+        let form = |text: &str| match State::new(text).expect("short").written() {
+            Written::Number(number) => Some(number),
+            Written::Text(_) => None,
+        };
+        assert_eq!(form("1"), Some(1.0));
+        assert_eq!(form("21.5"), Some(21.5));
+        let hash = |what: &dyn Fn(&mut DefaultHasher)| {
+            let mut hasher = DefaultHasher::new();
+            what(&mut hasher);
+            hasher.finish()
+        };
+        let state = |text: &str| State::new(text).expect("short");
+        let number = hash(&|hasher| (0u8, 21.5_f64.to_bits()).hash(hasher));
+        assert_eq!(hash(&|hasher| state("21.5").hash(hasher)), number);
+        let word = hash(&|hasher| (1u8, "half open").hash(hasher));
+        assert_eq!(hash(&|hasher| state("half open").hash(hasher)), word);
+        for text in ["1.0", "+1", "01", "1e3", "-0", "inf", "9007199254740993", "1 ", "ON"] {
+            assert_eq!(form(text), None, "{text}");
         }
     }
 }

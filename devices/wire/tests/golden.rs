@@ -16,15 +16,16 @@ use wire::{
 #[test]
 fn what_hearth_says_is_as_in_the_golden_files() {
     let state = StateMessage {
-        state: Some(State::OFF),
-        desired: Some(Desired { state: State::ON, order: OrderNumber(3) }),
+        kind: Kind::Door,
+        state: Some(said("closed")),
+        desired: Some(Desired { state: said("OPEN"), order: OrderNumber(3) }),
         seq: Seq(12),
         time: UnixMillis(1_492_569_319_340),
         node: NodeId(5),
         clock: Clock(40),
         owner: GatewayId(2),
     };
-    let command = Command { order: OrderNumber(3), state: State::Number(21.5), clock: Clock(39) };
+    let command = Command { order: OrderNumber(3), state: said("ON"), clock: Clock(39) };
     let heartbeat = Heartbeat {
         epoch: Epoch(7),
         applied: 120,
@@ -41,7 +42,7 @@ fn what_hearth_says_is_as_in_the_golden_files() {
     let will = Heartbeat::bare(Liveness::Dead, GatewayId(1), 1_795_379_672_622);
     let id = RequestId::new("q1").ok();
     let report = Report {
-        state: State::ON,
+        state: said("open"),
         presence: Some(true),
         kind: Some(Kind::Door),
         order: Some(OrderNumber(3)),
@@ -55,7 +56,7 @@ fn what_hearth_says_is_as_in_the_golden_files() {
     };
     for (name, payload) in [
         ("state", state.to_json()),
-        ("command", command.to_json()),
+        ("command", command.to_json(Kind::Bulb)),
         ("command-report", json(Command::REPORT)),
         ("heartbeat", json(&heartbeat.to_payload())),
         ("will", json(&will.to_payload())),
@@ -80,6 +81,10 @@ fn what_the_golden_files_say_is_understood() {
     assert!(SetRequest::parse(&bytes("set")).is_ok_and(|set| set.wait_for_state));
     assert!(GetRequest::parse(&bytes("get")).is_ok_and(|get| get.refresh));
     assert!(Answer::parse(&bytes("answer-error")).is_ok_and(|answer| answer.failure().is_some()));
+}
+
+fn said(text: &str) -> State {
+    State::new(text).unwrap()
 }
 
 fn json(payload: &[u8]) -> Json {

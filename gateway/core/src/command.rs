@@ -14,7 +14,7 @@ use wire::{
 };
 
 use crate::id::Incarnation;
-use crate::version::NEWEST;
+use crate::version::{EXACT_STATES, NEWEST};
 
 /// First byte of the entries that exist since [`Version::FIRST`]; that of later ones is their version.
 const FIRST: u8 = 1;
@@ -134,9 +134,14 @@ pub enum Op {
 impl Op {
     /// The version since which this kind of entry exists.
     #[must_use]
-    pub const fn since(&self) -> Version {
+    pub fn since(&self) -> Version {
         match self {
             Self::Raise { .. } => Version(4),
+            Self::Report { report: Said { state, .. }, .. } | Self::Set { state, .. }
+                if !state.is_canonical() =>
+            {
+                EXACT_STATES
+            }
             Self::Join { .. }
             | Self::Dead { .. }
             | Self::Settings(_)
@@ -321,7 +326,7 @@ mod tests {
                 zone: Zone::new("hallway").unwrap(),
                 device: Device::new("doorSensor").unwrap(),
                 report: Said {
-                    state: State::Number(21.5),
+                    state: State::new("21.5").unwrap(),
                     presence: Some(true),
                     kind: Some(Kind::Door),
                     order: Some(OrderNumber(3)),
@@ -335,6 +340,14 @@ mod tests {
                 },
             },
         }
+    }
+
+    fn said(text: &str) -> Entry {
+        let mut entry = entry();
+        if let Op::Report { report, .. } = &mut entry.op {
+            report.state = State::new(text).unwrap();
+        }
+        entry
     }
 
     #[test]
@@ -351,6 +364,35 @@ mod tests {
         let mut mislabelled = raise.encode();
         mislabelled[0] = 1;
         assert_eq!(Entry::decode(&mislabelled), Err(DecodeError::Damaged));
+    }
+
+    #[test]
+    fn entries_of_the_first_version_are_read_and_written_as_ever() {
+        // From commit f4fe4dd: a report of 21.5, one of `half open`, and a set of `ON`, which is 1.
+        const OLD: [(&str, &[u8]); 3] = [
+            ("21.5", b"\x01\xfb\xd0\x95\xff\xbc1\x07\x02\x05\x07hallway\ndoorSensor\0\0\0\0\0\0\x805@\x01\x01\x01\x02\x01\x03\0\x04\t\x01\x01x\x01\x01\x02\x03"),
+            ("half open", b"\x01\xfb\xd0\x95\xff\xbc1\x07\x02\x05\x07hallway\ndoorSensor\x01\thalf open\x01\x01\x01\x02\x01\x03\0\x04\t\x01\x01x\x01\x01\x02\x03"),
+            ("1", b"\x01\xfb\xd0\x95\xff\xbc1\x07\x02\x06\x07hallway\ndoorSensor\0\0\0\0\0\0\0\xf0?\x01\xa8F\x04\t\x01\x01x\x01\x01\x02\x03"),
+        ];
+        for (text, bytes) in OLD {
+            let entry = Entry::decode(bytes).expect("an entry");
+            assert_eq!((entry.time, entry.by), (UnixMillis(1_700_000_000_123), GatewayId(2)));
+            assert_eq!(entry.encode(), bytes);
+            let (Op::Report { report: Said { state, .. }, .. } | Op::Set { state, .. }) = entry.op
+            else {
+                panic!("{:?}", entry.op)
+            };
+            assert_eq!(state.as_str(), text);
+        }
+    }
+
+    #[test]
+    fn a_state_as_it_was_said_is_newer_than_a_canonical_one() {
+        assert_eq!(
+            (entry().encode()[0], said("1.10").encode()[0], said("1.1").encode()[0]),
+            (1, 6, 1)
+        );
+        assert_eq!(Entry::decode(&said("ON").encode()), Ok(said("ON")));
     }
 
     #[test]

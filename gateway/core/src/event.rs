@@ -1,6 +1,6 @@
 //! What goes into a gateway's core and what it asks for.
 
-use wire::{GatewayId, Heartbeat, NodeId, Seq, UnixMillis, Zone};
+use wire::{GatewayId, Heartbeat, NodeId, Seq, State, UnixMillis, Zone};
 
 use crate::house::{Refusal, StatusRow};
 use crate::id::{Generation, Incarnation, Ticket, Token};
@@ -231,8 +231,8 @@ pub struct HistoryRow {
     pub node: NodeId,
     /// `state` or `desired`.
     pub register: String,
-    /// Canonical text of the value.
-    pub value: String,
+    /// What was said or ordered.
+    pub state: State,
     /// Number of the order that it is or fulfils.
     pub ordered: Option<u64>,
     /// Lamport clock.

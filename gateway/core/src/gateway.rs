@@ -207,7 +207,7 @@ impl Gateway {
             Want::Effect(effect) => step.effects.push(effect),
             Want::Read(read) => step.reads.push(read),
             Want::Send(to, message) => self.send(to, message, out),
-            Want::Propose(op) if !versions::may_propose(&self.ctx, &op) => {}
+            Want::Propose(op) if !versions::may_propose(&self.ctx, &self.peers, &op) => {}
             Want::Propose(op) => {
                 let number = self.agreement.next_number();
                 self.grants.note_move(number, &op);

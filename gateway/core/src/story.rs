@@ -1,6 +1,6 @@
 //! The words in which a gateway tells what it does for the home.
 
-use wire::{Class, NodeId};
+use wire::{Class, Kind, NodeId, State, visible};
 
 use crate::context::Context;
 use crate::house::{Note, StatusRow};
@@ -10,7 +10,9 @@ use crate::want::Wants;
 pub(crate) fn say_stored(ctx: &Context, row: &StatusRow, out: &mut Wants) {
     out.say(ctx, || {
         let name = ctx.house.devices().get(&row.node).map_or("?", |row| row.name.as_str());
-        let state = row.state.as_ref().map_or("unknown".to_owned(), ToString::to_string);
+        let kind = ctx.house.kind(row.node);
+        let told = |state| value_or_text(kind, state);
+        let state = row.state.as_ref().map_or("unknown".to_owned(), told);
         format!(
             "Sending to the backend : node ID is {} , Sensor/Device name is {name} , \
              current state is {state}",
@@ -51,6 +53,11 @@ pub(crate) fn tell_note(note: &Note, out: &mut Wants) {
             }
         }
     }
+}
+
+/// The seed told states as numbers.
+pub(crate) fn value_or_text(kind: Kind, state: &State) -> String {
+    kind.value(state).map_or_else(|| visible(state.as_str()).to_string(), |value| value.to_string())
 }
 
 /// A table in the seed's form: `{'doorSensor': 4, 'tempSensor': 2}`.

@@ -17,7 +17,12 @@ use wire::{Version, Versions};
 /// - 3: the entries and messages of programs that announce nothing.
 /// - 4: [`Op::Raise`](crate::command::Op::Raise).
 /// - 5: ids are remembered for a time, apart from stamps.
-pub const NEWEST: Version = Version(5);
+/// - 6: [`EXACT_STATES`].
+pub const NEWEST: Version = Version(6);
+
+/// Since this version a report or an order carries the state as it was said. Before, it carries the canonical state
+/// ([`State::canonical`](wire::State::canonical)).
+pub const EXACT_STATES: Version = Version(6);
 
 /// The versions that this program understands.
 pub const OURS: Versions = Versions { oldest: Version::FIRST, newest: NEWEST };

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use wire::visible;
+
 use super::{HistoryRow, Replica};
 
 /// What differs between two replicas; nothing when they agree.
@@ -86,7 +88,7 @@ fn status(behind: &Replica, ahead: &Replica, last: u64, found: &mut Vec<String>)
             let mut changes = ahead.history.iter().rev().filter(|change| change.seq <= last);
             changes.find(|change| change.node == row.node && change.register == name)
         };
-        let value = |name| register(name).map(|change| change.value.clone());
+        let value = |name| register(name).map(|change| change.state.clone());
         let seq =
             register("state").map(|change| change.seq).max(register("desired").map(|c| c.seq));
         let same = (row.state.clone(), row.desired.clone()) == (value("state"), value("desired"))
@@ -99,7 +101,7 @@ fn status(behind: &Replica, ahead: &Replica, last: u64, found: &mut Vec<String>)
 }
 
 fn show(row: &HistoryRow) -> String {
-    format!("{}:{} {} at {}", row.node, row.register, row.value, row.time)
+    format!("{}:{} {} at {}", row.node, row.register, visible(&row.state), row.time)
 }
 
 fn pair(a: &Replica, b: &Replica) -> String {

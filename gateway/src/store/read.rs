@@ -107,7 +107,7 @@ pub(super) fn rows<T>(
 fn optional_state(row: &Row<'_>, column: usize, place: &str) -> rusqlite::Result<Option<State>> {
     match row.get_ref(column)? {
         rusqlite::types::ValueRef::Null => Ok(None),
-        _ => parsed(row, column, place, State::parse).map(Some),
+        _ => parsed(row, column, place, str::parse::<State>).map(Some),
     }
 }
 
@@ -145,7 +145,7 @@ fn history_row(row: &Row<'_>) -> rusqlite::Result<HistoryRow> {
         time: UnixMillis(unsigned(row, 1)?),
         node: NodeId(row.get(2)?),
         register: row.get(3)?,
-        value: row.get(4)?,
+        state: parsed(row, 4, "history.value", str::parse::<State>)?,
         ordered: optional_unsigned(row, 5)?,
         clock: Clock(unsigned(row, 6)?).0,
         owner: GatewayId(row.get(7)?),

@@ -133,7 +133,7 @@ fn device(row: &Row<'_>) -> rusqlite::Result<Change> {
 fn order(row: &Row<'_>) -> rusqlite::Result<Change> {
     let order = OpenOrder {
         number: OrderNumber(unsigned(row, 1)?),
-        state: parsed(row, 2, "orders.state", State::parse)?,
+        state: parsed(row, 2, "orders.state", str::parse::<State>)?,
         clock: Clock(unsigned(row, 3)?),
     };
     Ok(Change::Order(NodeId(row.get(0)?), Some(order)))

@@ -155,7 +155,7 @@ fn status(connection: &Connection, at: At, register: &Register) -> rusqlite::Res
                  RETURNING node, time, seq, clock, state, desired, ordered,
                  sum IS hearth_sum(node, time, seq, clock, state, desired, ordered)",
             )?
-            .query_row(params![node.0, time, seq, clock, text::state(state)], read::status_row),
+            .query_row(params![node.0, time, seq, clock, state.as_str()], read::status_row),
         Register::Desired(state, number) => connection
             .prepare_cached(
                 "INSERT INTO status (node, time, seq, clock, desired, ordered, sum)
@@ -167,7 +167,7 @@ fn status(connection: &Connection, at: At, register: &Register) -> rusqlite::Res
                  sum IS hearth_sum(node, time, seq, clock, state, desired, ordered)",
             )?
             .query_row(
-                params![node.0, time, seq, clock, text::state(state), number.0.cast_signed()],
+                params![node.0, time, seq, clock, state.as_str(), number.0.cast_signed()],
                 read::status_row,
             ),
     }
@@ -183,8 +183,8 @@ fn history(
     let At { node, seq, time, clock } = at;
     let (seq, time, clock) = (seq.0.cast_signed(), time.0.cast_signed(), clock.0.cast_signed());
     let (register, value, ordered) = match register {
-        Register::State(state, fulfilled) => ("state", text::state(state), *fulfilled),
-        Register::Desired(state, number) => ("desired", text::state(state), Some(*number)),
+        Register::State(state, fulfilled) => ("state", state.as_str(), *fulfilled),
+        Register::Desired(state, number) => ("desired", state.as_str(), Some(*number)),
     };
     let ordered = ordered.map(|number| number.0.cast_signed());
     let sql =
@@ -203,7 +203,7 @@ fn order(connection: &Connection, node: NodeId, open: Option<&OpenOrder>) -> rus
     let sql = "INSERT INTO orders (node, number, state, clock, sum)
         VALUES (?1, ?2, ?3, ?4, hearth_sum(?1, ?2, ?3, ?4))
         ON CONFLICT DO UPDATE SET number = ?2, state = ?3, clock = ?4, sum = excluded.sum";
-    execute(connection, sql, params![node.0, number, text::state(state), clock])
+    execute(connection, sql, params![node.0, number, state.as_str(), clock])
 }
 
 fn timer(connection: &Connection, name: &str, set: Option<Timer>) -> rusqlite::Result<()> {

@@ -111,7 +111,7 @@ fn status_and_history_of_f4fe4dd_are_found() {
     assert_eq!(first.history.len(), 69);
     let notes: Vec<_> = first.history.iter().filter_map(|row| row.note.as_deref()).collect();
     assert_eq!(notes, ["USER ENTERED", "Turning on Lights."]);
-    assert!(first.history.iter().any(|row| row.value == "half open"));
+    assert!(first.history.iter().any(|row| row.state == "half open"));
     for other in &replicas[1..] {
         assert_eq!((&other.history, &other.status), (&first.history, &first.status));
     }

@@ -27,6 +27,7 @@ use self::measure::{Conditions, Figure, Measure};
 use self::report::Report;
 use crate::cli::Globals;
 use crate::failure::{Failure, Outcome};
+use crate::output::complain;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -153,7 +154,7 @@ fn candidates(args: &BrokerArgs) -> Outcome<Vec<Candidate>> {
         match (Candidate::find(make, path), path) {
             (Some(candidate), _) => found.push(candidate),
             (None, Some(path)) => return Err(missing(make, path)),
-            (None, None) => eprintln!("{} is not here and is left out", make.name()),
+            (None, None) => complain(format_args!("{} is not here and is left out", make.name())),
         }
     }
     Ok(found)
@@ -186,7 +187,7 @@ impl Progress {
                 bar.set_prefix(text);
                 bar.inc(1);
             }
-            None => eprintln!("{text}"),
+            None => complain(text),
         }
     }
 

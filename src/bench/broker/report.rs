@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 
 use super::candidate::Make;
 use super::measure::{Figure, Measure, Unit};
-use crate::output::out;
+use crate::output::{self, out};
 use crate::table;
 
 /// All that was measured.
@@ -43,7 +43,7 @@ impl Report {
 
     pub(super) fn print_json(&self) {
         let rows: Vec<Json> = self.rows.iter().map(Row::json).collect();
-        out!("{}", json!({"rows": rows, "failures": self.failures}));
+        output::json(&json!({"rows": rows, "failures": self.failures}));
     }
 
     /// A table with the median of the rounds.

@@ -144,10 +144,12 @@ impl Settling<'_> {
         match (verdict, op) {
             (Verdict::Refused(_, why), _) => reply.answer(Answer::error(why), out),
             (Verdict::Done { node, seq, order, .. }, Op::Set { state, .. }) => {
-                let json = json!({
+                let kind = self.ctx.house.kind(*node);
+                let mut json = json!({
                     "order": order, "seq": seq, "state": state.to_json(), "node": node,
-                    "clock": clock, "owner": owner,
+                    "kind": kind.name(), "clock": clock, "owner": owner,
                 });
+                kind.add_value(state, &mut json);
                 if wait_for_state {
                     let order = order.map(|number| OrderOf { node: *node, number });
                     let open = order.filter(|order| self.is_open(*order));

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use paxos::{Event, Input, Message, ReplicaId, Slot, Value};
+use wire::Kind;
 
 use crate::command::{Entry, Op};
 use crate::context::Context;
+use crate::story::value_or_text;
 use crate::want::Wants;
 
 /// The rounds that are told of.
@@ -105,6 +107,8 @@ fn change(ctx: &Context, op: &Op) -> Option<String> {
         Op::Set { zone, device, state, .. } => (zone, device, state),
         _ => return None,
     };
-    let node = ctx.house.node(zone, device).map_or("new".to_owned(), |node| node.to_string());
-    Some(format!("{node}:{state} - {device}"))
+    let node = ctx.house.node(zone, device);
+    let kind = node.map_or(Kind::default(), |node| ctx.house.kind(node));
+    let node = node.map_or("new".to_owned(), |node| node.to_string());
+    Some(format!("{node}:{} - {device}", value_or_text(kind, state)))
 }

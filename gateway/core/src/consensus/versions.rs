@@ -1,17 +1,41 @@
 //! What may be used in a site of its version, and when it is raised; see [`version`](crate::version).
 
-use wire::Version;
+use wire::{State, Version};
 
 use crate::command::{DecodeError, Entry, Op};
 use crate::context::Context;
 use crate::ownership::peers::Peers;
 use crate::peer::PeerMessage;
 use crate::planted;
+use crate::version::EXACT_STATES;
 
 /// Whether an entry may be proposed.
-pub(crate) fn may_propose(ctx: &Context, op: &Op) -> bool {
-    // The first entry of a version is the one that raises the site to it.
-    matches!(op, Op::Raise { .. }) || speaks(ctx, op.since())
+pub(crate) fn may_propose(ctx: &Context, peers: &Peers, op: &Op) -> bool {
+    match op {
+        // The first entry of a version is the one that raises the site to it.
+        Op::Raise { .. } => true,
+        // The first zone waits for that, so that no state of a new site is agreed in an older form.
+        Op::Place { .. } | Op::Register { .. } if ctx.house.zones().is_empty() => {
+            !is_to_be_raised(ctx, peers)
+        }
+        _ => speaks(ctx, op.since()),
+    }
+}
+
+/// Whether the site is raised to this program's version as soon as all voters were heard. A voter that is silent is
+/// suspected in time, and ends the waiting.
+fn is_to_be_raised(ctx: &Context, peers: &Peers) -> bool {
+    let newest = ctx.settings.versions.newest;
+    let agrees = |id| {
+        let announced = peers.beat(id).is_none_or(|beat| beat.versions.newest >= newest);
+        announced && !peers.is_suspected(id)
+    };
+    !speaks(ctx, newest) && peers.others().all(agrees)
+}
+
+/// The state as an entry may carry it now; none where programs that run here could not understand it.
+pub(crate) fn agreed_form(ctx: &Context, state: State) -> Option<State> {
+    if speaks(ctx, EXACT_STATES) { Some(state) } else { state.canonical() }
 }
 
 /// Whether a message may be sent.

@@ -97,6 +97,11 @@ impl House {
         Some(node)
     }
 
+    /// What a device is; what a state of it means depends on that.
+    pub(crate) fn kind(&self, node: NodeId) -> Kind {
+        self.devices.get(&node).map_or(Kind::default(), |row| row.kind)
+    }
+
     /// A device that registered without saying what it is may say so later.
     fn learn_kind(&mut self, node: NodeId, said: Option<Kind>, out: &mut Outcome) {
         let Some(kind) = said else { return };
@@ -108,12 +113,12 @@ impl House {
     }
 
     /// Closes the open order if this report fulfils it: it names the order or, from a device that
-    /// does not number them, it is the ordered state.
+    /// does not number them, means the same as the ordered state.
     fn fulfil(&mut self, node: NodeId, said: &Said, out: &mut Outcome) {
         let Some(open) = self.orders.get(&node) else { return };
         let fulfilled = match said.order {
             Some(number) => number >= open.number,
-            None => said.state == open.state,
+            None => self.kind(node).same(&said.state, &open.state),
         };
         if fulfilled {
             let order = self.remove_order(node, out);

@@ -4,7 +4,7 @@
 //! They run inside apply, so they survive a failover and fire once; only the owner of a device
 //! carries out what they order.
 
-use wire::{Kind, NodeId, State};
+use wire::{Kind, NodeId, State, Value};
 
 use super::note::Note;
 use super::outcome::Outcome;
@@ -14,7 +14,8 @@ use crate::command::{Entry, Said, TimerName};
 impl House {
     /// What this report tells of the people in the home.
     pub(super) fn presence_note(&mut self, node: NodeId, said: &Said) -> Option<Note> {
-        match (self.devices.get(&node)?.kind, said.state.is_on()) {
+        let kind = self.devices.get(&node)?.kind;
+        match (kind, kind.is_on(&said.state)) {
             (Kind::Door, true) => self.presence.door(said.presence == Some(true)),
             (Kind::Motion, true) => self.presence.motion(),
             (Kind::Motion, false) => {
@@ -27,20 +28,21 @@ impl House {
 
     /// What this report sets in motion.
     pub(super) fn react(&mut self, entry: &Entry, node: NodeId, state: &State, out: &mut Outcome) {
-        match (self.devices.get(&node).map(|row| row.kind), state.is_on()) {
-            (Some(Kind::Door), true) => match self.agreed.door_closes_after {
+        let kind = self.kind(node);
+        match (kind, kind.is_on(state)) {
+            (Kind::Door, true) => match self.agreed.door_closes_after {
                 Some(0) => self.close_door(entry, node, out),
                 after => self.set_timer(TimerName::CloseDoor(node), after, out),
             },
-            (Some(Kind::Door), false) => self.set_timer(TimerName::CloseDoor(node), None, out),
-            (Some(Kind::Motion), true) => self.light_bulbs(entry, out),
+            (Kind::Door, false) => self.set_timer(TimerName::CloseDoor(node), None, out),
+            (Kind::Motion, true) => self.light_bulbs(entry, out),
             _ => {}
         }
     }
 
     pub(super) fn close_door(&mut self, entry: &Entry, node: NodeId, out: &mut Outcome) {
         out.notes.push(Note::ClosingDoor);
-        self.order(entry, node, &State::OFF, Some(&Note::ClosingDoor), out);
+        self.order(entry, node, &Value::OFF.state(), Some(&Note::ClosingDoor), out);
     }
 
     fn light_bulbs(&mut self, entry: &Entry, out: &mut Outcome) {
@@ -50,7 +52,7 @@ impl House {
             out.notes.push(Note::TurningOnLights);
         }
         for bulb in bulbs {
-            self.order(entry, bulb, &State::ON, Some(&Note::TurningOnLights), out);
+            self.order(entry, bulb, &Value::ON.state(), Some(&Note::TurningOnLights), out);
         }
     }
 }

@@ -24,6 +24,7 @@ pub(crate) fn state(ctx: &Context, zone: &Zone, device: &Device, row: &StatusRow
 /// What a gateway tells of a row of its tables.
 pub(crate) fn state_message(ctx: &Context, row: &StatusRow) -> StateMessage {
     StateMessage {
+        kind: ctx.house.kind(row.node),
         state: row.state.clone(),
         desired: row.desired.clone(),
         seq: row.seq,
@@ -43,7 +44,7 @@ pub(crate) fn command(ctx: &Context, zones: &Zones, zone: &Zone, node: NodeId, o
     }
     let (state, clock) = (order.state.clone(), order.clock);
     let command = wire::Command { order: order.number, state, clock };
-    let payload = command.to_json().to_string().into_bytes();
+    let payload = command.to_json(device.kind).to_string().into_bytes();
     out.effect(to_device(ctx, zone, &device.name, payload));
 }
 

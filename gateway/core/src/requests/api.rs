@@ -2,11 +2,12 @@
 //! answers.
 
 use serde_json::{Value as Json, json};
-use wire::{Answer, ApiVerb, GetRequest, PayloadError, Register, State};
+use wire::{Answer, ApiVerb, GetRequest, PayloadError, Register};
 
 use crate::context::Context;
 use crate::event::{Delivery, Read};
 use crate::house::{Refusal, StatusRow};
+use crate::ownership::publications;
 use crate::planted;
 use crate::reply::{Reply, acknowledge, check_reply_to, refuse};
 use crate::requests::local::read_history;
@@ -117,13 +118,12 @@ pub(crate) fn tell_devices(ctx: &Context, asked: &Asked, rows: &[StatusRow], out
     let devices = rows.iter().filter_map(|row| {
         let device = ctx.house.devices().get(&row.node)?;
         let zone = ctx.house.zones().get(&device.zone)?;
-        Some(json!({
-            "node": row.node, "zone": device.zone, "name": device.name,
-            "kind": device.kind.name(), "class": device.kind.class(), "owner": zone.owner,
-            "state": row.state.as_ref().map(State::to_json),
-            "desired": row.desired.as_ref().map(|desired| desired.state.to_json()),
-            "seq": row.seq, "time": row.time,
-        }))
+        let mut json = publications::state_message(ctx, row).to_json();
+        json["zone"] = json!(device.zone);
+        json["name"] = json!(device.name);
+        json["class"] = json!(device.kind.class());
+        json["owner"] = json!(zone.owner);
+        Some(json)
     });
     let devices: Vec<Json> = devices.collect();
     asked.reply().answer(Answer::ok(json!({ "devices": devices })), out);

@@ -6,6 +6,7 @@ use wire::{
 };
 
 use crate::command::{Op, Origin, Said};
+use crate::consensus::versions;
 use crate::context::Context;
 use crate::event::Delivery;
 use crate::house::Refusal;
@@ -15,6 +16,8 @@ use crate::ownership::zones::Zones;
 use crate::planted;
 use crate::reply::{Reply, acknowledge, check_reply_to, misaddressed, refuse};
 use crate::want::Wants;
+
+const TOO_NEW: &str = "some gateways of this site still run a program that takes no such state; it will be taken once they are upgraded";
 
 /// What a delivery of a zone's session may touch.
 pub(crate) struct Deliveries<'a> {
@@ -59,6 +62,16 @@ impl Deliveries<'_> {
         }
         self.clock.observe(report.clock);
         let Report { state, presence, kind, order, id, .. } = report;
+        let Some(state) = versions::agreed_form(self.ctx, state) else {
+            return refuse(
+                self.ctx,
+                delivery,
+                &Reply::to(delivery, None, id),
+                Refusal::Payload,
+                TOO_NEW,
+                out,
+            );
+        };
         let report = Said { state, presence, kind, order, retained };
         let reply = Reply::to(delivery, None, id.clone());
         let asked = Asked { delivery, zone, id, reply, wait_for_state: false };
@@ -90,6 +103,9 @@ impl Deliveries<'_> {
             let why = format!("no device {zone}/{device} is registered");
             return refuse(self.ctx, delivery, &reply, Refusal::Unknown, why, out);
         }
+        let Some(state) = versions::agreed_form(self.ctx, state) else {
+            return refuse(self.ctx, delivery, &reply, Refusal::Payload, TOO_NEW, out);
+        };
         self.clock.observe(clock);
         let asked = Asked { delivery, zone, id, reply, wait_for_state };
         self.propose(asked, out, |origin| {

@@ -1,7 +1,7 @@
 //! What any gateway answers for itself, from its own copy, leader or not.
 
 use serde_json::{Value as Json, json};
-use wire::{Answer, GatewayVerb, LocalGet, NodeId, PayloadError, Seq, State};
+use wire::{Answer, GatewayVerb, LocalGet, NodeId, PayloadError, Seq};
 
 use crate::context::Context;
 use crate::event::{Delivery, HistoryRow, Read};
@@ -93,29 +93,40 @@ pub(crate) fn read_history(
 
 /// The agreed changes came from the table.
 pub(crate) fn tell_history(ctx: &Context, asked: &Asked, rows: &[HistoryRow], out: &mut Wants) {
-    let name = |node| ctx.house.devices().get(&node).map(|row| (&row.name, &row.zone));
     let json = match asked {
-        Asked::Log(_) => json!({"log": rows.iter().map(|row| json!({
-            "seq": row.seq, "node": row.node, "name": name(row.node).map(|(name, _)| name),
-            "register": row.register, "value": value(&row.value),
-        })).collect::<Vec<_>>()}),
-        _ => json!({"history": rows.iter().map(|row| json!({
-            "seq": row.seq, "time": row.time, "node": row.node,
-            "name": name(row.node).map(|(name, _)| name),
-            "zone": name(row.node).map(|(_, zone)| zone),
-            "register": row.register, "value": value(&row.value), "order": row.ordered,
-            "clock": row.clock, "owner": row.owner, "note": row.note,
-        })).collect::<Vec<_>>()}),
+        Asked::Log(_) => {
+            json!({"log": rows.iter().map(|row| line(ctx, row)).collect::<Vec<_>>()})
+        }
+        _ => json!({"history": rows.iter().map(|row| change(ctx, row)).collect::<Vec<_>>()}),
     };
     asked.reply().answer(Answer::ok(json), out);
+}
+
+/// A line of the numbered event log.
+fn line(ctx: &Context, row: &HistoryRow) -> Json {
+    let name = ctx.house.devices().get(&row.node).map(|device| &device.name);
+    let kind = ctx.house.kind(row.node);
+    let mut json = json!({
+        "seq": row.seq, "node": row.node, "name": name, "kind": kind.name(),
+        "register": row.register, "state": row.state.to_json(),
+    });
+    kind.add_value(&row.state, &mut json);
+    json
+}
+
+/// Everything that history keeps of a change.
+fn change(ctx: &Context, row: &HistoryRow) -> Json {
+    let mut json = line(ctx, row);
+    json["zone"] = json!(ctx.house.devices().get(&row.node).map(|device| &device.zone));
+    json["time"] = json!(row.time);
+    json["order"] = json!(row.ordered);
+    json["clock"] = json!(row.clock);
+    json["owner"] = json!(row.owner);
+    json["note"] = json!(row.note);
+    json
 }
 
 /// A member of a payload that may be no JSON at all.
 fn member(payload: &[u8], name: &str) -> Json {
     serde_json::from_slice::<Json>(payload).map_or(Json::Null, |mut json| json[name].take())
-}
-
-/// A canonical text as JSON.
-fn value(text: &str) -> Json {
-    State::parse(text).map_or_else(|_| Json::from(text), |state| state.to_json())
 }

@@ -3,7 +3,7 @@
 use gateway_core::house::Verdict;
 use wire::Epoch;
 
-use crate::home::{Home, on, seqs};
+use crate::home::{Home, on, seqs, spoken};
 
 const DOOR: &str = "hallway/doorSensor";
 
@@ -63,7 +63,7 @@ fn another_zones_epoch_is_not_applied() {
 #[test]
 fn a_refused_order_uses_up_its_number() {
     let mut home = Home::seed();
-    let outcome = home.set("hallway/nothing", wire::State::ON, None);
+    let outcome = home.set("hallway/nothing", spoken("1"), None);
     assert!(matches!(outcome.verdict, Verdict::Refused(..)));
     assert_eq!(seqs(&home.report(DOOR, on())), [1]);
 }

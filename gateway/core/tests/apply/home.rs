@@ -169,11 +169,11 @@ pub(crate) fn said(state: State) -> Said {
 }
 
 pub(crate) fn on() -> Said {
-    said(State::ON)
+    said(spoken("1"))
 }
 
 pub(crate) fn off() -> Said {
-    said(State::OFF)
+    said(spoken("0"))
 }
 
 /// The report that fulfils an order by its number.
@@ -203,4 +203,8 @@ pub(crate) fn moves(outcome: &Outcome) -> Vec<(&str, Option<u8>, u8)> {
 pub(crate) fn done(node: u32, seq: u64, order: Option<u64>, again: bool) -> Verdict {
     let (node, seq) = (NodeId(node), wire::Seq(seq));
     Verdict::Done { node, seq, order: order.map(OrderNumber), again }
+}
+
+pub(crate) fn spoken(text: &str) -> State {
+    State::new(text).expect("a short text")
 }

@@ -2,9 +2,9 @@
 
 use gateway_core::command::{Op, Said};
 use gateway_core::house::{Refusal, Verdict};
-use wire::{State, Version};
+use wire::Version;
 
-use crate::home::{Home, done, id, on, said, seqs};
+use crate::home::{Home, done, id, on, said, seqs, spoken};
 
 const DOOR: &str = "hallway/doorSensor";
 const BULB: &str = "bedroom/smartBulb";
@@ -26,12 +26,12 @@ fn the_same_id_is_applied_once_whatever_its_stamp_and_content() {
     let mut home = Home::seed();
     let mut first = home.origin(BULB);
     first.id = id("tap-1");
-    home.set_from(BULB, State::ON, None, first);
+    home.set_from(BULB, spoken("1"), None, first);
     let mut again = home.origin(BULB);
     again.id = id("tap-1");
-    let outcome = home.set_from(BULB, State::OFF, None, again);
+    let outcome = home.set_from(BULB, spoken("0"), None, again);
     assert_eq!((outcome.verdict, outcome.written), (done(5, 1, Some(1), true), vec![]));
-    assert_eq!(home.open(BULB), Some((1, State::ON)));
+    assert_eq!(home.open(BULB), Some((1, spoken("1"))));
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn the_same_id_for_another_device_is_another_request() {
     for (place, seq) in [(BULB, 1), ("bedroom/heater", 2)] {
         let mut origin = home.origin(place);
         origin.id = id("tap-1");
-        assert_eq!(seqs(&home.set_from(place, State::ON, None, origin)), [seq]);
+        assert_eq!(seqs(&home.set_from(place, spoken("1"), None, origin)), [seq]);
     }
 }
 
@@ -80,7 +80,7 @@ fn without_id_and_stamp_delivery_is_at_least_once() {
 fn a_retained_report_registers_and_writes_nothing() {
     let mut home = Home::with(1);
     home.place("attic");
-    let retained = Said { retained: true, ..said(State::ON) };
+    let retained = Said { retained: true, ..said(spoken("1")) };
     let outcome = home.report("attic/lamp", retained.clone());
     assert_eq!(outcome.registered.len(), 1);
     assert_eq!((outcome.verdict, outcome.written), (done(2, 0, None, false), vec![]));
@@ -94,9 +94,9 @@ fn seq_counts_every_change_without_holes() {
     let mut home = Home::seed();
     home.settings(3, Some(0));
     let mut all = Vec::new();
-    all.extend(seqs(&home.report("livingroom/tempSensor", said(State::Number(21.5)))));
+    all.extend(seqs(&home.report("livingroom/tempSensor", said(spoken("21.5")))));
     all.extend(seqs(&home.report(DOOR, on())));
-    all.extend(seqs(&home.set(BULB, State::OFF, None)));
+    all.extend(seqs(&home.set(BULB, spoken("0"), None)));
     home.dead(1, 1);
     all.extend(seqs(&home.report("landing/motionSensor", on())));
     assert_eq!(all, (1..=all.len() as u64).collect::<Vec<_>>());
@@ -128,7 +128,7 @@ fn raise(home: &mut Home) {
 fn set_with_id(home: &mut Home, place: &str, name: &str) -> Verdict {
     let mut origin = home.origin(place);
     origin.id = id(name);
-    home.set_from(place, State::ON, None, origin).verdict
+    home.set_from(place, spoken("1"), None, origin).verdict
 }
 
 #[test]

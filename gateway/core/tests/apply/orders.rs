@@ -1,9 +1,9 @@
 //! Orders: numbered per device, replaced by newer ones, closed by reports, dropped when they expire.
 
 use gateway_core::house::Verdict;
-use wire::{Kind, State};
+use wire::Kind;
 
-use crate::home::{Home, done, obeyed, off, on};
+use crate::home::{Home, done, obeyed, off, on, spoken};
 
 const BULB: &str = "bedroom/smartBulb";
 const OUTLET: &str = "kitchen/smartOutlet";
@@ -11,15 +11,15 @@ const OUTLET: &str = "kitchen/smartOutlet";
 #[test]
 fn every_device_numbers_its_own_orders() {
     let mut home = Home::seed();
-    assert_eq!(home.set(BULB, State::ON, None).verdict, done(5, 1, Some(1), false));
-    assert_eq!(home.set(OUTLET, State::ON, None).verdict, done(3, 2, Some(1), false));
-    assert_eq!(home.set(BULB, State::OFF, None).verdict, done(5, 3, Some(2), false));
+    assert_eq!(home.set(BULB, spoken("1"), None).verdict, done(5, 1, Some(1), false));
+    assert_eq!(home.set(OUTLET, spoken("1"), None).verdict, done(3, 2, Some(1), false));
+    assert_eq!(home.set(BULB, spoken("0"), None).verdict, done(5, 3, Some(2), false));
 }
 
 #[test]
 fn an_order_for_an_unknown_device_is_refused() {
     let mut home = Home::seed();
-    let outcome = home.set("bedroom/nothing", State::ON, None);
+    let outcome = home.set("bedroom/nothing", spoken("1"), None);
     assert!(matches!(outcome.verdict, Verdict::Refused(..)));
     assert_eq!(outcome.written, []);
 }
@@ -27,29 +27,29 @@ fn an_order_for_an_unknown_device_is_refused() {
 #[test]
 fn a_newer_order_replaces_an_open_one() {
     let mut home = Home::seed();
-    home.set(BULB, State::ON, None);
-    home.set(BULB, State::OFF, None);
-    assert_eq!(home.open(BULB), Some((2, State::OFF)));
-    home.report(BULB, obeyed(State::ON, 1));
-    assert_eq!(home.open(BULB), Some((2, State::OFF)), "the older number fulfils nothing");
-    home.report(BULB, obeyed(State::OFF, 2));
+    home.set(BULB, spoken("1"), None);
+    home.set(BULB, spoken("0"), None);
+    assert_eq!(home.open(BULB), Some((2, spoken("0"))));
+    home.report(BULB, obeyed(spoken("1"), 1));
+    assert_eq!(home.open(BULB), Some((2, spoken("0"))), "the older number fulfils nothing");
+    home.report(BULB, obeyed(spoken("0"), 2));
     assert_eq!(home.open(BULB), None);
 }
 
 #[test]
 fn a_report_with_the_orders_number_closes_it_whatever_its_state() {
     let mut home = Home::seed();
-    home.set(BULB, State::Number(50.0), None);
-    home.report(BULB, obeyed(State::Number(49.0), 1));
+    home.set(BULB, spoken("50"), None);
+    home.report(BULB, obeyed(spoken("49"), 1));
     assert_eq!(home.open(BULB), None);
 }
 
 #[test]
 fn a_stock_device_closes_its_order_with_a_plain_echo() {
     let mut home = Home::seed();
-    home.set(BULB, State::ON, None);
+    home.set(BULB, spoken("1"), None);
     home.report(BULB, off());
-    assert_eq!(home.open(BULB), Some((1, State::ON)));
+    assert_eq!(home.open(BULB), Some((1, spoken("1"))));
     home.report(BULB, on());
     assert_eq!(home.open(BULB), None);
 }
@@ -57,7 +57,7 @@ fn a_stock_device_closes_its_order_with_a_plain_echo() {
 #[test]
 fn an_order_that_expires_is_dropped() {
     let mut home = Home::seed();
-    home.set(BULB, State::ON, Some(300));
+    home.set(BULB, spoken("1"), Some(300));
     assert_eq!(home.wait(299).len(), 0);
     assert_eq!(home.wait(1).len(), 1);
     assert_eq!(home.open(BULB), None);
@@ -66,7 +66,7 @@ fn an_order_that_expires_is_dropped() {
 #[test]
 fn a_fulfilled_order_does_not_expire() {
     let mut home = Home::seed();
-    home.set(BULB, State::ON, Some(300));
+    home.set(BULB, spoken("1"), Some(300));
     home.report(BULB, on());
     assert_eq!(home.wait(1000).len(), 0);
 }
@@ -74,18 +74,18 @@ fn a_fulfilled_order_does_not_expire() {
 #[test]
 fn a_newer_order_does_not_inherit_the_older_ones_expiry() {
     let mut home = Home::seed();
-    home.set(BULB, State::ON, Some(300));
-    home.set(BULB, State::OFF, None);
+    home.set(BULB, spoken("1"), Some(300));
+    home.set(BULB, spoken("0"), None);
     assert_eq!(home.wait(1000).len(), 0);
-    assert_eq!(home.open(BULB), Some((2, State::OFF)));
+    assert_eq!(home.open(BULB), Some((2, spoken("0"))));
 }
 
 #[test]
 fn a_rules_order_replaces_a_users_and_takes_its_own_number() {
     let mut home = Home::seed();
-    home.set(BULB, State::OFF, Some(300));
+    home.set(BULB, spoken("0"), Some(300));
     home.report("landing/motionSensor", on());
-    assert_eq!(home.open(BULB), Some((2, State::ON)));
+    assert_eq!(home.open(BULB), Some((2, spoken("1"))));
     assert_eq!(home.wait(1000).len(), 0);
 }
 

@@ -5,7 +5,7 @@ use gateway_core::house::Verdict;
 use gateway_core::id::Incarnation;
 use wire::{GatewayId, Kind};
 
-use crate::home::{Home, SEED, moves, off, on, seqs, zone};
+use crate::home::{Home, SEED, moves, off, on, seqs, spoken, zone};
 
 #[test]
 fn node_ids_run_from_2_in_order_of_registration() {
@@ -201,9 +201,9 @@ fn a_gateway_that_was_declared_dead_and_lives_joins_again_in_the_same_life() {
 fn a_move_keeps_registrations_orders_and_numbering() {
     let mut home = Home::seed();
     home.report("hallway/doorSensor", off());
-    home.set("hallway/doorSensor", wire::State::ON, None);
+    home.set("hallway/doorSensor", spoken("1"), None);
     home.dead(1, 1);
-    assert_eq!(home.open("hallway/doorSensor"), Some((1, wire::State::ON)));
+    assert_eq!(home.open("hallway/doorSensor"), Some((1, spoken("1"))));
     assert_eq!(seqs(&home.report("hallway/doorSensor", off())), [3]);
     assert_eq!(home.house.zones()[&zone("hallway")].next, 2);
 }

@@ -8,7 +8,7 @@ use gateway_core::id::Incarnation;
 use hearth_random::Random;
 use wire::{Clock, Epoch, GatewayId, Kind, NodeId, OrderNumber, Stamp, State, UnixMillis};
 
-use crate::home::{id, split, zone};
+use crate::home::{id, split, spoken, zone};
 use crate::rows::Rows;
 
 #[test]
@@ -106,7 +106,7 @@ fn random_said(dice: &mut Random) -> Said {
 }
 
 fn random_state(dice: &mut Random) -> State {
-    [State::ON, State::OFF, State::Text("warm".into())][dice.less_than(3) as usize].clone()
+    [spoken("1"), spoken("ON"), spoken("0"), spoken("warm")][dice.less_than(4) as usize].clone()
 }
 
 fn random_kind(dice: &mut Random) -> Kind {

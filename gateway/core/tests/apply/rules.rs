@@ -1,9 +1,9 @@
 //! The home's rules: the door, the lights, and who came and went.
 
 use gateway_core::command::{Op, Said, TimerName};
-use wire::{Kind, NodeId, State};
+use wire::{Kind, NodeId};
 
-use crate::home::{Home, off, on, seqs, words};
+use crate::home::{Home, off, on, seqs, spoken, words};
 
 const DOOR: &str = "hallway/doorSensor";
 const MOTION: &str = "landing/motionSensor";
@@ -20,7 +20,7 @@ fn with_delay_0_an_open_door_is_closed_in_the_same_entry() {
     let outcome = home.report(DOOR, on());
     assert_eq!(words(&outcome), ["Closing Door Automatically."]);
     assert_eq!(seqs(&outcome), [1, 2]);
-    assert_eq!(home.open(DOOR), Some((1, State::OFF)));
+    assert_eq!(home.open(DOOR), Some((1, spoken("0"))));
     assert!(home.house.timers().is_empty());
 }
 
@@ -32,7 +32,7 @@ fn with_a_delay_the_door_is_closed_by_its_timer() {
     assert_eq!(home.wait(499).len(), 0);
     let fired = home.wait(1);
     assert_eq!(fired.iter().map(words).collect::<Vec<_>>(), [["Closing Door Automatically."]]);
-    assert_eq!(home.open(DOOR), Some((1, State::OFF)));
+    assert_eq!(home.open(DOOR), Some((1, spoken("0"))));
 }
 
 #[test]
@@ -77,8 +77,8 @@ fn motion_lights_every_bulb() {
     let outcome = home.report(MOTION, on());
     assert_eq!(words(&outcome), ["unknown entry", "Turning on Lights."]);
     assert_eq!(seqs(&outcome), [1, 2, 3]);
-    assert_eq!(home.open(BULB), Some((1, State::ON)));
-    assert_eq!(home.open("kitchen/lamp"), Some((1, State::ON)));
+    assert_eq!(home.open(BULB), Some((1, spoken("1"))));
+    assert_eq!(home.open("kitchen/lamp"), Some((1, spoken("1"))));
     assert_eq!(home.open("kitchen/smartOutlet"), None);
 }
 

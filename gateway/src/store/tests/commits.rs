@@ -138,11 +138,11 @@ fn changes_give_the_rows_that_they_left_in_their_order() {
         register,
         note: None,
     };
-    let desired = |text: &str| Register::Desired(State::Text(text.into()), OrderNumber(8));
+    let desired = |text: &str| Register::Desired(spoken(text), OrderNumber(8));
     let changes = [
-        status(3, 50, Register::State(State::Number(0.1), None)),
+        status(3, 50, Register::State(spoken("0.1"), None)),
         status(2, 51, desired("on fire")),
-        status(3, 52, Register::State(State::OFF, Some(OrderNumber(4)))),
+        status(3, 52, Register::State(spoken("0"), Some(OrderNumber(4)))),
     ];
     let reads = [Read::Status(NodeId(3), Ticket(1))];
     let write = Write { changes: &changes, reads: &reads, ..NOTHING };
@@ -151,13 +151,13 @@ fn changes_give_the_rows_that_they_left_in_their_order() {
     let seqs: Vec<_> =
         found.iter().map(|row| (row.node.0, row.seq.0, row.time.0, row.clock.0)).collect();
     assert_eq!(seqs, [(3, 50, 500, 51), (2, 51, 510, 52), (3, 52, 520, 53)]);
-    assert_eq!(found[0].state, Some(State::Number(0.1)));
-    assert_eq!(found[2].state, Some(State::OFF));
+    assert_eq!(found[0].state, Some(spoken("0.1")));
+    assert_eq!(found[2].state, Some(spoken("0")));
     // The other register stays as it was.
-    let order = Desired { state: State::OFF, order: OrderNumber(1) };
+    let order = Desired { state: spoken("0"), order: OrderNumber(1) };
     assert_eq!((&found[0].desired, &found[2].desired), (&Some(order.clone()), &Some(order)));
-    let order = Desired { state: State::Text("on fire".into()), order: OrderNumber(8) };
-    assert_eq!((&found[1].desired, &found[1].state), (&Some(order), &Some(State::ON)));
+    let order = Desired { state: spoken("on fire"), order: OrderNumber(8) };
+    assert_eq!((&found[1].desired, &found[1].state), (&Some(order), &Some(spoken("ON"))));
     // Reads come last, and see what was written.
     assert!(matches!(stored.next(), Some(Stored::Status(Some(row), Ticket(1))) if row == found[2]));
     assert!(stored.next().is_none());
@@ -213,16 +213,16 @@ fn history_is_read_from_a_change_on_or_from_the_end() {
     let shown: Vec<_> = all
         .iter()
         .map(|r| {
-            (r.seq.0, r.node.0, r.register.as_str(), r.value.as_str(), r.ordered, r.note.as_deref())
+            (r.seq.0, r.node.0, r.register.as_str(), r.state.as_str(), r.ordered, r.note.as_deref())
         })
         .collect();
     assert_eq!(
         shown,
         [
-            (1, 3, "state", "1", None, None),
+            (1, 3, "state", "open", None, None),
             (2, 4, "state", "1", None, Some("USER ENTERED")),
             (3, 2, "desired", "1", Some(1), Some("Turning on Lights.")),
-            (4, 2, "state", "1", Some(1), None),
+            (4, 2, "state", "ON", Some(1), None),
             (5, 2, "desired", "half lit", Some(2), None),
             (6, 5, "state", "21.5", None, None),
             (7, 3, "desired", "0", Some(1), Some("Closing Door Automatically.")),
@@ -343,7 +343,7 @@ fn what_contradicts_the_file_stops_the_store() {
     assert!(replica.store.commit(NOTHING).is_err());
     drop(replica.store);
     let mut replica = Replica::new(&folder);
-    let register = Register::State(State::ON, None);
+    let register = Register::State(spoken("1"), None);
     let nobody = Change::Status {
         node: NodeId(99),
         seq: Seq(80),

@@ -113,7 +113,7 @@ fn origin(epoch: u64, number: u64, id: Option<&str>) -> Origin {
 }
 
 fn said(state: &str) -> Said {
-    let state = State::parse(state).unwrap();
+    let state = spoken(state);
     Said { state, presence: Some(true), kind: None, order: None, retained: false }
 }
 
@@ -123,7 +123,7 @@ fn report(place: &str, device: &str, report: Said, origin: Origin) -> Op {
 
 fn set(place: &str, device: &str, state: &str, origin: Origin) -> Op {
     let (zone, device) = (zone(place), Device::new(device).unwrap());
-    Op::Set { zone, device, state: State::parse(state).unwrap(), expires: Some(60_000), origin }
+    Op::Set { zone, device, state: spoken(state), expires: Some(60_000), origin }
 }
 
 /// Something of everything: after it no table is empty.
@@ -188,4 +188,8 @@ fn the_story_leaves_no_table_empty() {
     let order = changes.1.iter().any(|change| matches!(change, Change::Order(_, None)));
     let timer = changes.1.iter().any(|change| matches!(change, Change::Timer(_, None)));
     assert!(order && timer, "rows are also removed");
+}
+
+pub(crate) fn spoken(text: &str) -> State {
+    State::new(text).expect("a short text")
 }

@@ -69,19 +69,19 @@ pub(crate) fn entries() -> Vec<Entry> {
         Op::Report {
             zone: zone(),
             device: device(),
-            report: said(State::Number(21.5)),
+            report: said(spoken("21.5")),
             origin: origin(),
         },
         Op::Report {
             zone: zone(),
             device: device(),
-            report: said(State::parse("half open").unwrap()),
+            report: said(spoken("half open")),
             origin: origin(),
         },
         Op::Set {
             zone: zone(),
             device: device(),
-            state: State::ON,
+            state: spoken("1"),
             expires: Some(9000),
             origin: origin(),
         },
@@ -197,4 +197,8 @@ fn texts() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("settings", vec![default, six]),
         ("settings-variable", vec!["GATEWAY__ID=2", "SITE=home", "SITE__GATEWAYS=[1,2,3]"]),
     ])
+}
+
+fn spoken(text: &str) -> State {
+    State::new(text).expect("a short text")
 }

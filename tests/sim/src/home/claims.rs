@@ -197,7 +197,7 @@ fn replicas_have_the_same_history(watch: &mut Watch, id: GatewayId, row: History
     let order = row.register == "desired";
     let key = (row.node, order);
     let last = watch.last.get(&key).copied();
-    let value: f64 = row.value.parse().expect("values here are numbers");
+    let value: f64 = row.state.as_str().parse().expect("values here are numbers");
     a_door_is_told_to_close_once(watch, &row, value);
     let repeatable = watch.repeatable.contains(&(order, value as u64));
     if order {

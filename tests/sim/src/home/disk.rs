@@ -11,7 +11,6 @@ use gateway_core::event::{HistoryRow, Read, Stored};
 use gateway_core::house::{Change, House, SeenKey};
 use gateway_core::{Step, Write};
 use paxos::{Ballot, Record, Recovered, Slot, Voters};
-use wire::State;
 
 use super::shelf::Shelf;
 use super::tables::Tables;
@@ -181,8 +180,5 @@ fn said(entry: &Entry) -> Option<(bool, u64)> {
         Op::Set { state, .. } => (true, state),
         _ => return None,
     };
-    match state {
-        State::Number(number) => Some((order, *number as u64)),
-        State::Text(_) => None,
-    }
+    state.as_str().parse().ok().map(|value| (order, value))
 }

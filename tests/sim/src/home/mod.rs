@@ -17,7 +17,7 @@ mod faults;
 mod hearing;
 mod network;
 mod node;
-mod people;
+pub(crate) mod people;
 mod plan;
 mod programs;
 #[cfg(test)]

@@ -82,6 +82,11 @@ impl Default for Thing {
 const PATIENCE: u64 = 700 * MS;
 const RETRIES: u64 = 4;
 
+/// The value that a state names, as an answer or a command tells it.
+pub(crate) fn value_of(state: &Json) -> Option<u64> {
+    state.as_str()?.parse().ok()
+}
+
 fn register(place: &str, order: bool) -> String {
     format!("{place} {}", if order { "desired" } else { "state" })
 }
@@ -102,7 +107,7 @@ impl World {
 
     /// A door opens; what follows is a rule's business.
     pub(crate) fn say_of_the_door(&mut self, place: &str) {
-        let report = json!({"state": "ON", "kind": "door"});
+        let report = json!({"state": "1", "kind": "door"});
         self.say(place, ZoneVerb::Report, report, None, None);
     }
 
@@ -268,8 +273,8 @@ impl World {
             return;
         }
         let values = [
-            ("state", answer.get("state").as_u64()),
-            ("desired", answer.get("desired")["state"].as_u64()),
+            ("state", value_of(answer.get("state"))),
+            ("desired", value_of(&answer.get("desired")["state"])),
         ];
         for (register, value) in values {
             let key = format!("{place} {register}");
@@ -282,7 +287,7 @@ impl World {
     /// A device does what it was told, and says so.
     pub(crate) fn obey(&mut self, place: &str, command: &Json) {
         // What a rule orders names nothing.
-        let value = command["state"].as_u64().filter(|value| *value >= 10);
+        let value = value_of(&command["state"]).filter(|value| *value >= 10);
         self.say(place, ZoneVerb::Report, command.clone(), value, None);
     }
 

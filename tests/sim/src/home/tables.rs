@@ -96,7 +96,7 @@ impl Tables {
         let row = self.status.get_mut(node)?;
         (row.seq, row.time, row.clock) = (*seq, *time, *clock);
         self.seq = *seq;
-        let (name, value, ordered) = match register {
+        let (name, state, ordered) = match register {
             Register::State(state, order) => {
                 row.state = Some(state.clone());
                 ("state", state, *order)
@@ -111,7 +111,7 @@ impl Tables {
             time: *time,
             node: *node,
             register: name.to_owned(),
-            value: value.to_string(),
+            state: state.clone(),
             ordered: ordered.map(|order| order.0),
             clock: clock.0,
             owner: *owner,

@@ -9,6 +9,7 @@ use super::claims;
 use super::client::{Client, Persona, Role};
 use super::letters::{Asked, Letter, Told, register};
 use super::world::{Event, MS, World};
+use crate::home::people::value_of;
 
 /// After which someone who got no answer asks again.
 const PATIENCE: u64 = 700 * MS;
@@ -155,7 +156,7 @@ impl World {
             return;
         }
         opened.push_back(now);
-        self.say_report(place, &json!({"state": "ON", "kind": "door"}), None);
+        self.say_report(place, &json!({"state": "1", "kind": "door"}), None);
     }
 
     /// Something that can only be refused.
@@ -301,7 +302,7 @@ impl World {
     pub(crate) fn obey(&mut self, at: usize, report: &Json) {
         let place = self.clients[at].persona.name.clone();
         // What a rule orders names nothing.
-        let value = report["state"].as_u64().filter(|value| *value >= 10);
+        let value = value_of(&report["state"]).filter(|value| *value >= 10);
         self.say_report(&place, report, value);
     }
 
@@ -349,8 +350,8 @@ impl World {
             return;
         }
         let values = [
-            (false, answer.get("state").as_u64()),
-            (true, answer.get("desired")["state"].as_u64()),
+            (false, value_of(answer.get("state"))),
+            (true, value_of(&answer.get("desired")["state"])),
         ];
         for (order, value) in values {
             let (key, action) = (register(place, order), Action::Read(value));

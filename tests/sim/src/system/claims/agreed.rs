@@ -83,7 +83,7 @@ fn replicas_have_the_same_history(world: &mut World, id: GatewayId, row: History
 
 fn a_new_row(world: &mut World, id: GatewayId, row: HistoryRow) {
     let now = world.now;
-    let value: f64 = row.value.parse().expect("values here are numbers");
+    let value: f64 = row.state.as_str().parse().expect("values here are numbers");
     let place = world.place_of(id, row.node);
     world.watch.registered.entry(place.clone()).or_insert(now);
     let order = row.register == "desired";
