@@ -1,5 +1,6 @@
 //! A client of the home: requests with their answers.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -18,12 +19,12 @@ const TEMPORARY: &str = "try again";
 /// The pause before that moment.
 const LEAST_PAUSE: Duration = Duration::from_millis(100);
 
-/// A connection on which requests are asked.
-#[derive(Debug)]
+/// A connection on which requests are asked; clones share it.
+#[derive(Clone, Debug)]
 pub(crate) struct Client {
     requester: Requester,
     topics: Topics,
-    asked: AtomicU64,
+    asked: Arc<AtomicU64>,
     timeout: Duration,
 }
 
@@ -34,7 +35,7 @@ impl Client {
         let address = names::address(&settings.client)?;
         let requester = Requester::connect_naming(address, "hearth-client", name_of).await;
         let requester = requester.map_err(no_answer)?;
-        Ok(Self { requester, topics, asked: AtomicU64::new(0), timeout: settings.client.timeout })
+        Ok(Self { requester, topics, asked: Arc::default(), timeout: settings.client.timeout })
     }
 
     pub(crate) fn requester(&self) -> &Requester {

@@ -106,6 +106,7 @@ impl Blueprint {
             .variable("HEARTH_GATEWAY__DOOR_CLOSES_AFTER_MS", door)
             .variable("HEARTH_GATEWAY__LOG_KEEP", gateway.log_keep)
             .variable("HEARTH_GATEWAY__OWN_BROKER", gateway.own_broker)
+            .variable("HEARTH_GATEWAY__TRUST_FILE", gateway.trust_file)
             .variable("HEARTH_GATEWAY__ROUNDS", gateway.rounds)
             .variable("HEARTH_GATEWAY__CONTENTION", gateway.contention);
         match &self.config {

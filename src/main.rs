@@ -23,6 +23,7 @@ mod set;
 mod status;
 mod stop;
 mod table;
+mod trouble;
 mod up;
 mod user;
 mod voters;

@@ -5,14 +5,22 @@ use wire::ApiVerb;
 
 use crate::cli::Globals;
 use crate::client::Client;
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
 use crate::output::{self, out};
-use crate::{devices, table};
+use crate::{devices, table, trouble};
 
 pub(crate) async fn status(globals: &Globals) -> Outcome {
     let settings = globals.settings(vec![])?;
     let client = Client::connect(&settings).await?;
-    let gateways = client.api(ApiVerb::Gateways, json!({})).await?;
+    let gateways = tokio::select! {
+        gateways = client.api(ApiVerb::Gateways, json!({})) => gateways?,
+        words = trouble::nobody_leads(&client, &settings) => {
+            if globals.json {
+                out!("{}", trouble::json(&words));
+            }
+            return Err(Failure::no_answer(trouble::text(&words)));
+        }
+    };
     let zones = client.api(ApiVerb::Zones, json!({})).await?;
     let devices = client.api(ApiVerb::Devices, json!({})).await?;
     client.close().await;

@@ -19,7 +19,7 @@ use crate::client::Client;
 use crate::failure::{Failure, Outcome};
 use crate::home::Blueprint;
 use crate::run::Story;
-use crate::stop;
+use crate::{stop, trouble};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -45,6 +45,10 @@ pub(crate) struct UpArgs {
     /// Folder of the broker's and the gateways' files [default: hearth-data]
     #[arg(long, value_name = "FOLDER")]
     data_dir: Option<PathBuf>,
+    /// Let gateways keep their votes although their files were moved, copied or put back: the files are the newest
+    /// ones, and used nowhere else
+    #[arg(long)]
+    trust_file: bool,
     /// Tell what happens, line by line
     #[arg(long)]
     story: bool,
@@ -63,6 +67,7 @@ pub(crate) async fn up(globals: &Globals, args: UpArgs) -> Outcome {
         flag("--bind", "broker.bind", args.bind.as_ref()),
         flag("--data-dir", "broker.data_dir", data_dir()),
         flag("--data-dir", "gateway.data_dir", data_dir()),
+        flag("--trust-file", "gateway.trust_file", args.trust_file.then_some(true)),
     ];
     let mut settings = globals.settings(flags.into_iter().flatten().collect())?;
     let bind = settings.broker.bind.clone();
@@ -128,9 +133,20 @@ async fn serve(settings: &Settings, story: &Story) -> Outcome {
             story.say(format!("hearth | gateway {id} does not answer yet")).await;
         }
     }
-    client.close().await;
-    story.say(welcome(settings)).await;
-    std::future::pending().await
+    let mut greeted = false;
+    loop {
+        tokio::select! {
+            words = trouble::nobody_leads(&client, settings) => {
+                story.say(format!("hearth | {}", trouble::text(&words))).await;
+                trouble::somebody_leads(&client, settings).await;
+            }
+            () = trouble::somebody_leads(&client, settings), if !greeted => {}
+        }
+        if !greeted {
+            story.say(welcome(settings)).await;
+        }
+        greeted = true;
+    }
 }
 
 fn welcome(settings: &Settings) -> String {

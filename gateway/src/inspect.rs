@@ -22,7 +22,7 @@ use crate::store::FORMAT;
 
 /// Tables that belong to one replica; every other table is replicated, also one that a later
 /// version adds, so that nothing is left out of a comparison by oversight.
-pub(crate) const LOCAL_TABLES: [&str; 3] = ["acceptor", "log", "replica"];
+pub(crate) const LOCAL_TABLES: [&str; 4] = ["acceptor", "life", "log", "replica"];
 
 /// What a replica's file holds, read at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -37,7 +37,7 @@ use crate::contention::Contention;
 use crate::driver::{Driver, RESULTS};
 use crate::peers::Peers;
 use crate::sessions::Sessions;
-use crate::store::{Disk, Found, Store};
+use crate::store::{Disk, Doubt, Found, Store};
 use crate::twin::Rival;
 use crate::voice::Voice;
 
@@ -56,11 +56,11 @@ pub async fn run(
         &settings.site,
         settings.id,
         clock::wall_clock(),
-        core_settings(&settings, 0, 0).log_window(),
+        core_settings(&settings, 0, 0, None).log_window(),
     )?;
     store.keep_log(settings.log_keep);
     let incarnation = recovered.incarnation;
-    let disk = identify(&store, recovered.disk, &settings)?;
+    let Identified { disk, doubt } = identify(&mut store, recovered.disk, &settings)?;
     tokio::select! {
         () = &mut shutdown => return Ok(()),
         found = twin::look_for(&settings, incarnation) => found?,
@@ -68,7 +68,7 @@ pub async fn run(
     let clock = Clock::start();
     let (results, stored) = mpsc::channel(RESULTS);
     let (inbox, arrivals) = inbox::inbox();
-    let core = core_settings(&settings, incarnation, disk);
+    let core = core_settings(&settings, incarnation, disk, doubt);
     let replica = ReplicaId::new(settings.id.0, disk);
     let driver = Driver {
         id: settings.id,
@@ -87,29 +87,67 @@ pub async fn run(
     driver.run(arrivals, stored, shutdown).await
 }
 
-/// The number of the file, and a word about it if something has happened to it.
-fn identify(store: &Store, disk: Disk, settings: &Settings) -> Result<u64, Error> {
+/// The number of the file, and why it has no vote if it has lost it.
+struct Identified {
+    disk: u64,
+    doubt: Option<String>,
+}
+
+/// Which file it is, with a word about it if something has happened to it.
+fn identify(store: &mut Store, disk: Disk, settings: &Settings) -> Result<Identified, Error> {
     let disk = if settings.trust_file { store.trust(disk)? } else { disk };
+    let mut said = None;
     let id = settings.id;
     match disk.found {
         Found::New | Found::Known => {}
-        Found::Moved => tracing::warn!("gateway {id}: its file was moved, and keeps its vote"),
-        Found::Copied { .. } => tracing::warn!(
-            "gateway {id}: its file lies elsewhere than before, so it may be a copy or an old \
-             backup, and has no vote until the other gateways give it one; if it is the newest \
-             and only one, --trust-file keeps its vote"
+        Found::Lost => tracing::warn!(
+            "gateway {id}: its file is gone or empty; it begins with a new one, which has no vote \
+             until the other gateways give it one"
         ),
+        Found::Moved => tracing::warn!("gateway {id}: its file was moved, and keeps its vote"),
+        Found::Doubted { doubt, .. } => {
+            let why = if settings.trust_file { GIVEN_AWAY } else { doubted(doubt) };
+            tracing::warn!("gateway {id}: {why}");
+            said = Some(why.to_owned());
+        }
     }
-    Ok(disk.number)
+    Ok(Identified { disk: disk.number, doubt: said })
 }
 
-fn core_settings(settings: &Settings, incarnation: u64, disk: u64) -> gateway_core::Settings {
+/// An operator's word came too late.
+const GIVEN_AWAY: &str = "--trust-file does nothing: the other gateways have given its vote to another file of it, \
+    or taken it away; it follows them, and gets a vote from them";
+
+/// What is wrong with a file that has lost its vote, and what to do.
+fn doubted(doubt: Doubt) -> &'static str {
+    match doubt {
+        Doubt::Copied => {
+            "its file lies elsewhere than before, so it may be a copy or an old backup, and has no \
+             vote until the other gateways give it one; if it is the newest and only one, start it \
+             with --trust-file, now or later, and it has its vote back"
+        }
+        Doubt::Older => {
+            "its file is in an older state than it left it in, as a backup that was put back, and has \
+             no vote until the other gateways give it one; what was agreed since is lost in it; if \
+             there is no newer one anywhere, start it with --trust-file, now or later, and it has its \
+             vote back"
+        }
+    }
+}
+
+fn core_settings(
+    settings: &Settings,
+    incarnation: u64,
+    disk: u64,
+    doubt: Option<String>,
+) -> gateway_core::Settings {
     let closes = settings.door_closes_after.map(|after| after.as_millis());
     gateway_core::Settings {
         site: settings.site.clone(),
         id: settings.id,
         incarnation: Incarnation(incarnation),
         disk,
+        doubt,
         versions: gateway_core::version::OURS,
         founders: settings.voters.iter().copied().collect(),
         serves: settings.serving.contains(&settings.id),

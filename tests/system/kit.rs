@@ -148,7 +148,11 @@ impl Home {
     }
 
     pub(crate) fn start_gateway(&mut self, id: u8) {
-        let process = Process::start(self.gateway(id).stdout(Stdio::null()));
+        self.start_gateway_with(id, &[]);
+    }
+
+    pub(crate) fn start_gateway_with(&mut self, id: u8, more: &[&str]) {
+        let process = Process::start(self.gateway(id).args(more).stdout(Stdio::null()));
         self.gateways.insert(id, process);
     }
 

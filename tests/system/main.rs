@@ -13,6 +13,7 @@ mod broker_restart;
 mod broker_wills;
 mod compose;
 mod failover;
+mod files;
 mod foreign_broker;
 mod full_disk;
 mod kit;

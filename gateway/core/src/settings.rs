@@ -17,6 +17,8 @@ pub struct Settings {
     pub id: GatewayId,
     /// What tells its file from every other file, also from one that it had before.
     pub disk: u64,
+    /// Why its file has no vote, and what to do, for people; none if there is nothing to say.
+    pub doubt: Option<String>,
     /// Which life of it; greater after every start.
     pub incarnation: Incarnation,
     /// The versions of entries and messages that it announces and takes; the program's own, but where an older

@@ -60,9 +60,8 @@ pub(super) fn advice(fault: &Fault) -> Option<&'static str> {
         }
         Fault::Full => Some("nothing agreed is lost; free some space and start the gateway again"),
         Fault::Damaged(_) => Some(
-            "replace this gateway by one with a new number, which fetches everything from the \
-             others: add it to the voters of all, then remove this one (under the old number, an \
-             empty or older file would have forgotten what this gateway voted for)",
+            "keep it for a report, move it away with its -wal, and start the gateway again: it fetches \
+             everything from the others, and has its vote again once a majority of them has agreed",
         ),
         Fault::Contradiction(_) => Some(
             "the gateway stops before it harms anything; please report this with a copy of the file",

@@ -12,6 +12,7 @@
 
 mod disk;
 mod error;
+mod life;
 mod log;
 mod open;
 mod read;
@@ -20,9 +21,10 @@ mod snapshot;
 mod sums;
 mod text;
 mod thread;
+mod totals;
 mod write;
 
-pub use disk::{Disk, Found};
+pub use disk::{Disk, Doubt, Found};
 pub use error::StoreError;
 pub use snapshot::{SnapshotThread, Snapshots, spawn as spawn_snapshots};
 pub use thread::{Refused, StoreThread, spawn};
@@ -41,9 +43,11 @@ use rusqlite::{Connection, TransactionBehavior};
 use wire::{GatewayId, Site, UnixMillis};
 
 use crate::inspect;
+use life::Keeper;
 pub(crate) use open::FORMAT;
 use snapshot::Shared;
 use text::HouseValues;
+use totals::Running;
 
 /// What one commit, or one task of the snapshots, gives the driver.
 pub type Outcome = Result<Vec<Stored>, StoreError>;
@@ -57,6 +61,10 @@ const TRIM: u64 = 256;
 pub struct Store {
     // Dropped in this order: the lock outlives the last write.
     connection: Connection,
+    keeper: Keeper,
+    /// How many commits there were in this file.
+    age: u64,
+    totals: Running,
     path: PathBuf,
     /// How far everything is chosen; what is in the file may lag behind.
     chosen: Slot,
@@ -113,7 +121,7 @@ impl Store {
     ) -> Result<(Self, Recovered), StoreError> {
         let lock = FORMAT.lock(&data_dir.join(format!("gateway-{gateway}.lock")))?;
         let path = inspect::file(data_dir, gateway.0);
-        let open::Opened { connection, incarnation, disk, wal_pages } =
+        let open::Opened { connection, incarnation, disk, keeper, age, totals, wal_pages } =
             open::open(&path, site, gateway, now)?;
         let recovered = recover(&connection, incarnation, disk, log_window)
             .map_err(|cause| FORMAT.error(&path, cause))?;
@@ -121,6 +129,9 @@ impl Store {
         let first = log::first(&connection).map_err(|cause| FORMAT.error(&path, cause))?;
         let store = Self {
             connection,
+            keeper,
+            age,
+            totals,
             path,
             chosen,
             chosen_on_disk: chosen,
@@ -141,14 +152,31 @@ impl Store {
         Ok((store, recovered))
     }
 
-    /// Takes an operator's word that a file which lies elsewhere than before is the newest one, and
-    /// not running anywhere else.
+    /// Takes an operator's word that a file which has lost its number is the newest one, and
+    /// not running anywhere else. Gives the file its number back, unless another one has its vote.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn trust(&self, disk: Disk) -> Result<Disk, StoreError> {
-        let trusted = disk::trust(&self.connection, disk);
-        Ok(trusted.map_err(|cause| FORMAT.error(&self.path, cause))?)
+    pub fn trust(&mut self, disk: Disk) -> Result<Disk, StoreError> {
+        let gateway = self.snapshots.gateway;
+        let trusted = self.in_transaction(|file| disk::trust(file, gateway, disk));
+        trusted.map_err(|cause| self.fail(cause))
+    }
+
+    /// Writes something of this replica's own, outside of any commit.
+    fn in_transaction<T>(
+        &mut self,
+        write: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let written = write(&transaction)?;
+        let age = self.age + 1;
+        write::life(&transaction, age, &self.totals.text())?;
+        transaction.commit()?;
+        self.age = age;
+        self.keeper.aged(age);
+        Ok(written)
     }
 
     /// From now on trims the log: so many applied slots stay. Without it, all stay.
@@ -246,7 +274,11 @@ impl Store {
                 self.log_from = to.next();
             }
         }
+        let age = self.age + 1;
+        write::life(&transaction, age, &self.totals.text())?;
         transaction.commit()?;
+        self.age = age;
+        self.keeper.aged(age);
         if let Some(slot) = write.applied {
             self.snapshots.shared.set_applied(slot);
         }

@@ -8,9 +8,11 @@ use hearth_storage::{Durability, Format, Version};
 use rusqlite::{Connection, TransactionBehavior};
 use wire::{GatewayId, Site, UnixMillis};
 
-use super::disk::{self, Disk, Found};
+use super::disk::{self, Disk, Found, Identified, Inode};
+use super::life::{Keeper, Life, LifeFile, Place};
 use super::read::unsigned;
-use super::{StoreError, error, sums};
+use super::totals::{self, Running, Totals};
+use super::{StoreError, error, sums, write};
 
 /// A replica's file.
 pub(crate) const FORMAT: Format = Format {
@@ -30,6 +32,7 @@ pub(crate) const FORMAT: Format = Format {
          ALTER TABLE replica DROP COLUMN voters;
          CREATE TABLE voters (gateway INTEGER PRIMARY KEY, replica INTEGER NOT NULL) STRICT;",
         include_str!("../sums.sql"),
+        include_str!("../life.sql"),
     ],
     durability: Durability::Commit,
     // Those of the log, of every table, and of the reads.
@@ -37,14 +40,25 @@ pub(crate) const FORMAT: Format = Format {
     advice: error::advice,
 };
 
+/// The version in which the replicated tables changed last: that of snapshots, which hold nothing else.
+pub(super) const REPLICATED: Version = Version(4);
+
 /// The first version with sums in its rows.
 const WITH_SUMS: Version = Version(4);
+
+/// The first version with totals of its tables.
+const WITH_TOTALS: Version = Version(5);
 
 /// An open connection to a file that is this replica's.
 pub(super) struct Opened {
     pub(super) connection: Connection,
     pub(super) incarnation: u64,
     pub(super) disk: Disk,
+    /// What keeps the life file up to date.
+    pub(super) keeper: Keeper,
+    /// How many commits there were.
+    pub(super) age: u64,
+    pub(super) totals: Running,
     /// Pages in the write-ahead log after the last commit.
     pub(super) wal_pages: Arc<AtomicUsize>,
 }
@@ -59,19 +73,43 @@ pub(super) fn open(
     let failed = |cause| FORMAT.error(path, cause);
     let checked = FORMAT.open(path)?;
     let new = checked.is_new();
-    teach(checked.connection(), checked.version()).map_err(failed)?;
+    let totals = look(checked.connection(), checked.version()).map_err(failed)?;
     let mut connection = checked.upgrade(|file| first_rows(file, site, gateway))?;
     let wal_pages = count_pages(&mut connection).map_err(failed)?;
     own(&connection, path, (site, gateway))?;
-    let disk = disk::identify(&connection, path, gateway, new)?;
-    let incarnation = begin_life(&mut connection, now, disk).map_err(failed)?;
-    Ok(Opened { connection, incarnation, disk, wal_pages })
+    let totals = totals.map_or_else(|| totals::of(&connection), Ok).map_err(failed)?;
+    let totals = Running::follow(&connection, totals).map_err(failed)?;
+    let life_file = LifeFile::of(path);
+    let last = life_file.read()?;
+    let Identified { disk, inode, mark, age } =
+        disk::identify(&connection, path, gateway, new, last.as_ref())?;
+    let next = disk::random();
+    let place = Place::of(disk::folder(path));
+    // Whichever of the two marks the database has when this process is killed now, it is the present one.
+    life_file.write(&Life { mark, next: Some(next), age, place: place.clone() })?;
+    let life = Life { mark: next, next: None, age: age + 1, place };
+    let incarnation = begin_life(&mut connection, now, (disk, inode), &life, &totals);
+    let incarnation = incarnation.map_err(failed)?;
+    life_file.write(&life)?;
+    let keeper = Keeper::start(life_file, life)?;
+    Ok(Opened { connection, incarnation, disk, keeper, age: age + 1, totals, wal_pages })
 }
 
-fn teach(connection: &Connection, version: Version) -> rusqlite::Result<()> {
+/// Looks at all rows of a file; gives the totals of one that has them.
+fn look(connection: &Connection, version: Version) -> rusqlite::Result<Option<Totals>> {
     connection.pragma_update(None, "foreign_keys", true)?;
     sums::teach(connection)?;
-    if version >= WITH_SUMS { sums::check(connection) } else { Ok(()) }
+    if version < WITH_SUMS {
+        return Ok(None);
+    }
+    let found = totals::of(connection)?;
+    if version < WITH_TOTALS {
+        return Ok(None);
+    }
+    if let Some(written) = totals::read(connection)? {
+        totals::compare(&written, &found)?;
+    }
+    Ok(Some(found))
 }
 
 fn first_rows(file: &Connection, site: &Site, gateway: GatewayId) -> rusqlite::Result<()> {
@@ -116,18 +154,28 @@ fn own(
 /// A file that was put back does not know of the lives that came after it, and one that took the place of another not
 /// of those before. Where the clock does not tell them apart either, a part of the file's number does: it leaves some
 /// minutes of room for them.
-fn begin_life(connection: &mut Connection, now: UnixMillis, disk: Disk) -> rusqlite::Result<u64> {
+fn begin_life(
+    connection: &mut Connection,
+    now: UnixMillis,
+    (disk, inode): (Disk, Inode),
+    life: &Life,
+    totals: &Running,
+) -> rusqlite::Result<u64> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let lives = "SELECT replica.incarnation, ifnull(gateways.incarnation, 0)
         FROM replica LEFT JOIN gateways USING (gateway)";
     let lives = transaction.query_row(lives, [], |row| Ok((unsigned(row, 0)?, unsigned(row, 1)?)));
     let (last, joined) = lives?;
-    let copied = matches!(disk.found, Found::Copied { .. });
-    let unknown = if copied || joined > last { 0x1000 | disk.number & 0xf_ffff } else { 0 };
+    let doubted = matches!(disk.found, Found::Doubted { .. });
+    let unknown = if doubted || joined > last { 0x1000 | disk.number & 0xf_ffff } else { 0 };
     let incarnation = now.0.max(last.max(joined).saturating_add(1 + unknown));
     let sql = "UPDATE replica SET incarnation = ?1,
         sum = hearth_sum(id, site, gateway, ?1, applied, disk, inode, born)";
     transaction.execute(sql, [incarnation.cast_signed()])?;
+    disk::write(&transaction, disk, inode)?;
+    let sql = "UPDATE life SET mark = ?1, sum = hearth_sum(id, ?1, age, before, fault, totals)";
+    transaction.execute(sql, [life.mark.cast_signed()])?;
+    write::life(&transaction, life.age, &totals.text())?;
     transaction.commit()?;
     Ok(incarnation)
 }

@@ -75,6 +75,13 @@ pub(super) fn applied(connection: &Connection, slot: Slot) -> rusqlite::Result<(
     execute(connection, sql, [slot.0.cast_signed()])
 }
 
+/// Writes how many commits there were, with this one, and the totals of all tables after it.
+pub(super) fn life(connection: &Connection, age: u64, totals: &str) -> rusqlite::Result<()> {
+    let sql = "UPDATE life SET age = ?1, totals = ?2,
+        sum = hearth_sum(id, mark, ?1, before, fault, ?2)";
+    execute(connection, sql, params![age.cast_signed(), totals])
+}
+
 /// Where a change of a register stands.
 #[derive(Clone, Copy)]
 struct At {

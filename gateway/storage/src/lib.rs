@@ -16,16 +16,20 @@
 //! 2. [`Format::open`]. The file may be refused here, and is left as it was then.
 //! 3. Checks of the store's own on [`Checked::connection`].
 //! 4. [`Checked::upgrade`], which writes for the first time.
+//!
+//! A [`SideFile`] beside the database keeps what must not travel with it.
 
 mod error;
 mod format;
 mod lock;
 mod private;
+mod side;
 
 pub use error::{Error, Fault, malformed};
 pub use format::{Checked, Durability, Format, Version};
 pub use lock::Lock;
 pub use private::create_private;
+pub use side::{Facts, SideFile};
 
 #[cfg(test)]
 mod tests;

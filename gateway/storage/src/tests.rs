@@ -165,3 +165,27 @@ fn a_folder_that_cannot_be_used_is_named() {
     let error = refusal(FIRST, &file(&folder));
     assert!(matches!(error.fault(), Fault::Unwritable(_)), "{error:?}");
 }
+
+#[test]
+fn facts_beside_a_file_are_there_as_a_whole_or_not_at_all() {
+    let folder = TempDir::new().unwrap();
+    let side = FIRST.side_file(folder.path().join("diary.life"));
+    assert_eq!(side.read().unwrap(), None);
+    let facts = Facts::from(
+        [("mark", "7"), ("place", "a machine /a b")]
+            .map(|(word, fact)| (word.to_owned(), fact.to_owned())),
+    );
+    side.write(&Facts::new()).unwrap();
+    side.write(&facts).unwrap();
+    assert_eq!(side.read().unwrap(), Some(facts));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no half file is left");
+    let mode = std::fs::metadata(side.path()).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode, 0o600);
+    for damaged in ["", "hearth", "hearth one\nmark 7\n", "\u{0}\u{0}"] {
+        std::fs::write(side.path(), damaged).unwrap();
+        assert_eq!(side.read().unwrap(), None, "{damaged:?}");
+    }
+    std::fs::write(side.path(), "hearth 2\nmark 7\n").unwrap();
+    let error = side.read().unwrap_err();
+    assert!(error.to_string().contains("diary.life has version 2"), "{error}");
+}

@@ -77,7 +77,7 @@ fn the_house_of_f4fe4dd_is_found() {
 fn the_votes_and_the_log_of_f4fe4dd_are_found() {
     for gateway in 1..=3 {
         let folder = TempDir::new().unwrap();
-        let (store, recovered) = open(&folder, gateway);
+        let (mut store, recovered) = open(&folder, gateway);
         let paxos = &recovered.paxos;
         let founders = DISKS.iter().zip(1..).map(|(disk, number)| ReplicaId::new(number, *disk));
         assert!(paxos.founders.iter().eq(founders), "{:?}", paxos.founders);

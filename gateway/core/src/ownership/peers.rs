@@ -92,6 +92,11 @@ impl Peers {
         self.peers.get(&id).is_some_and(|peer| peer.suspicion.is_some())
     }
 
+    /// Whether it has beaten, and is not suspected since.
+    pub(crate) fn is_here(&self, id: GatewayId) -> bool {
+        self.beat(id).is_some() && !self.is_suspected(id)
+    }
+
     /// Its last heartbeat.
     pub(crate) fn beat(&self, id: GatewayId) -> Option<&Heartbeat> {
         self.peers.get(&id)?.beat.as_ref()

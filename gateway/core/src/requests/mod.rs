@@ -8,5 +8,6 @@ pub(crate) mod overview;
 pub(crate) mod queries;
 pub(crate) mod reads;
 pub(crate) mod registrations;
+pub(crate) mod trouble;
 pub(crate) mod voters;
 pub(crate) mod waiters;

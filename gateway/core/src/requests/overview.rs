@@ -12,6 +12,7 @@ use crate::ownership::cache::Cache;
 use crate::ownership::lease::Lease;
 use crate::ownership::peers::Peers;
 use crate::ownership::zones::Zones;
+use crate::requests::trouble::trouble;
 use crate::snapshots::SnapshotId;
 
 /// Everything that is told of.
@@ -84,6 +85,7 @@ impl Overview<'_> {
             ctx.house.devices_at(me).map(|(node, row)| (row.name.to_string(), json!(node)));
         json!({
             "gateway": me, "votes": self.agreement.votes(), "leader": ctx.leader,
+            "trouble": trouble(ctx, self.agreement, self.peers), "version": ctx.house.counters().version,
             "applied": ctx.applied.0, "ballot": self.agreement.round(),
             "serves": ctx.settings.serves, "seq": ctx.house.counters().seq, "clock": self.clock,
             "open_orders": ctx.house.orders().len(), "lease": self.lease.holds(ctx.now.moment),

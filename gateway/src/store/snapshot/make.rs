@@ -9,7 +9,7 @@ use hearth_storage::{Fault, create_private};
 use paxos::Slot;
 
 use super::{Snapshots, Way, hash_of, replicated};
-use crate::store::open::FORMAT;
+use crate::store::open::{FORMAT, REPLICATED};
 use crate::store::read::unsigned;
 use crate::store::{StoreError, sums};
 
@@ -48,7 +48,9 @@ fn copy(files: &Snapshots, closing: &Arc<AtomicBool>) -> rusqlite::Result<Slot> 
     sums::teach(&connection)?;
     FORMAT.lay_out(&mut connection)?;
     // Whoever installs it has the index itself.
-    connection.execute_batch("DROP INDEX history_of_node")?;
+    connection.execute_batch("DROP INDEX history_of_node; DROP TABLE life")?;
+    // An older program reads it too, as long as the replicated tables are those that it knows.
+    connection.pragma_update(None, "user_version", REPLICATED.0)?;
     let closing = Arc::clone(closing);
     connection.progress_handler(10_000, Some(move || closing.load(Ordering::Acquire)))?;
     let database = files.database();

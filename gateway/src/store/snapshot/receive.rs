@@ -12,7 +12,7 @@ use hearth_storage::create_private;
 use rusqlite::{Connection, OpenFlags};
 
 use super::{Snapshots, Way, check_of, hash_of};
-use crate::store::open::FORMAT;
+use crate::store::open::REPLICATED;
 use crate::store::read::unsigned;
 use crate::store::{recover, sums};
 
@@ -110,9 +110,8 @@ impl Receiver {
         let connection = self.open(path).map_err(|cause| cause.to_string())?;
         let number = |sql| connection.query_row(sql, [], |row| unsigned(row, 0));
         let version = number("PRAGMA user_version").map_err(|cause| cause.to_string())?;
-        let known = FORMAT.version();
-        if version != u64::from(known.0) {
-            return Err(format!("it has version {version}, and this program writes {known}"));
+        if version != u64::from(REPLICATED.0) {
+            return Err(format!("it has version {version}, and this program reads {REPLICATED}"));
         }
         self.inside(&connection, id)
     }

@@ -46,7 +46,7 @@ fn the_file_is_opened_as_durable_as_promised() {
         }
     };
     let found = ["journal_mode", "synchronous", "foreign_keys", "user_version"].map(pragma);
-    assert_eq!(found, ["wal", "2", "1", "4"]);
+    assert_eq!(found, ["wal", "2", "1", "5"]);
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn a_damaged_file_is_refused() {
     let error = refusal(try_open(&folder, 1));
     assert!(matches!(error.fault(), Some(Fault::Damaged(_))), "{error:?}");
     let text = error.to_string();
-    assert!(text.contains("gateway-1.db is damaged") && text.contains("new number"), "{text}");
+    assert!(text.contains("gateway-1.db is damaged") && text.contains("move it away"), "{text}");
 }
 
 /// The first page of every table and index.
@@ -153,7 +153,10 @@ fn a_bit_that_flips_in_any_column_is_damage() {
         assert!(changed > 0, "{change}");
         drop(connection);
         let error = refusal(try_open(&folder, 1)).to_string();
-        assert!(error.contains(&format!("of table {table} are not as written")), "{error}");
+        assert!(
+            error.contains(&format!(" of table {table} ")) && error.contains("not as written"),
+            "{error}"
+        );
     }
 }
 
@@ -202,7 +205,7 @@ const VERSION_2: &str = "
     ALTER TABLE devices DROP COLUMN sum; ALTER TABLE status DROP COLUMN sum;
     ALTER TABLE history DROP COLUMN sum; ALTER TABLE orders DROP COLUMN sum;
     ALTER TABLE timers DROP COLUMN sum; ALTER TABLE seen DROP COLUMN sum;
-    DROP TABLE voters; ALTER TABLE acceptor DROP COLUMN founders;
+    DROP TABLE life; DROP TABLE voters; ALTER TABLE acceptor DROP COLUMN founders;
     ALTER TABLE replica DROP COLUMN disk; ALTER TABLE replica DROP COLUMN inode;
     ALTER TABLE replica DROP COLUMN born;
     ALTER TABLE replica ADD COLUMN voters TEXT NOT NULL DEFAULT '';
@@ -213,56 +216,11 @@ fn the_voters_of_an_older_file_are_its_founders() {
     let folder = TempDir::new().unwrap();
     drop(open(&folder));
     Connection::open(file(&folder)).unwrap().execute_batch(VERSION_2).unwrap();
+    std::fs::remove_file(folder.path().join("gateway-1.life")).unwrap();
     let recovered = open(&folder).1;
     let voters = Voters::new([1, 2, 3].map(ReplicaId)).unwrap();
     assert_eq!((recovered.paxos.founders, recovered.paxos.voters), (voters.clone(), voters));
     assert_eq!(recovered.disk, Disk { number: 0, found: Found::Known });
-}
-
-#[test]
-fn every_file_has_a_number_and_keeps_it() {
-    let (folder, other) = (TempDir::new().unwrap(), TempDir::new().unwrap());
-    let first = open(&folder).1.disk;
-    assert!(first.found == Found::New && first.number > 0 && first.number < 1 << 56);
-    assert_eq!(open(&folder).1.disk, Disk { found: Found::Known, ..first });
-    assert_ne!(open(&other).1.disk.number, first.number);
-}
-
-#[test]
-fn a_copy_and_a_backup_put_back_have_another_number_unless_an_operator_vouches() {
-    let folder = TempDir::new().unwrap();
-    let (mut store, recovered) = open(&folder);
-    let founders = Voters::new([1, 2, 3].map(ReplicaId)).unwrap();
-    let records = [Record::Founded(founders)];
-    store.commit(Write { records: &records, ..NOTHING }).unwrap();
-    drop(store);
-    let backup = folder.path().join("backup");
-    std::fs::copy(file(&folder), &backup).unwrap();
-    let later = (0..5).map(|_| open(&folder).1.incarnation).max().unwrap();
-    std::fs::rename(&backup, file(&folder)).unwrap();
-    let (store, copied) = open(&folder);
-    // The clock stands still here, and the file knows nothing of the lives that came later.
-    assert!(copied.incarnation > later, "{} is a life that was", copied.incarnation);
-    let before = recovered.disk.number;
-    assert_eq!(copied.disk.found, Found::Copied { before });
-    assert_ne!(copied.disk.number, before);
-    assert_eq!(store.trust(copied.disk).unwrap(), Disk { number: before, found: Found::Moved });
-    drop(store);
-    assert_eq!(open(&folder).1.disk, Disk { number: before, found: Found::Known });
-}
-
-#[test]
-fn the_only_voters_file_may_be_moved() {
-    let folder = TempDir::new().unwrap();
-    let (mut store, recovered) = open(&folder);
-    let alone = Voters::new([ReplicaId::new(1, recovered.disk.number)]).unwrap();
-    store.commit(Write { records: &[Record::Founded(alone)], ..NOTHING }).unwrap();
-    drop(store);
-    let moved = folder.path().join("moved");
-    std::fs::copy(file(&folder), &moved).unwrap();
-    std::fs::rename(&moved, file(&folder)).unwrap();
-    let number = recovered.disk.number;
-    assert_eq!(open(&folder).1.disk, Disk { number, found: Found::Moved });
 }
 
 #[test]
@@ -279,7 +237,7 @@ fn a_newer_file_and_a_foreign_one_are_refused_and_left_alone() {
     let before = std::fs::read(file(&folder)).unwrap();
     let error = refusal(try_open(&folder, 1));
     assert!(
-        matches!(error.fault(), Some(Fault::Newer { found: 99, known: Version(4) })),
+        matches!(error.fault(), Some(Fault::Newer { found: 99, known: Version(5) })),
         "{error:?}"
     );
     assert!(error.to_string().contains("version 99"), "{error}");
@@ -313,5 +271,39 @@ fn slots_that_cannot_be_are_damage_and_no_panic() {
         change_by_hand(&folder, sql);
         let error = refusal(try_open(&folder, 1));
         assert!(matches!(error.fault(), Some(Fault::Damaged(_))), "{sql}: {error:?}");
+    }
+}
+
+/// A row that an older state of itself has taken the place of has a sum that fits.
+#[test]
+fn a_row_that_is_missing_added_or_older_is_damage() {
+    let folder = TempDir::new().unwrap();
+    let mut replica = tell(&folder);
+    let bytes = |replica: &Replica| {
+        let moved = "PRAGMA wal_checkpoint(TRUNCATE)";
+        replica.store.connection.query_row(moved, [], |_| Ok(())).unwrap();
+        std::fs::read(file(&folder)).unwrap()
+    };
+    let older = folder.path().join("older.db");
+    std::fs::write(&older, bytes(&replica)).unwrap();
+    let door = replica.house.zones()[&zone("hallway")];
+    let again = report("hallway", "door", said("0"), origin(door.epoch.0, door.next, None));
+    replica.apply(&entry(99, again)).unwrap();
+    let sound = bytes(&replica);
+    drop(replica);
+    for (table, change) in [
+        ("status", "REPLACE INTO status SELECT * FROM older.status"),
+        ("history", "DELETE FROM history WHERE seq = 2"),
+        ("log", "DELETE FROM log WHERE slot = (SELECT max(slot) FROM log)"),
+        ("voters", "INSERT INTO voters VALUES (9, 9, hearth_sum(9, 9))"),
+    ] {
+        std::fs::write(file(&folder), &sound).unwrap();
+        let connection = Connection::open(file(&folder)).unwrap();
+        sums::teach(&connection).unwrap();
+        connection.execute("ATTACH ?1 AS older", [older.to_str()]).unwrap();
+        connection.execute_batch(change).unwrap();
+        drop(connection);
+        let error = refusal(try_open(&folder, 1)).to_string();
+        assert!(error.contains(&format!("the rows of table {table} are not those")), "{error}");
     }
 }

@@ -3,6 +3,7 @@
 mod commits;
 mod files;
 mod fuzz;
+mod identity;
 mod snapshots;
 mod speed;
 mod steps;

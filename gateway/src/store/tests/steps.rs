@@ -13,6 +13,7 @@ fn settings(incarnation: u64) -> Settings {
         id: GatewayId(1),
         incarnation: Incarnation(incarnation),
         disk: 0,
+        doubt: None,
         versions: gateway_core::version::OURS,
         founders: [GatewayId(1)].into(),
         serves: true,

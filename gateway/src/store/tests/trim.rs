@@ -73,7 +73,7 @@ fn the_log_stays_behind_a_snapshot_that_somebody_fetches() {
     // A snapshot from behind which the log is gone is of no use.
     drop(giver);
     let gone = format!("DELETE FROM log WHERE slot <= {}", first.id.slot.0 + 1);
-    ahead.store.connection.execute(&gone, []).unwrap();
+    ahead.store.in_transaction(|file| file.execute(&gone, [])).unwrap();
     drop(ahead.store);
     let (store, _) = open(&one);
     drop(Desk::of(&store));

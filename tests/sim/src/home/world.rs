@@ -395,6 +395,7 @@ fn settings(id: GatewayId, founders: BTreeSet<GatewayId>, serves: bool) -> Setti
         id,
         incarnation: Incarnation(0),
         disk: 0,
+        doubt: None,
         versions: gateway_core::version::OURS,
         founders,
         serves,

@@ -259,6 +259,7 @@ fn settings(site: Site, id: GatewayId, founders: BTreeSet<GatewayId>) -> Setting
         id,
         incarnation: Incarnation(0),
         disk: 0,
+        doubt: None,
         founders,
         serves: true,
         leaders: vec![],
