@@ -115,7 +115,7 @@ fn a_process_that_is_killed_at_any_moment_of_its_start_or_later_keeps_its_number
             let text = String::from_utf8(life.to_vec()).unwrap();
             text.lines().find_map(|line| line.strip_prefix("mark ").map(str::to_owned)).unwrap()
         };
-        let text = String::from_utf8(earlier.clone()).unwrap();
+        let text = String::from_utf8(earlier).unwrap();
         format!("{text}next {}\n", mark(&during)).into_bytes()
     };
     for (life, database) in [(&begun, &before), (&begun, &after), (&during, &after)] {
