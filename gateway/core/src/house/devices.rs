@@ -97,11 +97,6 @@ impl House {
         Some(node)
     }
 
-    /// What a device is; what a state of it means depends on that.
-    pub(crate) fn kind(&self, node: NodeId) -> Kind {
-        self.devices.get(&node).map_or(Kind::default(), |row| row.kind)
-    }
-
     /// A device that registered without saying what it is may say so later.
     fn learn_kind(&mut self, node: NodeId, said: Option<Kind>, out: &mut Outcome) {
         let Some(kind) = said else { return };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use paxos::Voters;
-use wire::{Device, GatewayId, NodeId, Zone};
+use wire::{Device, GatewayId, Kind, NodeId, Zone};
 
 use super::change::Change;
 use super::digest;
@@ -102,6 +102,11 @@ impl House {
     pub fn node(&self, zone: &Zone, device: &Device) -> Option<NodeId> {
         // The map's key is a pair of owned names; a home has few enough devices for two clones.
         self.by_name.get(&(zone.clone(), device.clone())).copied()
+    }
+
+    /// What a device is; what a state of it means depends on that.
+    pub(crate) fn kind(&self, node: NodeId) -> Kind {
+        self.devices.get(&node).map_or(Kind::default(), |row| row.kind)
     }
 
     /// The devices of a zone.
