@@ -242,7 +242,7 @@ impl Shell {
     /// A full queue drops the message: reports are sent again, and who asked asks again.
     fn send(&self, message: Publish) -> Result<(), Error> {
         match self.link.try_publish(message) {
-            Ok(()) | Err(TryPublish::Full) => Ok(()),
+            Ok(()) | Err(TryPublish::Full(_)) => Ok(()),
             Err(TryPublish::Closed) => Err(Error::Closed),
         }
     }

@@ -13,6 +13,7 @@ mod error;
 mod fit;
 mod inbox;
 pub mod inspect;
+mod line;
 mod peers;
 mod sessions;
 mod settings;

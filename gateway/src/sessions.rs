@@ -7,11 +7,12 @@ use std::time::Duration;
 use gateway_core::event::{Delivery, Session};
 use gateway_core::house::Refusal;
 use gateway_core::id::{Generation, Token};
-use link::{Ack, Link, Options, Publish, Qos, Reason, Version};
+use link::{Ack, Link, Options, Publish, Qos, Version};
 use tokio::sync::mpsc;
 use wire::{Topics, Zone, ZoneVerb};
 
 use crate::inbox::{Arrival, From, filters, forward};
+use crate::line::Line;
 use crate::peers;
 use crate::settings::Settings;
 
@@ -26,7 +27,7 @@ pub(crate) struct Sessions {
 
 struct Open {
     generation: Generation,
-    link: Link,
+    line: Line,
     /// Deliveries that are not acknowledged yet; the receive maximum bounds it.
     acks: BTreeMap<Token, Ack>,
 }
@@ -65,33 +66,32 @@ impl Sessions {
             // Only a link that has ended refuses, and that one reports it as Down.
             let _ = subscribe.subscribe(wanted).await;
         });
-        if let Some(old) =
-            self.open.insert(session, Open { generation, link, acks: BTreeMap::new() })
+        if let Some(old) = self
+            .open
+            .insert(session, Open { generation, line: Line::new(link), acks: BTreeMap::new() })
         {
-            old.link.abort();
+            old.line.abort();
         }
     }
 
     /// Ends a session at once; what it has not sent is dropped.
     pub(crate) fn close(&mut self, session: &Session) {
         if let Some(open) = self.open.remove(session) {
-            open.link.abort();
+            open.line.abort();
         }
     }
 
     pub(crate) fn close_all(&mut self) {
         for (_, open) in core::mem::take(&mut self.open) {
-            open.link.abort();
+            open.line.abort();
         }
     }
 
-    /// Publishes on a session. A session that is closed, or that cannot keep up, drops it: when
-    /// the session is opened again everything is told anew.
+    /// Publishes on a session; waits in line while its connection takes no more. A session that is closed drops it:
+    /// when it is opened again everything is told anew.
     pub(crate) fn publish(&mut self, session: &Session, publish: Publish) {
-        let Some(open) = self.open.get(session) else { return };
-        if let Err(error) = open.link.try_publish(publish) {
-            tracing::warn!("session {session:?} is given up: {error}");
-            open.link.abort();
+        if let Some(open) = self.open.get_mut(session) {
+            open.line.publish(&self.topics, publish);
         }
     }
 
@@ -106,11 +106,7 @@ impl Sessions {
         let open = self.open.get_mut(session).filter(|open| open.generation == generation);
         let Some(open) = open else { return };
         if let Some(ack) = open.acks.remove(&token) {
-            // A link that has ended cannot acknowledge; the broker delivers again.
-            let _ = match refusal {
-                None => open.link.ack(ack),
-                Some(refusal) => open.link.refuse(ack, reason(refusal)),
-            };
+            open.line.acknowledge(ack, refusal);
         }
     }
 
@@ -128,7 +124,7 @@ impl Sessions {
                 let refused = granted.into_iter().find_map(|g| Some((g.filter, g.outcome.err()?)));
                 let Some((filter, why)) = refused else { return Some(Change::Up) };
                 tracing::error!("the broker refuses {session:?} its filter {filter}: {why}");
-                open.link.abort();
+                open.line.abort();
                 None
             }
             link::Event::Down(reason) => {
@@ -182,16 +178,6 @@ impl Sessions {
                 site
             }
         }
-    }
-}
-
-/// The MQTT 5 reason code with which the broker tells the publisher (MQTT 5, 2.4).
-const fn reason(refusal: Refusal) -> Reason {
-    match refusal {
-        Refusal::Payload => Reason::PayloadFormat,
-        Refusal::Unknown => Reason::TopicName,
-        Refusal::Denied => Reason::NotAuthorized,
-        Refusal::Quota => Reason::Quota,
     }
 }
 

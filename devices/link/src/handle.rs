@@ -41,10 +41,10 @@ impl fmt::Display for Closed {
 impl std::error::Error for Closed {}
 
 /// Why [`Link::try_publish`] did not take a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TryPublish {
-    /// As many messages wait as may wait.
-    Full,
+    /// As many messages wait as may wait. This one is given back.
+    Full(Box<Publish>),
     /// The connection has ended for good.
     Closed,
 }
@@ -52,7 +52,7 @@ pub enum TryPublish {
 impl fmt::Display for TryPublish {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Full => write!(f, "too many messages wait for the broker"),
+            Self::Full(_) => write!(f, "too many messages wait for the broker"),
             Self::Closed => Closed.fmt(f),
         }
     }
@@ -115,10 +115,14 @@ impl Link {
     /// # Errors
     /// When the queue is full or the connection has ended for good.
     pub fn try_publish(&self, message: Publish) -> Result<(), TryPublish> {
-        self.commands.try_send(Command::Publish(message)).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => TryPublish::Full,
-            mpsc::error::TrySendError::Closed(_) => TryPublish::Closed,
-        })
+        match self.commands.try_reserve() {
+            Ok(place) => place.send(Command::Publish(message)),
+            Err(mpsc::error::TrySendError::Full(())) => {
+                return Err(TryPublish::Full(message.into()));
+            }
+            Err(mpsc::error::TrySendError::Closed(())) => return Err(TryPublish::Closed),
+        }
+        Ok(())
     }
 
     /// Subscribes; [`Event::Subscribed`] brings the answer.

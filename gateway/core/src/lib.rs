@@ -19,6 +19,7 @@ pub mod event;
 pub mod house;
 pub mod id;
 pub mod mutant;
+pub mod outbox;
 pub mod peer;
 pub mod settings;
 pub mod snapshots;

@@ -136,7 +136,7 @@ counters! {
     /// Programs of devices and people that began anew.
     device_restarts: "clients begun anew",
     /// Sessions that were given up because their link was full.
-    given_up: "sessions given up",
+    in_line: "publishes that waited in line",
     /// Files of gateways that were put back by a copy.
     copies: "files put back by copy",
     /// Files of brokers that were lost or put back.

@@ -229,7 +229,8 @@ async fn a_full_queue_says_so_without_waiting() {
     // Nobody answers the CONNECT, so nothing leaves the queue.
     let (link, _events) = Link::open(options);
     assert_eq!(link.try_publish(Publish::new("a", "")), Ok(()));
-    assert_eq!(link.try_publish(Publish::new("a", "")), Err(TryPublish::Full));
+    let second = Publish::new("b", "");
+    assert_eq!(link.try_publish(second.clone()), Err(TryPublish::Full(second.into())));
 }
 
 #[tokio::test]

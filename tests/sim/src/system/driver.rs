@@ -1,6 +1,6 @@
 //! What a process does around its gateway: inputs, effects, writes, and what rested on them.
 
-use broker_core::protocol::{Outgoing, Packet, Properties, Publish, Qos, Reason};
+use broker_core::protocol::{Outgoing, Properties, Publish, Qos, Reason};
 use gateway_core::Input;
 use gateway_core::event::{Delivery, Effect, Session, Stored};
 use gateway_core::house::Refusal;
@@ -10,8 +10,7 @@ use gateway_core::snapshots::Task;
 use wire::{GatewayId, GatewayVerb, Heartbeat, Topic};
 
 use super::claims;
-use super::lane::Up;
-use super::links::{Arrival, Due, Name, Open, publish};
+use super::links::{Answer, Arrival, Name, Open, publish};
 use super::process::Life;
 use super::properties;
 use super::world::{Event, MS, World};
@@ -353,10 +352,7 @@ impl World {
         let Some(link) = self.processes[&life.0].open.get(session).map(|open| open.link) else {
             return;
         };
-        if !self.try_publish(life, link, publish) {
-            self.note_of(life.0, "gives up", || format!("{session:?}"));
-            self.give_up(life, link);
-        }
+        self.publish_in_turn(life, link, publish);
     }
 
     fn acknowledge(
@@ -370,11 +366,9 @@ impl World {
         let process = self.process(life.0);
         let open = process.open.get_mut(session).filter(|open| open.generation == generation);
         let Some(open) = open else { return };
-        let Some(Due(conn, pid)) = open.acks.remove(&token) else { return };
+        let Some(due) = open.acks.remove(&token) else { return };
         let link = open.link;
-        if process.links.get(&link).is_some_and(|link| link.conn == Some(conn)) {
-            self.send_up(conn, Up::Packet(Packet::Puback(pid, refusal)));
-        }
+        self.acknowledge_in_turn(life, link, Answer(due, refusal));
         let last = self.plan.last_act;
         if !self.calm && self.dice.chance(last) {
             self.after(0, Event::Die(life));

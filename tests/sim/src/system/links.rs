@@ -2,18 +2,19 @@
 //!
 //! As the crate `link` and the gateway's shell have it: a link for the agreement and one of the gateway's own are made
 //! again for ever; one for a session ends with its connection. Nothing is ever sent again. A queue that is full drops
-//! what comes, and gives a session up.
+//! what comes; in front of a session's it waits in line.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use broker_core::protocol::{
-    Action, Connect, Filter, Login, Outgoing, Packet, Properties, Publish, Qos, RetainHandling,
-    Version, Will,
+    Action, Connect, Filter, Login, Outgoing, Packet, Properties, Publish, Qos, Reason,
+    RetainHandling, Version, Will,
 };
 use bytes::Bytes;
 use gateway_core::event::Session;
 use gateway_core::id::{Generation, Token};
-use wire::{GatewayVerb, Heartbeat, Liveness, PaxosLeg, ZoneVerb};
+use gateway_core::outbox::{Bounds, Outbox, Wanted};
+use wire::{GatewayVerb, Heartbeat, Liveness, PaxosLeg, Topic, ZoneVerb};
 
 use super::hub::ONLY;
 use super::lane::{Conn, Down, Up, Who};
@@ -45,6 +46,10 @@ pub(crate) enum Arrival {
     Down,
 }
 
+/// An acknowledgement, with the reason if it refuses.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Answer(pub(crate) Due, pub(crate) Option<Reason>);
+
 /// By what a delivery is acknowledged: the connection that it came on, and its number there.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Due(pub(crate) u64, pub(crate) u16);
@@ -65,6 +70,8 @@ pub(crate) struct Link {
     pub(crate) conn: Option<u64>,
     welcome: bool,
     queue: VecDeque<Publish>,
+    /// What of a session waits in front of the queue.
+    line: Outbox<Publish, Answer>,
     waits: BTreeSet<u16>,
     last_pid: u16,
     pub(crate) arrivals: VecDeque<Arrival>,
@@ -73,12 +80,13 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    fn new(name: Name) -> Self {
+    fn new(name: Name, bounds: Bounds) -> Self {
         Self {
             name,
             conn: None,
             welcome: false,
             queue: VecDeque::new(),
+            line: Outbox::new(bounds),
             waits: BTreeSet::new(),
             last_pid: 0,
             arrivals: VecDeque::new(),
@@ -108,10 +116,11 @@ impl Link {
 impl World {
     /// A link with its first attempt to connect.
     pub(crate) fn new_link(&mut self, life: Life, name: Name) -> u64 {
+        let line = self.plan.bounds.line;
         let process = self.process(life.0);
         process.next_link += 1;
         let number = process.next_link;
-        process.links.insert(number, Link::new(name));
+        process.links.insert(number, Link::new(name, line));
         self.dial(life, number);
         number
     }
@@ -283,10 +292,44 @@ impl World {
         true
     }
 
+    /// Publishes on a session, now or in its turn.
+    pub(crate) fn publish_in_turn(&mut self, life: Life, number: u64, publish: Publish) {
+        let topic = publish.topic.to_string();
+        let wanted = match self.topics.parse(&topic) {
+            Some(Topic::Device(_, _, ZoneVerb::State | ZoneVerb::Command)) => Wanted::Newest,
+            _ => Wanted::Each,
+        };
+        let most = self.plan.bounds.link_queue;
+        let Some(link) = self.process(life.0).links.get_mut(&number) else { return };
+        if link.line.is_empty() && link.queue.len() < most {
+            self.try_publish(life, number, publish);
+        } else if link.conn.is_some() {
+            let dropped = link.line.push(&topic, wanted, publish).is_err();
+            self.reach.link_queue = true;
+            self.reach.in_line += 1;
+            self.summary.drops += u64::from(dropped);
+        }
+    }
+
+    /// Acknowledges a delivery of a session, now or once fewer answers wait.
+    pub(crate) fn acknowledge_in_turn(&mut self, life: Life, number: u64, answer: Answer) {
+        let Some(link) = self.process(life.0).links.get_mut(&number) else { return };
+        if let Some(answer) = link.line.acknowledge(answer) {
+            self.puback(life, number, answer);
+        }
+    }
+
+    fn puback(&mut self, life: Life, number: u64, Answer(Due(conn, pid), refusal): Answer) {
+        if self.process(life.0).links.get(&number).is_some_and(|link| link.conn == Some(conn)) {
+            self.send_up(conn, Up::Packet(Packet::Puback(pid, refusal)));
+        }
+    }
+
     /// Sends what waits, as far as the broker lets it.
     fn flush(&mut self, life: Life, number: u64) {
         let most = usize::from(self.plan.bounds.link_in_flight);
         loop {
+            self.usher(life, number);
             let Some(link) = self.process(life.0).links.get_mut(&number) else { return };
             let Some(conn) = link.conn.filter(|_| link.welcome && link.waits.len() < most) else {
                 return;
@@ -300,23 +343,29 @@ impl World {
         }
     }
 
+    /// Lets the line in front of a queue go on as far as there is room.
+    fn usher(&mut self, life: Life, number: u64) {
+        let most = self.plan.bounds.link_queue;
+        loop {
+            let Some(link) = self.process(life.0).links.get_mut(&number) else { return };
+            if link.queue.len() < most
+                && let Some(next) = link.line.pop()
+            {
+                link.queue.push_back(next);
+            } else if let Some(answer) = link.line.released() {
+                self.puback(life, number, answer);
+            } else {
+                return;
+            }
+        }
+    }
+
     /// Drops a link's connection as a crash would. What it had not sent is lost.
     pub(crate) fn abort(&mut self, life: Life, number: u64) {
         if let Some(link) = self.process(life.0).links.remove(&number)
             && let Some(conn) = link.conn
         {
             self.client_leaves(conn);
-        }
-    }
-
-    /// A session whose link cannot keep up is given up, and hears so after all that came before.
-    pub(crate) fn give_up(&mut self, life: Life, number: u64) {
-        self.reach.given_up += 1;
-        if let Some(link) = self.process(life.0).links.get_mut(&number)
-            && let Some(conn) = link.conn
-        {
-            self.client_leaves(conn);
-            self.link_ends(life, number);
         }
     }
 }

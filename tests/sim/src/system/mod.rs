@@ -50,7 +50,7 @@ impl World {
         self.summary.decided = self.watch.top.0;
         let system = &mut self.summary.system;
         system.seeds = 1;
-        (system.resent, system.given_up) = (self.reach.resent, self.reach.given_up);
+        (system.resent, system.in_line) = (self.reach.resent, self.reach.in_line);
         self.reach.count(&mut system.reached);
         self.summary
     }

@@ -2,6 +2,7 @@
 //! wrong in it.
 
 use broker_core::Limits;
+use gateway_core::outbox::Bounds as Line;
 
 use super::class::{Class, Classes};
 use super::faults::Fault;
@@ -73,6 +74,8 @@ pub(crate) struct Bounds {
     /// What waits for a link, and what of it may be unacknowledged.
     pub(crate) link_queue: usize,
     pub(crate) link_in_flight: u16,
+    /// What waits in front of it.
+    pub(crate) line: Line,
     /// Unacknowledged deliveries of a zone.
     pub(crate) receive_maximum: u16,
     /// Of the broker.
@@ -189,6 +192,7 @@ impl Bounds {
             arrivals: dice.pick(&[4, 64, 256]),
             link_queue: if small { link_queue } else { 1024 },
             link_in_flight: if small { link_in_flight } else { 1000 },
+            line: if small { Line { crowded: 2, ..Line::USUAL } } else { Line::USUAL },
             receive_maximum: dice.pick(&[1, 4, 64, 64]),
             limits,
         }

@@ -18,8 +18,8 @@ pub(crate) struct Reach {
     /// Publishes of a zone that a broker has taken in: a publisher was refused, or had to wait.
     pub(crate) refused_by_broker: bool,
     pub(crate) publishers_waited: bool,
-    /// Sessions that were given up, because their link was full.
-    pub(crate) given_up: u64,
+    /// Publishes that waited in line, because their link was full.
+    pub(crate) in_line: u64,
     /// Publishes that were sent again on another connection.
     pub(crate) resent: u64,
 }
