@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use broker_core::Incarnation;
 use broker_settings::{Limits, Tls, WebSocket};
 
 use crate::access::Access;
@@ -65,7 +66,7 @@ impl Settings {
         broker_core::Settings {
             site: self.site.clone(),
             broker_id: self.broker_id,
-            incarnation: self.incarnation,
+            incarnation: Incarnation(self.incarnation),
             durable_ack: self.durable_ack,
             store: self.data_dir.is_some(),
             limits: self.limits.clone(),

@@ -9,27 +9,60 @@
 //! Several cores may stand beside each other in one process; the broker's own shell has one, a simulator many.
 
 pub mod access;
+mod codec;
 mod core;
+mod egress;
+mod fanout;
+mod id;
+mod ingress;
+mod intake;
+mod keep;
+mod lifecycle;
 mod map;
 mod message;
 mod moment;
-#[cfg(not(feature = "mutants"))]
-mod mutant;
 #[cfg(feature = "mutants")]
 pub mod mutant;
-pub mod protocol;
+mod out;
+mod outboxes;
+mod packet;
+mod planted;
+mod reading;
+mod retained;
+mod rooms;
+mod route;
 pub mod router;
+mod session;
+mod sessions;
 mod settings;
+mod site;
+mod subscribe;
 mod weight;
+mod zones;
+
+/// MQTT 3.1.1 and 5 packets, and their bytes.
+pub mod protocol {
+    pub use crate::codec::{
+        Action, Alias, ConnackLimits, Decoder, Encoder, Outgoing, REFUSAL, claimed_version,
+        codes_size, welcome_size,
+    };
+    pub use crate::packet::*;
+}
 
 pub use broker_settings::Limits;
 #[cfg(feature = "testing")]
 pub use core::testing;
-pub use core::{
-    Connected, Core, Counts, Effects, Ended, Keep, LastWill, Lasting, Memory, Reading, Received,
-    Sent, StoredMessage, StoredSession, StoredWaiting, StoredWill, Waiting, Waits,
+pub use core::{Core, Received};
+pub use id::{ConnId, Incarnation, SessionKey, Stamp};
+pub use keep::{
+    Keep, LastWill, Lasting, Memory, Sent, StoredMessage, StoredSession, StoredWaiting, StoredWill,
+    Waiting,
 };
+pub use lifecycle::{Connected, Ended};
 pub use map::Map;
-pub use message::{ConnId, Message, SessionKey};
+pub use message::Message;
 pub use moment::Moment;
+pub use out::{Counts, Effects};
+pub use reading::Reading;
 pub use settings::Settings;
+pub use zones::Waits;

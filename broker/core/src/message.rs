@@ -1,25 +1,14 @@
 //! A message inside the broker, shared by everyone it goes to.
 
-use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::id::{GroupId, SessionKey, Stamp};
 use crate::moment::Moment;
-use crate::protocol::{Publish, Qos};
+use crate::packet::{Publish, Qos};
+use crate::route::ZoneName;
 use crate::weight::{Scales, Weighed};
-
-/// A session, for as long as the broker runs; never reused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SessionKey(pub(crate) u64);
-
-/// A network connection, for as long as the broker runs; never reused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ConnId(pub u64);
-
-/// A group of a shared subscription, for as long as the broker runs; never reused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct GroupId(pub(crate) NonZeroU64);
 
 /// A published message.
 #[derive(Debug)]
@@ -40,8 +29,10 @@ pub struct Message {
     pub(crate) publisher: Option<SessionKey>,
     /// Position in the order of everything that happened to subscriptions and messages.
     pub order: u64,
-    /// Number of the stamp, for a site's reports and sets.
-    pub stamp: Option<u64>,
+    /// The stamp of a site's reports and sets.
+    pub stamp: Option<Stamp>,
+    /// Where the topic of those names the zone.
+    pub(crate) zone: Option<ZoneName>,
     /// Whether the zone's session has been handed this message, so that it must not get it twice.
     pub handed: bool,
     pub(crate) weighed: Weighed,
@@ -61,6 +52,7 @@ impl Message {
             publisher: None,
             order,
             stamp: None,
+            zone: None,
             handed: false,
             weighed: Weighed::default(),
         }
@@ -70,6 +62,11 @@ impl Message {
     pub(crate) fn weighed(mut self, scales: &Scales) -> Self {
         self.weighed = scales.put(self.weight());
         self
+    }
+
+    /// The zone of a site's report or set.
+    pub(crate) fn zone(&self) -> Option<&str> {
+        self.zone.map(|name| name.of(&self.topic))
     }
 
     /// What it counts for in queues, in bytes.
@@ -100,6 +97,22 @@ pub(crate) struct Delivery {
     pub(crate) kept: u32,
     /// The shared subscription that it belongs to.
     pub(crate) group: Option<GroupId>,
+}
+
+impl Delivery {
+    /// A message as it was published.
+    pub(crate) fn new(message: Arc<Message>) -> Self {
+        Self {
+            qos: message.qos,
+            retain: false,
+            stored: false,
+            ids: Box::default(),
+            hold: None,
+            kept: 0,
+            group: None,
+            message,
+        }
+    }
 }
 
 /// A publisher whose PUBACK or PUBREC is withheld.

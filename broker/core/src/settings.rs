@@ -2,6 +2,8 @@
 
 use broker_settings::Limits;
 
+use crate::id::Incarnation;
+
 /// Settings of one broker's core. `Default` is the core of a working broker that keeps everything in memory.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -10,7 +12,7 @@ pub struct Settings {
     /// Number of this broker within the site; first part of every stamp.
     pub broker_id: u16,
     /// A number that no earlier run of this broker had; second part of every stamp.
-    pub incarnation: u64,
+    pub incarnation: Incarnation,
     /// Whether `report` and `set` are acknowledged only after the zone's session acknowledged them, and held while a
     /// zone has no session.
     pub durable_ack: bool,
@@ -25,7 +27,7 @@ impl Default for Settings {
         Self {
             site: "home".to_owned(),
             broker_id: 1,
-            incarnation: 0,
+            incarnation: Incarnation::default(),
             durable_ack: true,
             store: false,
             limits: Limits::default(),

@@ -7,10 +7,10 @@ use super::tests::{SITE, life};
 use super::writer::Writer;
 use super::*;
 use broker_core::Core;
-use broker_core::Settings;
 use broker_core::access::Guest;
 use broker_core::protocol::{Connect, Version};
 use broker_core::{ConnId, Moment};
+use broker_core::{Incarnation, Settings};
 
 use std::time::Duration;
 
@@ -50,6 +50,7 @@ fn a_spoilt_file_is_named_or_lived_with() {
 /// A life with what is in the file, until all of it has been served, and is written again.
 fn live(opened: Opened) {
     let Opened { file, memory, incarnation } = opened;
+    let incarnation = Incarnation(incarnation);
     let settings = Settings { store: true, incarnation, ..Settings::default() };
     let mut core = Core::new(settings);
     let clients: Vec<_> = memory.sessions.iter().map(|session| session.client.clone()).collect();

@@ -86,12 +86,12 @@ impl World {
         if let Some(life) = current {
             came = self.foresee(life, id, &packet, told.as_ref());
         }
-        let before = inside(&self.core).stamps();
+        let before = inside(&self.core).last_stamp().0;
         match self.core.receive(self.now, id, packet) {
             Ok(Received::Done) => {
                 if let (Some((life, handed, pid)), Some(told)) = (came, told) {
                     self.model.publish(self.now, life, &told, handed);
-                    let stamp = inside(&self.core).stamps();
+                    let stamp = inside(&self.core).last_stamp().0;
                     if handed && stamp > before {
                         self.zones.came(told.app);
                         self.zones.waits(told.app, stamp, (life, pid));

@@ -1,8 +1,8 @@
 //! What a seed draws: who there is, how they behave, and which faults there are.
 
 use crate::dice::Dice;
-use broker_core::Settings;
 use broker_core::protocol::{Qos, Version};
+use broker_core::{Incarnation, Settings};
 
 pub(crate) const TOPICS: [&str; 6] =
     ["a", "a/b", "home/c/c", "home/b/c", "home/hall/d/state", "$own/x"];
@@ -78,7 +78,7 @@ pub(crate) struct Persona {
 
 impl Plan {
     pub(crate) fn new(dice: &mut Dice) -> Self {
-        let mut settings = Settings { incarnation: 1, ..Settings::default() };
+        let mut settings = Settings { incarnation: Incarnation(1), ..Settings::default() };
         let tight = dice.percent(25);
         let limits = &mut settings.limits;
         limits.inflight = dice.pick(&[1, 2, 5, 1000]);

@@ -62,7 +62,7 @@ impl World {
             }
         }
         let of_zones = inside.sessions().filter(|session| session.is_of_zone());
-        let held: usize = of_zones.map(|session| session.queue().held).sum();
+        let held: usize = of_zones.map(|session| session.held_bytes()).sum();
         let zones = inside.held();
         if zones.bytes != held + zones.waiting {
             return broken(claim, format!("zones count {zones:?}, sessions hold {held}"));

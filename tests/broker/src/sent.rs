@@ -44,7 +44,7 @@ impl Handshakes {
                 ),
             );
         }
-        let stamp = out.message.stamp.filter(|_| !from_store(out));
+        let stamp = out.message.stamp.map(|stamp| stamp.0).filter(|_| !from_store(out));
         under_way.insert(out.pid, UnderWay { app, stamp, received: false });
         Ok(())
     }
@@ -179,7 +179,7 @@ impl Zones {
     }
 
     pub(crate) fn sent(&self, app: App, out: &Outgoing) -> Result<(), Broken> {
-        let stamp = out.message.stamp.unwrap_or(0);
+        let stamp = out.message.stamp.unwrap_or_default().0;
         if !self.known.contains(&app) {
             return broken(
                 "nothing_is_delivered_to_who_is_not_subscribed",

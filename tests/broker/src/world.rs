@@ -237,7 +237,7 @@ impl World {
         self.say(|| "the broker dies and starts again".to_owned());
         self.count("restarts");
         let mut settings = self.plan.settings.clone();
-        settings.incarnation += self.last_conn + 1;
+        settings.incarnation.0 += self.last_conn + 1;
         self.core = Core::new(settings);
         bound_router(&mut self.core, self.plan.in_router.0, self.plan.in_router.1);
         self.model.restart();

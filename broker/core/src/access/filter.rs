@@ -40,7 +40,7 @@ fn hides(wild: &str, special: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::topic;
+    use crate::packet::topic;
 
     /// Every filter and topic of up to three levels out of a few names.
     fn all(names: &[&str]) -> Vec<String> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::filter::{covers, overlap};
 use super::roles::{Role, Roles, Rule};
-use crate::protocol::{Reason, topic};
+use crate::packet::{Reason, topic};
 
 /// Topics whose answer a connection remembers. 4: a device publishes to two or three.
 const REMEMBERED: usize = 4;

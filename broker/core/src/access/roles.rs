@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::protocol::topic;
+use crate::packet::topic;
 
 /// Rules of one role. 1,000: a connection walks all of them once for each new topic.
 const MOST_RULES: usize = 1000;

@@ -4,62 +4,46 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::session::Session;
-use super::{Core, Timer, room};
-use crate::message::{ConnId, Message, SessionKey};
+use super::Core;
+use crate::id::{ConnId, SessionKey, Stamp};
+use crate::lifecycle;
+use crate::message::Message;
 use crate::moment::Moment;
-use crate::protocol::Publish;
+use crate::out::Timer;
+use crate::packet::{Publish, Version};
+use crate::rooms::Rooms;
 use crate::router::FilterId;
+use crate::session::Session;
+use crate::zones::OVERHEAD;
+
+pub use crate::session::QueueBooks;
+pub use crate::zones::HeldBooks;
 
 /// The inside of a core.
 #[must_use]
 pub fn inside(core: &Core) -> Inside<'_> {
-    Inside(core)
+    Inside(&core.rooms)
 }
 
 /// Bounds what the router may have: filters and topics.
 pub fn bound_router(core: &mut Core, filters: usize, topics: usize) {
-    core.filters.most = (filters, topics);
+    core.rooms.fanout.bound_router(filters, topics);
 }
 
 /// Ends a session at once, as its expiry would.
 pub fn end_session(core: &mut Core, now: Moment, key: SessionKey) {
-    core.end_session(now, key);
+    lifecycle::end_session(&mut core.rooms, now, key);
 }
 
 /// A view of a core.
 #[derive(Debug, Clone, Copy)]
-pub struct Inside<'c>(&'c Core);
+pub struct Inside<'c>(&'c Rooms);
 
 /// A view of a session.
 #[derive(Debug, Clone, Copy)]
 pub struct InsideSession<'c> {
     key: SessionKey,
     session: &'c Session,
-}
-
-/// What a session's queue counts.
-#[derive(Debug, Clone, Copy)]
-pub struct Queue {
-    /// Messages that count against the bound.
-    pub counted: usize,
-    /// Handshakes under way.
-    pub inflight: usize,
-    /// What the zone counts for deliveries that somebody waits for, in bytes.
-    pub held: usize,
-    /// Whether all sums are those of what is there.
-    pub right: bool,
-}
-
-/// What zones count.
-#[derive(Debug, Clone, Copy)]
-pub struct Held {
-    /// Bytes taken in and not acknowledged.
-    pub bytes: usize,
-    /// Publishes taken in and not acknowledged.
-    pub taken: usize,
-    /// Bytes of what waits for a zone's session.
-    pub waiting: usize,
 }
 
 /// A view of a connection.
@@ -74,55 +58,54 @@ pub struct InsideLink {
 }
 
 impl<'c> Inside<'c> {
-    /// Every session, in no order.
+    /// Every session, the oldest first.
     pub fn sessions(self) -> impl Iterator<Item = InsideSession<'c>> {
-        self.0.sessions.iter().map(|(&key, session)| InsideSession { key, session })
+        let mut all: Vec<_> = self.0.sessions.iter().collect();
+        all.sort_unstable_by_key(|(key, _)| *key);
+        all.into_iter().map(|(key, session)| InsideSession { key, session })
     }
 
     /// The session of a client id.
     #[must_use]
     pub fn session_of(self, client: &str) -> Option<InsideSession<'c>> {
-        let key = *self.0.clients.get(client)?;
-        self.0.sessions.get(&key).map(|session| InsideSession { key, session })
+        let key = self.0.sessions.of_client(client)?;
+        self.0.sessions.get(key).map(|session| InsideSession { key, session })
     }
 
     /// How many client ids have a session.
     #[must_use]
     pub fn clients(self) -> usize {
-        self.0.clients.len()
+        self.0.sessions.clients()
     }
 
     /// How many sessions have a connection, as the core counts.
     #[must_use]
     pub fn connected(self) -> usize {
-        self.0.connected
+        self.0.sessions.connected()
     }
 
     /// Every connection.
     pub fn links(self) -> impl Iterator<Item = InsideLink> {
-        self.0.links.iter().map(|(&conn, link)| InsideLink {
-            conn,
-            closing: link.close.is_some(),
-            answers: link.answers.len(),
-        })
+        let views = self.0.out.links.views();
+        views.map(|(conn, closing, answers)| InsideLink { conn, closing, answers })
     }
 
     /// Connections that are not read, because their last packet found no room.
     #[must_use]
     pub fn paused(self) -> &'c BTreeSet<ConnId> {
-        &self.0.paused
+        self.0.out.links.paused()
     }
 
     /// What zones count.
     #[must_use]
-    pub fn held(self) -> Held {
+    pub fn held(self) -> HeldBooks {
         self.0.zones.books()
     }
 
-    /// The number of the last stamp.
+    /// The last stamp.
     #[must_use]
-    pub fn stamps(self) -> u64 {
-        self.0.zones.stamps()
+    pub fn last_stamp(self) -> Stamp {
+        self.0.zones.last_stamp()
     }
 
     /// Whether no gateway has come, and the core does without.
@@ -134,51 +117,45 @@ impl<'c> Inside<'c> {
     /// Whether a publish to this topic goes to a zone, and its acknowledgement is withheld.
     #[must_use]
     pub fn goes_to_zone(self, topic: &str) -> bool {
-        self.0.hands(topic)
+        self.0.zones.route(topic, &self.0.sessions).is_held()
     }
 
-    /// Whether the zone of a publish has no room for it.
+    /// Whether a publish goes to a zone that has no room for it.
     #[must_use]
     pub fn zone_is_full(self, publish: &Publish) -> bool {
-        self.0.zone_full(publish)
+        let route = self.0.zones.route(&publish.topic, &self.0.sessions);
+        let limits = &self.0.settings.limits;
+        self.0.zones.full(&publish.topic, route, publish.weight(), limits)
     }
 
     /// Whether what all sessions are weighs what their sum says.
     #[must_use]
     pub fn sessions_are_weighed_right(self) -> bool {
-        let right = |session: &Session| {
-            let filters: usize = InsideSession { key: SessionKey(0), session }
-                .filters()
-                .map(room::subscription)
-                .sum();
-            session.filter_bytes == filters && session.weighed == session.bytes()
-        };
-        let weighed: usize = self.0.sessions.values().map(|session| session.weighed).sum();
-        self.0.sessions.values().all(right) && weighed == self.0.room.sessions
+        self.0.sessions.are_weighed_right()
     }
 
     /// Timers that are set.
     #[must_use]
     pub fn timers(self) -> usize {
-        self.0.timers.len()
+        self.0.out.timers.all().count()
     }
 
     /// When a session ends or a will is due next.
     #[must_use]
     pub fn next_end(self) -> Option<Moment> {
-        let mut timers = self.0.timers.iter();
+        let mut timers = self.0.out.timers.all();
         timers.find(|(_, timer)| *timer != Timer::Announce).map(|(at, _)| *at)
     }
 
     /// Wildcard filters that somebody is subscribed to.
     #[must_use]
     pub fn wildcard_filters(self) -> usize {
-        self.0.filters.len()
+        self.0.fanout.wildcard_filters()
     }
 
     /// Filters that the router has.
     pub fn routed_filters(self) -> impl Iterator<Item = (&'c str, FilterId)> {
-        self.0.filters.routed()
+        self.0.fanout.routed_filters()
     }
 
     /// Every retained message, in topic order.
@@ -189,33 +166,20 @@ impl<'c> Inside<'c> {
     /// Subscriptions without wildcards, as their topics know them.
     #[must_use]
     pub fn exact_subscribers(self) -> usize {
-        self.0.exact.values().map(|audience| audience.sessions.len()).sum()
+        self.0.fanout.exact_subscribers()
     }
 
-    /// Whether every topic and filter has subscribers, and only such as there are; none if all is well.
+    /// A topic or filter without subscribers, or with such as are not there; none if all is well.
     #[must_use]
     pub fn stray_audience(self) -> Option<String> {
-        let core = self.0;
-        let stray = core.exact.values().chain(core.watchers.values()).find(|audience| {
-            audience.is_empty()
-                || !audience.sessions.iter().all(|key| core.sessions.contains_key(key))
-                || !audience.groups.iter().all(|group| core.groups.contains_key(group))
-        });
-        stray.map(|audience| format!("{audience:?}"))
+        self.0.fanout.stray(|key| self.0.sessions.get(key).is_some())
     }
 
-    /// Whether no session, client, connection, subscription or group is left.
+    /// Whether no session, connection, subscription or group is left.
     #[must_use]
     pub fn is_empty(self) -> bool {
-        let core = self.0;
-        core.sessions.is_empty()
-            && core.clients.is_empty()
-            && core.links.is_empty()
-            && core.groups.is_empty()
-            && core.group_ids.is_empty()
-            && core.exact.is_empty()
-            && core.watchers.is_empty()
-            && core.paused.is_empty()
+        self.sessions().count() + self.clients() + self.links().count() + self.paused().len() == 0
+            && self.0.fanout.is_empty()
     }
 }
 
@@ -252,32 +216,39 @@ impl<'c> InsideSession<'c> {
 
     /// What its queue counts.
     #[must_use]
-    pub fn queue(self) -> Queue {
+    pub fn queue(self) -> QueueBooks {
         self.session.outbox.books()
+    }
+
+    /// What its zone counts for what somebody waits for in its queue, in bytes.
+    #[must_use]
+    pub fn held_bytes(self) -> usize {
+        let queue = self.queue();
+        queue.held_bytes + queue.held * OVERHEAD
     }
 
     /// Every filter that it is subscribed to.
     pub fn filters(self) -> impl Iterator<Item = &'c str> {
-        let Session { exact, wild, shared, .. } = self.session;
-        let paths = exact.keys().chain(wild.iter().map(|(path, _)| path)).chain(shared.keys());
-        paths.map(|path| &**path)
+        let subscriptions = &self.session.subscriptions;
+        let unshared = subscriptions.unshared().map(|(path, _)| path);
+        unshared.chain(subscriptions.shared().map(|(path, _)| path))
     }
 
     /// Subscriptions without wildcards.
     #[must_use]
     pub fn exact_filters(self) -> usize {
-        self.session.exact.len()
+        self.session.subscriptions.exact_len()
     }
 
     /// Publishes of its client whose acknowledgement is withheld.
     #[must_use]
     pub fn withheld(self) -> usize {
-        self.session.withheld()
+        self.session.incoming.counted(Version::V311)
     }
 
     /// Whether a publish of its client with this packet id is not finished.
     #[must_use]
     pub fn is_incoming(self, pid: u16) -> bool {
-        self.session.incoming(pid).is_some()
+        self.session.incoming.contains(pid)
     }
 }

@@ -15,7 +15,7 @@ use broker_core::protocol::{
 };
 use broker_core::router::{Routed, RouterOp};
 use broker_core::testing::inside;
-use broker_core::{ConnId, Core, Ended, Keep, Moment, Received, Settings};
+use broker_core::{ConnId, Core, Ended, Incarnation, Keep, Moment, Received, Settings};
 use broker_sim::Kept;
 use bytes::Bytes;
 use std::time::Duration;
@@ -29,7 +29,7 @@ struct Bench {
 }
 
 fn bench(change: impl FnOnce(&mut Settings)) -> Bench {
-    let mut settings = Settings { incarnation: 7, ..Settings::default() };
+    let mut settings = Settings { incarnation: Incarnation(7), ..Settings::default() };
     change(&mut settings);
     Bench { core: Core::new(settings), now: START, last: 0 }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use broker_core::access::Guest;
 use broker_core::protocol::{Action, Packet, Reason};
-use broker_core::{ConnId, Core, Ended, Limits, Memory, Moment, Received, Settings};
+use broker_core::{ConnId, Core, Ended, Incarnation, Limits, Memory, Moment, Received, Settings};
 
 use super::file::File;
 use super::lane::{Down, Up, Who, id};
@@ -75,7 +75,7 @@ impl Broker {
     fn start(&mut self, now: u64, incarnation: u64) {
         let settings = Settings {
             broker_id: self.id.0,
-            incarnation,
+            incarnation: Incarnation(incarnation),
             store: true,
             limits: self.limits.clone(),
             ..Settings::default()

@@ -1,0 +1,183 @@
+//! What a client publishes, until it is taken in: handshakes, rights, bounds.
+
+mod planted;
+
+use crate::codec::Action;
+use crate::id::{ConnId, Sender, SessionKey};
+use crate::intake::{Accepted, take_in};
+use crate::message::Hold;
+use crate::moment::Moment;
+use crate::out::Out;
+use crate::packet::{Publish, Qos, Reason, Version};
+use crate::rooms::Rooms;
+use crate::route::Route;
+use crate::session::{Arrival, Print, Terms};
+use crate::sessions::Sessions;
+
+/// What became of a publish.
+#[derive(Debug)]
+pub(crate) enum Taken {
+    Done,
+    /// There is no room now.
+    Busy(Publish),
+}
+
+/// Why a publish is not taken in.
+enum Refusal {
+    /// It is not.
+    Told(Reason),
+    /// There may be room for it later.
+    Later,
+}
+
+/// Takes a publish from a client.
+///
+/// # Errors
+///
+/// The reason to end the connection with.
+pub(crate) fn publish(
+    rooms: &mut Rooms,
+    now: Moment,
+    from: Sender,
+    publish: Publish,
+) -> Result<Taken, Reason> {
+    let route = rooms.zones.route(&publish.topic, &rooms.sessions);
+    if route == Route::Own {
+        refuse_own(rooms, from, &publish);
+        return Ok(Taken::Done);
+    }
+    if publish.qos == Qos::AtMostOnce {
+        unpromised(rooms, now, from, route, publish);
+        return Ok(Taken::Done);
+    }
+    promised(rooms, now, from, route, publish)
+}
+
+/// A PUBREL.
+///
+/// # Errors
+///
+/// The reason to end the connection with.
+pub(crate) fn released(
+    sessions: &mut Sessions,
+    out: &mut Out,
+    from: Sender,
+    pid: u16,
+) -> Result<(), Reason> {
+    let Some(session) = sessions.get_mut(from.key) else { return Ok(()) };
+    let known = session.incoming.release(pid)?;
+    let reason = if known { Reason::Normal } else { Reason::PidUnknown };
+    out.answer(from.conn, Action::Pubcomp(pid, reason));
+    if out.links.unpause(from.conn) {
+        out.wake(from.conn);
+    }
+    Ok(())
+}
+
+/// A publish of QoS 0, which is taken or dropped.
+fn unpromised(rooms: &mut Rooms, now: Moment, from: Sender, route: Route, publish: Publish) {
+    if !rooms.sessions.get_mut(from.key).is_some_and(|session| session.permits(&publish)) {
+        return;
+    }
+    if is_full(rooms, route, &publish) {
+        tracing::debug!(topic = %publish.topic, "no room for a QoS 0 publish of this zone");
+        return;
+    }
+    let publisher = Some(from.key);
+    take_in(rooms, now, Accepted { publish, route, publisher, hold: None });
+}
+
+/// A publish of QoS 1 or 2, which is taken, refused, or asked for again later.
+fn promised(
+    rooms: &mut Rooms,
+    now: Moment,
+    from: Sender,
+    route: Route,
+    publish: Publish,
+) -> Result<Taken, Reason> {
+    let (conn, pid, qos) = (from.conn, publish.pid, publish.qos);
+    let most = rooms.settings.limits.receive_maximum;
+    let Some(session) = rooms.sessions.get_mut(from.key) else { return Ok(Taken::Done) };
+    let version = session.version;
+    let terms = Terms { version, most, held: route.is_held() };
+    let print = match session.incoming.arrives(conn, &publish, terms) {
+        Arrival::New(print) => print,
+        Arrival::Settled(reason) => {
+            rooms.out.acknowledge(conn, pid, qos, reason);
+            return Ok(Taken::Done);
+        }
+        Arrival::UnderWay => return Ok(Taken::Done),
+        Arrival::TooMany if version == Version::V5 => return Err(Reason::ReceiveMaximum),
+        Arrival::TooMany => return Ok(busy(rooms, conn, publish)),
+    };
+    match refusal(rooms, from.key, route, &publish) {
+        None => {}
+        // MQTT 3.1.1 has no word for no, and an acknowledgement would be a lie [MQTT-3.3.5-2].
+        Some(Refusal::Told(reason)) if version == Version::V311 => return Err(reason),
+        Some(Refusal::Later) if version == Version::V311 => return Ok(busy(rooms, conn, publish)),
+        Some(Refusal::Told(reason)) => {
+            rooms.out.acknowledge(conn, pid, qos, reason);
+            return Ok(Taken::Done);
+        }
+        Some(Refusal::Later) => {
+            rooms.out.acknowledge(conn, pid, qos, Reason::Quota);
+            return Ok(Taken::Done);
+        }
+    }
+    let hold = Hold { number: rooms.next_hold(), publisher: from.key, pid, qos };
+    begin(rooms, from, hold, print, route);
+    let publisher = Some(from.key);
+    take_in(rooms, now, Accepted { publish, route, publisher, hold: Some(hold) });
+    if !planted::waits(route.is_held()) {
+        rooms.out.acknowledge(conn, pid, qos, Reason::Normal);
+    }
+    Ok(Taken::Done)
+}
+
+/// Why a QoS 1 or 2 publish is not taken in, if it is not.
+fn refusal(rooms: &mut Rooms, key: SessionKey, route: Route, publish: &Publish) -> Option<Refusal> {
+    if !rooms.sessions.get_mut(key).is_some_and(|session| session.permits(publish)) {
+        return Some(Refusal::Told(Reason::NotAuthorized));
+    }
+    if publish.retain && !rooms.retained.admits(publish, &rooms.settings.limits) {
+        return Some(Refusal::Told(Reason::Quota));
+    }
+    is_full(rooms, route, publish).then_some(Refusal::Later)
+}
+
+fn is_full(rooms: &Rooms, route: Route, publish: &Publish) -> bool {
+    rooms.zones.full(&publish.topic, route, publish.weight(), &rooms.settings.limits)
+}
+
+/// A publish to a topic of the broker's own. MQTT 3.1.1 has no word for no: it is taken and goes nowhere.
+fn refuse_own(rooms: &mut Rooms, from: Sender, publish: &Publish) {
+    let Publish { pid, qos, topic, .. } = publish;
+    tracing::debug!(%topic, "nobody but the broker publishes below $SYS");
+    if *qos == Qos::AtMostOnce {
+        return;
+    }
+    let Some(session) = rooms.sessions.get_mut(from.key) else { return };
+    let reason = match session.version {
+        Version::V5 => Reason::NotAuthorized,
+        Version::V311 => {
+            session.incoming.take(*pid, *qos, Print::of(publish));
+            Reason::Normal
+        }
+    };
+    rooms.out.acknowledge(from.conn, *pid, *qos, reason);
+}
+
+fn busy(rooms: &mut Rooms, conn: ConnId, publish: Publish) -> Taken {
+    rooms.out.links.pause(conn);
+    Taken::Busy(publish)
+}
+
+/// Begins the handshake of a publish, if it does not end with its acknowledgement.
+fn begin(rooms: &mut Rooms, from: Sender, hold: Hold, print: Print, route: Route) {
+    let Some(session) = rooms.sessions.get_mut(from.key) else { return };
+    if route.is_held() {
+        session.incoming.withhold(hold, from.conn, print);
+    } else {
+        session.incoming.take(hold.pid, hold.qos, print);
+    }
+}

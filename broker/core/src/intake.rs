@@ -1,0 +1,161 @@
+//! Where a publish that was accepted becomes a message and is sent everywhere.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hearth_names::{RETAINED_PROPERTY, STAMP_PROPERTY};
+
+use crate::id::SessionKey;
+use crate::keep::Keep;
+use crate::message::{Hold, Message};
+use crate::moment::Moment;
+use crate::packet::{Properties, Publish, Qos, without_user_properties};
+use crate::retained::Full;
+use crate::rooms::Rooms;
+use crate::route::Route;
+use crate::site::OWN;
+use crate::zones::{Handed, Held};
+
+/// A publish that was accepted.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    pub(crate) publish: Publish,
+    /// Where it goes.
+    pub(crate) route: Route,
+    /// Whose it is; none for the broker's own.
+    pub(crate) publisher: Option<SessionKey>,
+    /// Whose acknowledgement waits for it.
+    pub(crate) hold: Option<Hold>,
+}
+
+/// Makes a message of a publish and sends it everywhere.
+pub(crate) fn take_in(rooms: &mut Rooms, now: Moment, accepted: Accepted) {
+    let Accepted { publish, route, publisher, hold } = accepted;
+    let zone = route.zone();
+    // Nothing delivers a publish at QoS 0 again, so no gateway has to recognise it.
+    let stamp = (zone.is_some() && hold.is_some()).then(|| rooms.zones.stamp());
+    let mut message = Message {
+        publisher,
+        stamp,
+        zone,
+        handed: route.is_held(),
+        ..Message::new(publish, now, rooms.next_order())
+    };
+    if zone.is_some() && !message.properties.is_empty() {
+        message.properties =
+            without_user_properties(&message.properties, &[STAMP_PROPERTY, RETAINED_PROPERTY]);
+    }
+    let message = Arc::new(message.weighed(rooms.sessions.scales()));
+    if message.retain {
+        retain(rooms, &message);
+    }
+    // Before the zone, whose name may be announced: messages enter the router in their order.
+    let (fanout, mut boxes) = rooms.fanout();
+    fanout.send(&message, &mut boxes);
+    if route.is_held() {
+        hand(rooms, now, route, &message, hold);
+    }
+}
+
+/// A publish that nobody waits for: a will or one of the broker's own.
+pub(crate) fn publish_for(
+    rooms: &mut Rooms,
+    now: Moment,
+    publisher: Option<SessionKey>,
+    publish: Publish,
+) {
+    let route = rooms.zones.route(&publish.topic, &rooms.sessions);
+    if publisher.is_some() && route == Route::Own {
+        return tracing::debug!(topic = %publish.topic, "a will below $SYS goes nowhere");
+    }
+    let limits = &rooms.settings.limits;
+    if rooms.zones.full(&publish.topic, route, publish.weight(), limits) {
+        tracing::warn!(topic = %publish.topic, "no room for the will of a client of this zone");
+        return;
+    }
+    let promised = publish.qos > Qos::AtMostOnce;
+    let qos = publish.qos;
+    let number = rooms.next_hold();
+    let hold = publisher.filter(|_| promised);
+    let hold = hold.map(|publisher| Hold { number, publisher, pid: 0, qos });
+    take_in(rooms, now, Accepted { publish, route, publisher, hold });
+}
+
+/// Publishes one of the broker's own values, retained; an empty one clears the topic.
+pub(crate) fn tell(rooms: &mut Rooms, now: Moment, topic: &str, value: &str) {
+    let topic = format!("{OWN}/broker/{topic}");
+    let publish = own(topic.into(), Bytes::copy_from_slice(value.as_bytes()));
+    publish_for(rooms, now, None, Publish { retain: true, ..publish });
+}
+
+/// Names every zone that waits.
+pub(crate) fn announce(rooms: &mut Rooms, now: Moment) {
+    let Rooms { zones, sessions, out, .. } = rooms;
+    for zone in zones.announce(now, sessions, out) {
+        announce_zone(rooms, now, &zone);
+    }
+    start_announcing(rooms, now);
+}
+
+/// Sees to it that zones which wait are named from time to time.
+pub(crate) fn start_announcing(rooms: &mut Rooms, now: Moment) {
+    let Rooms { zones, settings, out, .. } = rooms;
+    zones.start_announcing(now, &settings.limits, out);
+}
+
+fn announce_zone(rooms: &mut Rooms, now: Moment, zone: &str) {
+    let topic = rooms.zones.site().waiting_topic().into();
+    let publish = own(topic, Bytes::copy_from_slice(zone.as_bytes()));
+    publish_for(rooms, now, None, publish);
+}
+
+fn own(topic: Box<str>, payload: Bytes) -> Publish {
+    Publish {
+        dup: false,
+        qos: Qos::AtMostOnce,
+        retain: false,
+        pid: 0,
+        topic,
+        payload,
+        properties: Properties::default(),
+    }
+}
+
+/// Keeps a retained message, or clears the topic's; tells the store.
+fn retain(rooms: &mut Rooms, message: &Arc<Message>) {
+    match rooms.retained.keep(message, &rooms.settings.limits) {
+        Err(Full) => {
+            tracing::warn!(topic = %message.topic, "the store of retained messages is full; delivered but not kept");
+        }
+        Ok(changed) if changed && rooms.outlives(&message.topic) => {
+            rooms.out.keep(if message.payload.is_empty() {
+                Keep::Cleared(message.topic.clone())
+            } else {
+                Keep::Retained(message.clone())
+            });
+        }
+        Ok(_) => {}
+    }
+}
+
+/// Gives a message to the zone's session or waiting room.
+fn hand(rooms: &mut Rooms, now: Moment, route: Route, message: &Arc<Message>, hold: Option<Hold>) {
+    let Route::Zone(name, place) = route else { return };
+    let Rooms { zones, sessions, settings, out, .. } = rooms;
+    match zones.hand(name, place, message, hold, sessions, &settings.limits) {
+        Handed::Give(key, delivery) => rooms.outboxes().give(key, delivery),
+        Handed::Flooded => rooms.out.counts.dropped += 1,
+        Handed::Unwanted => {
+            if let Some(hold) = hold {
+                let zone = name.of(&message.topic);
+                zones.settle(Held { zone, hold, weight: message.weight() }, None, sessions, out);
+            }
+        }
+        Handed::Waits { first } => {
+            if first {
+                announce_zone(rooms, now, name.of(&message.topic));
+            }
+            start_announcing(rooms, now);
+        }
+    }
+}

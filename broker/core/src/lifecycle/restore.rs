@@ -1,0 +1,181 @@
+//! What an earlier life of the broker left is taken up.
+//!
+//! The end of a broker is the end of every connection, and nobody said goodbye. So the next life publishes the wills; a
+//! server may put them off until then. It waits with them: whoever comes back meanwhile did not die, and those who
+//! should hear the others' wills are there by then.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::connect::new_session;
+use crate::access::{Guest, Reading, Rights};
+use crate::id::SessionKey;
+use crate::keep::{Keep, Memory, StoredMessage, StoredSession, StoredWaiting, StoredWill, Waiting};
+use crate::message::Message;
+use crate::moment::Moment;
+use crate::out::Timer;
+use crate::packet::Version;
+use crate::rooms::Rooms;
+use crate::subscribe;
+
+/// Messages of an earlier life by their order.
+type Messages = HashMap<u64, Arc<Message>>;
+
+/// Takes up what an earlier life left; `find` tells what a user may do now.
+pub(crate) fn restore(
+    rooms: &mut Rooms,
+    now: Moment,
+    memory: Memory,
+    find: impl Fn(Option<&str>) -> Option<Guest>,
+) {
+    if memory.gateways {
+        rooms.zones.gateways_are_known();
+    }
+    // What is new is newer than all that was kept.
+    rooms.begin_after(memory.messages.iter().map(|message| message.order).max().unwrap_or(0));
+    let messages = memory.messages.into_iter();
+    let messages: Messages = messages
+        .map(|stored| (stored.order, Arc::new(revive(rooms, now, stored, false))))
+        .collect();
+    let mut left_out = 0;
+    for stored in memory.retained {
+        let message = Arc::new(revive(rooms, now, stored, true));
+        let kept = rooms.retained.keep(&message, &rooms.settings.limits);
+        left_out += usize::from(kept.is_err());
+    }
+    if left_out > 0 {
+        tracing::warn!(left_out, "retained messages of before are more than the limits allow now");
+    }
+    let mut over = Vec::new();
+    for session in memory.sessions {
+        let client: Arc<str> = session.client.as_ref().into();
+        match rights(&session, &client, &find) {
+            Some(rights) => wake_up(rooms, now, session, rights, &messages),
+            None => over.push(Keep::SessionEnded(client)),
+        }
+    }
+    over.extend(restore_wills(rooms, now, memory.wills, find));
+    rooms.out.effects.keep = over;
+}
+
+fn revive(rooms: &mut Rooms, now: Moment, stored: StoredMessage, retain: bool) -> Message {
+    let zone = rooms.zones.site().zone_of(&stored.topic);
+    let message = Message {
+        topic: stored.topic,
+        payload: stored.payload,
+        qos: stored.qos,
+        retain,
+        properties: stored.properties,
+        expires: stored.left.map(|left| now.after(left)),
+        publisher: None,
+        zone,
+        stamp: zone.map(|_| rooms.zones.stamp()),
+        order: if stored.order > 0 { stored.order } else { rooms.next_order() },
+        handed: false,
+        weighed: Default::default(),
+    };
+    message.weighed(rooms.sessions.scales())
+}
+
+fn wake_up(
+    rooms: &mut Rooms,
+    now: Moment,
+    stored: StoredSession,
+    rights: Rights,
+    messages: &Messages,
+) {
+    if rooms.sessions.len() >= rooms.settings.limits.sessions {
+        return tracing::warn!(client = %stored.client, "a session of before is one too many for the limits now");
+    }
+    let client: Arc<str> = stored.client.into();
+    let key = new_session(rooms, &client, Version::V5, rights);
+    let seconds = stored.expiry;
+    // One that was connected to the end has its whole time before it: nobody knows when the broker died.
+    let left = stored.left.unwrap_or(Duration::from_secs(seconds.into()));
+    let ends_at = (seconds < u32::MAX).then(|| now.after(left));
+    if let Some(session) = rooms.sessions.get_mut(key) {
+        session.expiry = seconds;
+        session.ends_at = ends_at;
+        session.kept = true;
+        for pid in stored.received {
+            session.incoming.restore(pid);
+        }
+        let waiting = stored.waiting.into_iter();
+        let waiting = waiting.filter_map(|waiting| with(waiting, messages)).collect();
+        session.outbox.restore(waiting, rooms.settings.incarnation);
+    }
+    rooms.sessions.weigh(key);
+    if let Some(at) = ends_at {
+        rooms.out.timers.set(at, Timer::SessionEnds(key));
+    }
+    for (filter, id) in stored.subscriptions {
+        if let Err(reason) = subscribe::restore(rooms, key, &filter, id) {
+            tracing::warn!(%client, filter = %filter.path, %reason, "a subscription of before is refused now");
+        }
+    }
+}
+
+fn with(waiting: StoredWaiting, messages: &Messages) -> Option<Waiting> {
+    let StoredWaiting { number, order, qos, retain, stored, ids, sent } = waiting;
+    let message = messages.get(&order)?.clone();
+    Some(Waiting { number, message, qos, retain, stored, ids, sent })
+}
+
+/// What the user of a session may do now; none if the session is none of his any more, which is so as well when he may
+/// no longer have one of its subscriptions.
+fn rights(
+    session: &StoredSession,
+    client: &Arc<str>,
+    find: impl Fn(Option<&str>) -> Option<Guest>,
+) -> Option<Rights> {
+    let rights = Rights::new(find(session.user.as_deref())?, client.clone()).ok()?;
+    let mut filters = session.subscriptions.iter().map(|(filter, _)| &filter.path);
+    filters.all(|path| rights.may_subscribe(path) != Reading::Nothing).then_some(rights)
+}
+
+/// Plans the wills of an earlier life; gives those that nobody may publish any more. The sessions are back already.
+fn restore_wills(
+    rooms: &mut Rooms,
+    now: Moment,
+    wills: Vec<StoredWill>,
+    find: impl Fn(Option<&str>) -> Option<Guest>,
+) -> Vec<Keep> {
+    let mut over = Vec::new();
+    for stored in wills {
+        let client: Arc<str> = stored.client.into();
+        let key = rooms.sessions.of_client(&client).or_else(|| {
+            let guest = find(stored.user.as_deref())?;
+            session_for_a_will(rooms, &client, Rights::new(guest, client.clone()).ok()?)
+        });
+        let found = key.and_then(|key| Some((key, rooms.sessions.get_mut(key)?)));
+        let Some((key, session)) = found else {
+            over.push(Keep::WillOver(client));
+            continue;
+        };
+        let delay = Duration::from_secs(stored.will.delay.min(session.expiry).into());
+        let come_back = rooms.settings.limits.come_back;
+        let at = now.after(stored.left.unwrap_or(delay).max(come_back));
+        session.will.will = Some(stored.will);
+        session.will.kept = true;
+        session.will.left_with_broker = stored.left.is_none();
+        let timer = if session.expiry > 0 {
+            session.will.due = Some(at);
+            Timer::WillDue(key)
+        } else {
+            session.ends_at = Some(at);
+            Timer::SessionEnds(key)
+        };
+        rooms.out.timers.set(at, timer);
+        rooms.sessions.weigh(key);
+    }
+    over
+}
+
+/// The session that ended with its connection, for as long as its will waits. It can be of no other use.
+fn session_for_a_will(rooms: &mut Rooms, client: &Arc<str>, rights: Rights) -> Option<SessionKey> {
+    // A zone's session would take what is for its owner.
+    let zone = rooms.zones.site().zone_of_client(client).is_some();
+    let full = rooms.sessions.len() >= rooms.settings.limits.sessions;
+    (!zone && !full).then(|| new_session(rooms, client, Version::V5, rights))
+}

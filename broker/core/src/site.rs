@@ -1,0 +1,129 @@
+//! The site's topics and client ids, as far as the broker knows them.
+
+use hearth_names::{REPORT, SET};
+
+use crate::route::ZoneName;
+use crate::settings::Settings;
+
+/// Topics of this and below are the broker's own.
+pub(crate) const OWN: &str = "$SYS";
+
+/// How the site's topics and clients are called.
+#[derive(Debug)]
+pub(crate) struct Site {
+    /// Whether reports and sets of zones are anything special.
+    zones: bool,
+    /// `<site>/`
+    root: String,
+    /// `hearth-<site>-`
+    gateways: String,
+    /// `hearth-<site>-zone-`
+    zone_sessions: String,
+    /// `hearth/<site>/gateway/`
+    heartbeats: String,
+    /// `hearth/<site>/broker/waiting`
+    waiting: String,
+}
+
+impl Site {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        let site = &settings.site;
+        Self {
+            zones: settings.durable_ack,
+            root: hearth_names::devices(site),
+            gateways: hearth_names::gateway_clients(site),
+            zone_sessions: hearth_names::zone_clients(site),
+            heartbeats: hearth_names::gateways(site),
+            waiting: hearth_names::waiting(site),
+        }
+    }
+
+    /// The zone of a report or set topic.
+    pub(crate) fn zone_of(&self, topic: &str) -> Option<ZoneName> {
+        if !self.zones {
+            return None;
+        }
+        let mut levels = topic.strip_prefix(&self.root)?.split('/');
+        let (zone, device, verb) = (levels.next()?, levels.next()?, levels.next()?);
+        let fits = levels.next().is_none() && is_held(verb);
+        let from = self.root.len();
+        (fits && can_be_zone(zone) && !device.is_empty())
+            .then(|| ZoneName::new(from, from + zone.len()))
+            .flatten()
+    }
+
+    /// The zone whose session has this client id.
+    pub(crate) fn zone_of_client<'c>(&self, client: &'c str) -> Option<&'c str> {
+        let zone = client.strip_prefix(&self.zone_sessions)?;
+        (self.zones && can_be_zone(zone)).then_some(zone)
+    }
+
+    /// Whether a client id is that of a gateway.
+    pub(crate) fn is_gateway(&self, client: &str) -> bool {
+        client.starts_with(&self.gateways)
+    }
+
+    /// Whether a filter is one of the two that a zone's session has for its own zone; the router need not know it.
+    pub(crate) fn is_own_filter(&self, zone: &str, filter: &str) -> bool {
+        let rest = filter.strip_prefix(&self.root).and_then(|rest| rest.strip_prefix(zone));
+        rest.and_then(|rest| rest.strip_prefix("/+/")).is_some_and(is_held)
+    }
+
+    /// Whether a topic is that of a gateway's heartbeat.
+    pub(crate) fn is_heartbeat(&self, topic: &str) -> bool {
+        topic.starts_with(&self.heartbeats)
+    }
+
+    /// The topic that names zones which wait.
+    pub(crate) fn waiting_topic(&self) -> &str {
+        &self.waiting
+    }
+}
+
+/// Whether a topic is one to which no client may publish.
+pub(crate) fn is_own(topic: &str) -> bool {
+    topic.strip_prefix(OWN).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Whether gateways take this name for a zone. What is sent to another would wait for an owner for ever.
+fn can_be_zone(name: &str) -> bool {
+    hearth_names::check(name).is_ok()
+}
+
+/// Whether what is published under this verb is held until its zone's owner has it.
+fn is_held(verb: &str) -> bool {
+    [REPORT, SET].contains(&verb)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_zone_is_the_level_between_site_and_device_of_reports_and_sets() {
+        let site = Site::new(&Settings::default());
+        for (topic, zone) in [
+            ("home/hall/door/report", Some("hall")),
+            ("home/living room/lamp/set", Some("living room")),
+            ("home/hall/door/state", None),
+            ("home/hall/door/report/x", None),
+            ("home/hall//report", None),
+            ("home//door/report", None),
+            ("home/$hall/door/report", None),
+            ("house/hall/door/report", None),
+            ("home/hall/report", None),
+        ] {
+            assert_eq!(site.zone_of(topic).map(|name| name.of(topic)), zone, "{topic}");
+        }
+        let long = format!("home/{}/door/report", "z".repeat(hearth_names::LONGEST + 1));
+        assert_eq!(site.zone_of(&long), None);
+        let off = Site::new(&Settings { durable_ack: false, ..Settings::default() });
+        assert_eq!(off.zone_of("home/hall/door/report"), None);
+    }
+
+    #[test]
+    fn own_topics_are_those_of_sys_and_below() {
+        assert!(is_own("$SYS") && is_own("$SYS/broker/x"));
+        assert!(!is_own("$SYSTEM") && !is_own("a/$SYS"));
+    }
+}
