@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Clock, Epoch, GatewayId, PayloadError, Seq, Versions};
+use crate::{Clock, Epoch, GatewayId, PayloadError, Seq, UnixMillis, Versions};
 
 /// Alive, or its last will.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +44,17 @@ impl TryFrom<String> for Digest {
     fn try_from(text: String) -> Result<Self, Self::Error> {
         u64::from_str_radix(&text, 16).map(Self)
     }
+}
+
+/// The clocks of a gateway, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Times {
+    /// The elapsed time in which durations are counted, as far as the gateway knows.
+    pub elapsed: UnixMillis,
+    /// Whether it knows: one that has started does not, before it is told.
+    pub known: bool,
+    /// Its wall clock.
+    pub wall: UnixMillis,
 }
 
 /// A heartbeat.
@@ -88,6 +99,9 @@ pub struct Heartbeat {
     /// Its cache so far.
     #[serde(default)]
     pub cache: CacheCounts,
+    /// Its clocks; none from a program that does not tell them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times: Option<Times>,
 }
 
 impl Heartbeat {
@@ -109,6 +123,7 @@ impl Heartbeat {
             leader: None,
             serves: false,
             cache: CacheCounts::default(),
+            times: None,
         }
     }
 

@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 use wire::{
     Answer, CacheCounts, Clock, Command, Desired, Device, Digest, Epoch, GatewayId, GetRequest,
     Heartbeat, Kind, Liveness, NodeId, OrderNumber, Register, Report, RequestId, Seq, SetRequest,
-    State, StateMessage, UnixMillis, Zone,
+    State, StateMessage, Times, UnixMillis, Zone,
 };
 
 #[test]
@@ -37,6 +37,11 @@ fn what_hearth_says_is_as_in_the_golden_files() {
         leader: Some(GatewayId(3)),
         serves: true,
         cache: CacheCounts { hits: 9, misses: 2, cold_misses: 1 },
+        times: Some(Times {
+            elapsed: UnixMillis(1_795_379_700_000),
+            known: true,
+            wall: UnixMillis(1_795_379_700_004),
+        }),
         ..Heartbeat::bare(Liveness::Alive, GatewayId(1), 1_795_379_672_622)
     };
     let will = Heartbeat::bare(Liveness::Dead, GatewayId(1), 1_795_379_672_622);

@@ -14,7 +14,7 @@ use wire::{
 };
 
 use crate::id::Incarnation;
-use crate::version::{EXACT_STATES, NEWEST};
+use crate::version::{COUNTED_TIME, EXACT_STATES, NEWEST};
 
 /// First byte of the entries that exist since [`Version::FIRST`]; that of later ones is their version.
 const FIRST: u8 = 1;
@@ -22,7 +22,8 @@ const FIRST: u8 = 1;
 /// One entry of the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
-    /// When its proposer proposed it; the agreed time is the maximum so far.
+    /// The elapsed time at which its proposer proposed it; what is agreed is the maximum so far. It counts durations
+    /// and is no time of day, though a site begins with the one that it is then.
     pub time: UnixMillis,
     /// Its proposer's Lamport clock.
     pub clock: Clock,
@@ -129,6 +130,11 @@ pub enum Op {
         /// Who has announced it; among other voters it is not meant.
         voters: Voters,
     },
+    /// The time of day is so far from the elapsed time, from here on.
+    Clock {
+        /// The new offset.
+        offset: Offset,
+    },
 }
 
 impl Op {
@@ -137,6 +143,7 @@ impl Op {
     pub fn since(&self) -> Version {
         match self {
             Self::Raise { .. } => Version(4),
+            Self::Clock { .. } => COUNTED_TIME,
             Self::Report { report: Said { state, .. }, .. } | Self::Set { state, .. }
                 if !state.is_canonical() =>
             {
@@ -181,6 +188,12 @@ pub enum Move {
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 pub struct Leadership(pub u64);
+
+/// By how many milliseconds the time of day is ahead of the elapsed time.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct Offset(pub i64);
 
 /// The part of a report that is agreed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -361,6 +374,8 @@ mod tests {
         let raise = Entry { op: Op::Raise { version: Version(4), voters }, ..entry() };
         assert_eq!((entry().encode()[0], raise.encode()[0]), (1, 4));
         assert_eq!(Entry::decode(&raise.encode()), Ok(raise.clone()));
+        let clock = Entry { op: Op::Clock { offset: Offset(-86_400_000) }, ..entry() };
+        assert_eq!((clock.encode()[0], Entry::decode(&clock.encode())), (7, Ok(clock)));
         let mut mislabelled = raise.encode();
         mislabelled[0] = 1;
         assert_eq!(Entry::decode(&mislabelled), Err(DecodeError::Damaged));

@@ -8,7 +8,9 @@ use wire::{Clock, GatewayId, Topics};
 use crate::command::{Entry, Op};
 use crate::event::Now;
 use crate::house::House;
+use crate::planted;
 use crate::settings::Settings;
+use crate::timekeeping::count::Elapsed;
 
 /// The gateway's surroundings during one input. Only [`Gateway`](crate::Gateway) changes them.
 #[derive(Debug)]
@@ -16,6 +18,8 @@ pub(crate) struct Context {
     pub(crate) settings: Settings,
     pub(crate) topics: Topics,
     pub(crate) now: Now,
+    /// The time in which durations are counted.
+    pub(crate) elapsed: Elapsed,
     /// The replicated state. It is ahead of this replica's tables while a write is under way.
     pub(crate) house: House,
     /// The slot up to which the house is applied.
@@ -41,7 +45,8 @@ impl Context {
 
     /// The bytes of an entry that this gateway proposes now.
     pub(crate) fn entry(&self, clock: &mut Clock, op: Op) -> Arc<[u8]> {
-        let entry = Entry { time: self.now.time, clock: clock.tick(), by: self.me(), op };
+        let time = planted::timekeeping::stamped_by_the_wall(self.elapsed.time, self.now.time);
+        let entry = Entry { time, clock: clock.tick(), by: self.me(), op };
         Arc::from(entry.encode())
     }
 }

@@ -7,11 +7,11 @@ use crate::id::{Generation, Incarnation, Ticket, Token};
 use crate::peer::PeerMessage;
 use crate::snapshots::{Report, Task};
 
-/// The time of an input, by both clocks: durations are measured on the one that never jumps, and
-/// only what people read comes from the other.
+/// The time of an input, by both clocks: durations are measured on the one that never jumps. The other may be wrong:
+/// it is compared with those of the other gateways, and a majority of them says what people read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Now {
-    /// Monotonic, since the process started.
+    /// Monotonic, since the process started. It counts on while the machine sleeps.
     pub moment: paxos::Moment,
     /// Wall clock.
     pub time: UnixMillis,

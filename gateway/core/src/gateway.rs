@@ -49,6 +49,7 @@ use crate::snapshots::fetching::Fetching;
 use crate::snapshots::giving::Giving;
 use crate::snapshots::installing::Installing;
 use crate::step::Step;
+use crate::timekeeping::timekeeper::Timekeeper;
 use crate::want::{Chore, Question, Want, Wants};
 use happening::Happening;
 use hearing::Hearing;
@@ -92,6 +93,7 @@ pub struct Gateway {
     unsettled: Unsettled,
     fetching: Fetching,
     giving: Giving,
+    timekeeper: Timekeeper,
 }
 
 impl Gateway {
@@ -108,6 +110,7 @@ impl Gateway {
         let applied = recovered.applied;
         let agreement = Agreement::new(&settings, recovered, now.moment)?;
         let mut peers = Peers::new(&settings, now.moment);
+        let timekeeper = Timekeeper::new(&house, now);
         if !agreement.is_blank() {
             peers.regroup(agreement.voters(), now.moment);
         }
@@ -135,6 +138,7 @@ impl Gateway {
             ctx: Context {
                 topics: Topics::new(settings.site.clone()),
                 now,
+                elapsed: timekeeper.elapsed(&house, now.moment),
                 house,
                 applied,
                 leader: agreement.leader(),
@@ -142,6 +146,7 @@ impl Gateway {
                 settings,
             },
             agreement,
+            timekeeper,
         })
     }
 
@@ -155,6 +160,7 @@ impl Gateway {
     /// Takes one input.
     pub fn step(&mut self, now: Now, input: Input) -> Step {
         self.ctx.now = now;
+        self.ctx.elapsed = self.timekeeper.elapsed(&self.ctx.house, now.moment);
         let mut step = Step::default();
         let mut out = Wants::default();
         self.take(input, &mut out);
@@ -234,6 +240,7 @@ impl Gateway {
     fn hear_beat(&mut self, beat: Heartbeat, live: bool, out: &mut Wants) {
         self.lone.hear(&self.ctx, self.agreement.is_blank(), &beat, out);
         if live && self.peers.hear_beat(&self.ctx, beat, out) {
+            self.timekeeper.hear(&self.ctx, &beat);
             self.digests.compare(&beat, self.agreement.voters().majority(), out);
         }
     }
@@ -321,13 +328,14 @@ impl Gateway {
             Question::Epoch(to, question) if leads => {
                 zones::answer_epoch(&self.ctx, to, question, out);
             }
+            Question::Past if leads => self.timekeeper.leads_for_sure(self.ctx.now.moment),
             Question::Site => self.site.confirmed(leads, out),
             Question::Api(delivery, verb) => {
                 let (requests, with) = self.requests();
                 requests.api(&with, &delivery, verb, leads, out);
             }
             // Whoever asked asks again, and then perhaps another leader.
-            Question::Lease(_) | Question::Epoch(..) => {}
+            Question::Lease(_) | Question::Epoch(..) | Question::Past => {}
         }
     }
 
@@ -377,7 +385,17 @@ impl Gateway {
             Chore::Snapshots => self.fetching.chores(ctx, &self.peers, out),
             Chore::Site => self.site.chores(ctx, out),
             Chore::Voters => self.requests.voter_chores(ctx, out),
-            Chore::Lead => self.duties.lead_the_home(ctx, &self.peers, &self.grants, out),
+            Chore::Time => {
+                let voters = self.agreement.voters();
+                if self.timekeeper.chores(ctx, voters, &self.peers, out) {
+                    self.beats.hurry();
+                }
+            }
+            Chore::Lead => {
+                let (peers, grants) = (&self.peers, &self.grants);
+                let (voters, timekeeper) = (self.agreement.voters(), &mut self.timekeeper);
+                self.duties.lead_the_home(ctx, voters, peers, grants, timekeeper, out);
+            }
             Chore::Registrations => {
                 self.requests.registration_chores(ctx, out);
                 self.duties.clear(ctx);
@@ -398,8 +416,19 @@ impl Gateway {
     fn requests(&mut self) -> (&mut RequestHandler, Surroundings<'_>) {
         let (fetched, started) = (self.fetching.progress(), self.started);
         let Self { ctx, agreement, peers, lease, zones, cache, clock, requests, .. } = self;
-        let with =
-            Surroundings { ctx, agreement, peers, lease, fetched, started, zones, cache, clock };
+        let timekeeper = &self.timekeeper;
+        let with = Surroundings {
+            ctx,
+            agreement,
+            peers,
+            lease,
+            fetched,
+            started,
+            zones,
+            cache,
+            clock,
+            timekeeper,
+        };
         (requests, with)
     }
 
@@ -422,6 +451,7 @@ impl Gateway {
             zones: &mut self.zones,
             requests: &mut self.requests,
             fetching: &mut self.fetching,
+            timekeeper: &mut self.timekeeper,
         }
     }
 

@@ -35,6 +35,7 @@ mod planted;
 mod reply;
 mod requests;
 mod story;
+mod timekeeping;
 mod want;
 
 pub use event::{Effect, Input, Now, Stored};

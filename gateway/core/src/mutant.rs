@@ -133,6 +133,24 @@ mod list {
             OrdersNotSentAgain = 19,
             /// the states of a zone that moved are not published again
             StatesNotPublishedAgain = 19,
+            /// an entry carries its proposer's wall clock
+            StampedByTheWall = 25,
+            /// timers run by the time of day
+            TimersByTimeOfDay = 25,
+            /// the time of day follows the clock that is most ahead
+            AnyClockIsTheMedian = 25,
+            /// one voter's clock is enough to date a gap and to set the time of day
+            OneClockIsEnough = 25,
+            /// an order with an end is kept although nobody knows how long all were off
+            UndatedOrderKept = 25,
+            /// a time in which all were off is not counted
+            GapNotCounted = 25,
+            /// a new leader counts on from what the log tells
+            CountBegunAnew = 25,
+            /// a gateway joins before it knows the elapsed time
+            JoinedUndated = 25,
+            /// an order is sent to a device after its end
+            LateOrderSent = 25,
         }
     }
 

@@ -1,7 +1,10 @@
 //! The words in which a gateway tells what it does for the home.
 
+use std::time::Duration;
+
 use wire::{Class, Kind, NodeId, State, visible};
 
+use crate::command::Offset;
 use crate::context::Context;
 use crate::house::{Note, StatusRow};
 use crate::want::Wants;
@@ -53,6 +56,13 @@ pub(crate) fn tell_note(note: &Note, out: &mut Wants) {
             }
         }
     }
+}
+
+/// That the time of day is corrected.
+pub(crate) fn corrected(Offset(before): Offset, Offset(after): Offset) -> String {
+    let by = Duration::from_millis(before.abs_diff(after));
+    let way = if after > before { "forward" } else { "back" };
+    format!("The home's time of day goes {way} by {by:?}: to the median of the voters' clocks.")
 }
 
 /// The seed told states as numbers.

@@ -18,11 +18,16 @@ use wire::{Version, Versions};
 /// - 4: [`Op::Raise`](crate::command::Op::Raise).
 /// - 5: ids are remembered for a time, apart from stamps.
 /// - 6: [`EXACT_STATES`].
-pub const NEWEST: Version = Version(6);
+/// - 7: [`COUNTED_TIME`].
+pub const NEWEST: Version = Version(7);
 
 /// Since this version a report or an order carries the state as it was said. Before, it carries the canonical state
 /// ([`State::canonical`](wire::State::canonical)).
 pub const EXACT_STATES: Version = Version(6);
+
+/// Since this version the time of an entry only counts durations, and the time of day is an agreed offset away from it
+/// ([`Op::Clock`](crate::command::Op::Clock)). Before, the offset is 0.
+pub const COUNTED_TIME: Version = Version(7);
 
 /// The versions that this program understands.
 pub const OURS: Versions = Versions { oldest: Version::FIRST, newest: NEWEST };

@@ -56,6 +56,8 @@ pub(crate) enum Question {
     Epoch(GatewayId, EpochQuestion),
     /// This gateway wants to open the site session.
     Site,
+    /// This gateway wants to know whether it has applied everything that was chosen before it led.
+    Past,
     /// Someone asks the API, and must not be answered by a leader that was deposed.
     Api(Box<Delivery>, ApiVerb),
 }
@@ -92,12 +94,13 @@ pub(crate) enum Chore {
     Snapshots,
     Site,
     Voters,
+    Time,
     Lead,
     Registrations,
 }
 
 impl Chore {
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Beat,
         Self::Lease,
         Self::Join,
@@ -110,6 +113,7 @@ impl Chore {
         Self::Snapshots,
         Self::Site,
         Self::Voters,
+        Self::Time,
         Self::Lead,
         Self::Registrations,
     ];

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::str::FromStr;
 
-use gateway_core::command::{Agreed, Leadership, TimerName};
+use gateway_core::command::{Agreed, Leadership, Offset, TimerName};
 use gateway_core::house::{Change, Counters, Presence, SeenKey};
+use gateway_core::version::COUNTED_TIME;
 use paxos::{ReplicaId, Voters};
 use wire::{Clock, Device, Epoch, NodeId, RequestId, Seq, UnixMillis, Version, Zone, ZoneVerb};
 
@@ -15,7 +16,8 @@ pub(super) type HouseValues = BTreeMap<&'static str, String>;
 /// Counters, agreed settings and presence as rows of table `house`.
 pub(super) fn house(counters: Counters, agreed: Agreed, presence: Presence) -> HouseValues {
     // Taken apart, so that a field that is added cannot be forgotten here.
-    let Counters { seq, time, clock, epoch, generation, leadership, version, digest } = counters;
+    let Counters { seq, time, offset, clock, epoch, generation, leadership, version, digest } =
+        counters;
     let Agreed { threshold, door_closes_after } = agreed;
     let Presence { inside, door_opened, quiet } = presence;
     let mut values = BTreeMap::from([
@@ -36,6 +38,9 @@ pub(super) fn house(counters: Counters, agreed: Agreed, presence: Presence) -> H
     if version > Version::FIRST {
         values.insert("version", version.to_string());
     }
+    if version >= COUNTED_TIME {
+        values.insert("offset", offset.0.to_string());
+    }
     values
 }
 
@@ -51,6 +56,7 @@ pub(super) fn parse_house(values: &BTreeMap<String, String>) -> Result<Change, S
         Counters {
             seq: Seq(value(values, "seq")?),
             time: UnixMillis(value(values, "time")?),
+            offset: Offset(value_or_0(values, "offset")?),
             clock: Clock(value(values, "clock")?),
             epoch: Epoch(value(values, "epoch")?),
             generation: value(values, "generation")?,
@@ -73,8 +79,11 @@ fn version(values: &BTreeMap<String, String>) -> Result<Version, String> {
     Ok(known.transpose()?.map_or(Version::FIRST, Version))
 }
 
-fn value_or_0(values: &BTreeMap<String, String>, name: &str) -> Result<u64, String> {
-    if values.contains_key(name) { value(values, name) } else { Ok(0) }
+fn value_or_0<T: FromStr + Default>(
+    values: &BTreeMap<String, String>,
+    name: &str,
+) -> Result<T, String> {
+    if values.contains_key(name) { value(values, name) } else { Ok(T::default()) }
 }
 
 fn value<T: FromStr>(values: &BTreeMap<String, String>, name: &str) -> Result<T, String> {
@@ -162,11 +171,12 @@ mod tests {
         let counters = Counters {
             seq: Seq(1),
             time: UnixMillis(2),
+            offset: Offset(-86_400_000),
             clock: Clock(3),
             epoch: Epoch(4),
             generation: u64::MAX,
             leadership: Leadership(9),
-            version: Version(4),
+            version: COUNTED_TIME,
             digest: 1 << 63,
         };
         let presence = Presence { inside: true, door_opened: false, quiet: true };
@@ -177,7 +187,10 @@ mod tests {
             assert_eq!(parse_house(&rows), Ok(Change::House(counters, agreed, presence)));
         }
         let before = house(Counters::default(), House::new().agreed(), presence);
-        assert!(!before.contains_key("version"), "as a program that knows no versions has it");
+        assert!(
+            !before.contains_key("version") && !before.contains_key("offset"),
+            "as a program that knows no versions has it"
+        );
         let before = before.into_iter().map(|(name, text)| (name.to_owned(), text)).collect();
         let Ok(Change::House(counters, ..)) = parse_house(&before) else { panic!("house values") };
         assert_eq!(counters.version, Version::FIRST);

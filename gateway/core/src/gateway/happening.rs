@@ -14,7 +14,8 @@ use crate::ownership::peers::Peers;
 use crate::ownership::zones::Zones;
 use crate::requests::handler::RequestHandler;
 use crate::snapshots::fetching::Fetching;
-use crate::want::Wants;
+use crate::timekeeping::timekeeper::Timekeeper;
+use crate::want::{Question, Want, Wants};
 
 /// What an event of Paxos may touch.
 pub(super) struct Happening<'a> {
@@ -29,6 +30,7 @@ pub(super) struct Happening<'a> {
     pub(super) zones: &'a mut Zones,
     pub(super) requests: &'a mut RequestHandler,
     pub(super) fetching: &'a mut Fetching,
+    pub(super) timekeeper: &'a mut Timekeeper,
 }
 
 impl Happening<'_> {
@@ -40,6 +42,8 @@ impl Happening<'_> {
                 self.grants.began_to_lead(now, self.agreement.last_number());
                 self.requests.leadership_changed(out);
                 self.duties.lead(ctx, out);
+                self.timekeeper.began_to_lead(ctx);
+                out.push(Want::Confirm(Question::Past));
                 // Phase 1 told it what it had missed; a leader has nobody to catch up with, and is
                 // not told when it has.
                 *self.caught_up = true;
@@ -57,6 +61,7 @@ impl Happening<'_> {
             Event::Founded(founders) => self.peers.regroup(founders, now),
             Event::Voting { voters, .. } => {
                 self.peers.regroup(voters, now);
+                self.timekeeper.regroup(voters);
                 self.requests.voters_changed(self.agreement, voters, out);
             }
             Event::VotersRefused { voters, why } => self.requests.voters_refused(voters, *why, out),

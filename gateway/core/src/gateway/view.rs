@@ -1,7 +1,7 @@
 //! What can be seen of a gateway from outside.
 
 use paxos::{Moment, Slot, Voters};
-use wire::{Epoch, GatewayId, Zone};
+use wire::{Epoch, GatewayId, UnixMillis, Zone};
 
 use super::Gateway;
 use crate::event::Session;
@@ -43,6 +43,12 @@ impl Gateway {
         let (ctx, zones, lease) = (&self.ctx, &self.zones, &self.lease);
         let authority = Authority { ctx, zones, lease };
         authority.may_answer(&Session::Query(zone.clone()), now).then_some(epoch)
+    }
+
+    /// The agreed time of day at a moment; none before this gateway knows how long the site has run.
+    #[must_use]
+    pub fn time_of_day(&self, now: Moment) -> Option<UnixMillis> {
+        self.timekeeper.time_of_day(&self.ctx.house, now)
     }
 
     /// Until when this gateway has, or had, a lease, by its own clock.

@@ -22,7 +22,7 @@ impl House {
     /// this replica, and maps that iterate in order.
     pub fn apply(&mut self, entry: &Entry) -> Outcome {
         let mut outcome = Outcome::default();
-        // A proposer's clock may run behind; agreed time never goes back.
+        // A proposer may count a little behind; elapsed time never goes back.
         self.counters.time = self.counters.time.max(entry.time);
         self.counters.time = planted::apply_reads_a_clock(self.counters.time);
         self.counters.clock = self.counters.clock.max(entry.clock);
@@ -37,6 +37,7 @@ impl House {
             }
             Op::Move { leadership, why } => self.move_zones(*leadership, why, &mut outcome),
             Op::Lead => self.counters.leadership.0 += 1,
+            Op::Clock { offset } => self.counters.offset = *offset,
             Op::Raise { version, voters } => self.raise(*version, voters, &mut outcome),
             Op::Dead { gateway, incarnation } => self.dead(*gateway, *incarnation, &mut outcome),
             Op::Settings(agreed) => self.agreed = *agreed,

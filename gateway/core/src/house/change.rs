@@ -31,7 +31,7 @@ pub enum Change {
         node: NodeId,
         /// Number of the change.
         seq: Seq,
-        /// Agreed time of the change.
+        /// Agreed time of day of the change.
         time: UnixMillis,
         /// Lamport clock of the change.
         clock: Clock,
@@ -66,7 +66,7 @@ pub enum Register {
 pub struct StatusRow {
     /// The device.
     pub node: NodeId,
-    /// Time of the last change.
+    /// Time of day of the last change.
     pub time: UnixMillis,
     /// Number of the last change.
     pub seq: Seq,

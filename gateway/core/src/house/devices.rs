@@ -87,7 +87,7 @@ impl House {
             zone: zone.clone(),
             name: device.clone(),
             kind,
-            registered: self.counters.time,
+            registered: self.counters.time_of_day(),
             orders: OrderNumber(0),
             cached: self.gateways.get(&owner).is_some_and(|member| member.caches),
         };

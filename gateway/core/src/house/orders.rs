@@ -67,7 +67,7 @@ impl House {
         out.changes.push(Change::Status {
             node,
             seq,
-            time: self.counters.time,
+            time: self.counters.time_of_day(),
             clock: self.counters.clock,
             owner: entry.by,
             register,

@@ -4,7 +4,7 @@ use wire::{
     Clock, Device, Epoch, GatewayId, Kind, OrderNumber, Seq, State, UnixMillis, Version, Zone,
 };
 
-use crate::command::Leadership;
+use crate::command::{Leadership, Offset};
 use crate::id::Incarnation;
 
 /// What counts upwards.
@@ -12,8 +12,10 @@ use crate::id::Incarnation;
 pub struct Counters {
     /// The last device change.
     pub seq: Seq,
-    /// The latest agreed time.
+    /// The elapsed time of the latest entry.
     pub time: UnixMillis,
+    /// How far the time of day is from it.
+    pub offset: Offset,
     /// The highest Lamport clock applied.
     pub clock: Clock,
     /// The last owner epoch given out.
@@ -26,6 +28,14 @@ pub struct Counters {
     pub version: Version,
     /// Of every change so far; 0 in a home that was begun before there were digests.
     pub digest: u64,
+}
+
+impl Counters {
+    /// The agreed time of day.
+    #[must_use]
+    pub const fn time_of_day(&self) -> UnixMillis {
+        UnixMillis(self.time.0.saturating_add_signed(self.offset.0))
+    }
 }
 
 /// A gateway as the log knows it.
@@ -70,7 +80,7 @@ pub struct DeviceRow {
     pub name: Device,
     /// What it is.
     pub kind: Kind,
-    /// When it registered.
+    /// The time of day at which it registered.
     pub registered: UnixMillis,
     /// Number of its last order.
     pub orders: OrderNumber,
@@ -94,6 +104,6 @@ pub struct OpenOrder {
 pub struct Timer {
     /// Which setting of it this is.
     pub generation: u64,
-    /// When the leader shall propose it.
+    /// The elapsed time at which the leader shall propose it.
     pub due: UnixMillis,
 }

@@ -1,4 +1,4 @@
-//! The timers of the home, which run by agreed time.
+//! The timers of the home, which run by elapsed time.
 
 use super::change::Change;
 use super::outcome::Outcome;
@@ -7,7 +7,7 @@ use super::state::House;
 use crate::command::TimerName;
 
 impl House {
-    /// Sets a timer anew, `after` milliseconds of agreed time from now, or removes it.
+    /// Sets a timer anew, `after` milliseconds of elapsed time from now, or removes it.
     pub(super) fn set_timer(&mut self, name: TimerName, after: Option<u64>, out: &mut Outcome) {
         let Some(after) = after else {
             if self.timers.remove(&name).is_some() {

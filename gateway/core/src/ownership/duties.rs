@@ -10,10 +10,13 @@ use crate::command::{Move, Op, TimerName};
 use crate::consensus::versions;
 use crate::context::Context;
 use crate::event::Effect;
+use crate::house::Timer;
 use crate::id::Incarnation;
 use crate::ownership::grants::Grants;
 use crate::ownership::peers::Peers;
 use crate::planted;
+use crate::story;
+use crate::timekeeping::timekeeper::Timekeeper;
 use crate::want::Wants;
 
 /// When what was proposed last; bounded by what there is to propose, and cleared of old ones.
@@ -30,6 +33,7 @@ enum Duty {
     Dead(GatewayId, Incarnation),
     Settings,
     Raise,
+    Clock,
     Place(Zone),
     Return(Zone, Epoch),
     Fire(TimerName, u64),
@@ -46,6 +50,8 @@ impl Duties {
         let gateway = ctx.me();
         let member = ctx.house.gateways().get(&gateway);
         let joined = planted::duties::not_joined_again(ctx.has_joined(), member.is_some());
+        // What it would stamp is counted from an unknown time.
+        let ready = ready && planted::timekeeping::joined_undated(ctx.elapsed.known);
         if joined || !ready || !self.is_due(ctx, Duty::Join) {
             return;
         }
@@ -102,12 +108,14 @@ impl Duties {
         }
     }
 
-    /// What the leader owes the home: its settings, its version, its timers and, where `Join` did not bring them, zones' way home.
+    /// What the leader owes the home: its settings, its version, its time, its timers and, where `Join` did not bring them, zones' way home.
     pub(crate) fn lead_the_home(
         &mut self,
         ctx: &Context,
+        voters: &Voters,
         peers: &Peers,
         grants: &Grants,
+        timekeeper: &mut Timekeeper,
         out: &mut Wants,
     ) {
         if !ctx.leads {
@@ -122,18 +130,39 @@ impl Duties {
         {
             out.propose(Op::Raise { version, voters: ctx.house.voters().clone() });
         }
-        for (timer, set) in ctx.house.timers().iter().filter(|(_, set)| set.due <= ctx.now.time) {
-            let (timer, generation) = (*timer, set.generation);
-            if self.is_due(ctx, Duty::Fire(timer, generation)) {
-                out.propose(Op::Fire { timer, generation });
-            }
-        }
+        self.keep_time(ctx, voters, timekeeper, out);
         if !ctx.settings.own_broker {
             // It was refused, or one of an earlier leadership came after it.
             if grants.leadership(ctx).is_none() && self.is_due(ctx, Duty::Lead) {
                 out.propose(Op::Lead);
             }
             self.bring_zones_home(ctx, grants, out);
+        }
+    }
+
+    /// Lets timers fire, and corrects the time of day.
+    fn keep_time(
+        &mut self,
+        ctx: &Context,
+        voters: &Voters,
+        timekeeper: &mut Timekeeper,
+        out: &mut Wants,
+    ) {
+        let due = |(name, set): &(&TimerName, &Timer)| timekeeper.is_due(ctx, **name, **set);
+        for (timer, set) in ctx.house.timers().iter().filter(due) {
+            let (timer, generation) = (*timer, set.generation);
+            if self.is_due(ctx, Duty::Fire(timer, generation)) {
+                out.propose(Op::Fire { timer, generation });
+            }
+        }
+        if let Some(offset) = timekeeper.correction(ctx, voters)
+            && self.is_due(ctx, Duty::Clock)
+        {
+            out.tell(story::corrected(ctx.house.counters().offset, offset));
+            out.propose(Op::Clock { offset });
+        }
+        if Timekeeper::is_to_be_noted(ctx) && self.is_due(ctx, Duty::Clock) {
+            out.propose(Op::Clock { offset: ctx.house.counters().offset });
         }
     }
 

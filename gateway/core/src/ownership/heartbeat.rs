@@ -1,7 +1,7 @@
 //! What this gateway tells everyone of itself, ten times a second.
 
 use paxos::Moment;
-use wire::{CacheCounts, Clock, Digest, Heartbeat, Liveness};
+use wire::{CacheCounts, Clock, Digest, Heartbeat, Liveness, Times};
 
 use crate::context::Context;
 use crate::event::Effect;
@@ -23,6 +23,11 @@ pub(crate) struct Pulse {
 }
 
 impl Beats {
+    /// Others wait for what this one has to tell.
+    pub(crate) fn hurry(&mut self) {
+        self.due = Moment(0);
+    }
+
     pub(crate) fn beat(&mut self, ctx: &Context, pulse: Pulse, out: &mut Wants) {
         if ctx.now.moment >= self.due {
             self.due = ctx.now.moment + ctx.settings.timing.beat;
@@ -46,6 +51,11 @@ fn heartbeat(ctx: &Context, pulse: Pulse) -> Heartbeat {
         leader: ctx.leader,
         serves: ctx.settings.serves,
         cache: pulse.cache,
+        times: Some(Times {
+            elapsed: ctx.elapsed.time,
+            known: ctx.elapsed.known,
+            wall: ctx.now.time,
+        }),
         ..Heartbeat::bare(Liveness::Alive, ctx.me(), life)
     }
 }

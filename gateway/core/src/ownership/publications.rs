@@ -2,6 +2,7 @@
 
 use wire::{Device, NodeId, StateMessage, Zone, ZoneVerb};
 
+use crate::command::TimerName;
 use crate::context::Context;
 use crate::event::{Effect, Session};
 use crate::house::StatusRow;
@@ -35,17 +36,23 @@ pub(crate) fn state_message(ctx: &Context, row: &StatusRow) -> StateMessage {
     }
 }
 
-/// Sends a device its open order, unless it is known to be away: then it waits.
+/// Sends a device its open order, unless the order's time is over, or the device is known to be away: then it waits.
 pub(crate) fn command(ctx: &Context, zones: &Zones, zone: &Zone, node: NodeId, out: &mut Wants) {
     let Some(order) = ctx.house.orders().get(&node) else { return };
     let Some(device) = ctx.house.devices().get(&node) else { return };
-    if !zones.owns(zone) || zones.is_away(zone, &device.name) {
+    if !zones.owns(zone) || zones.is_away(zone, &device.name) || is_over(ctx, node) {
         return;
     }
     let (state, clock) = (order.state.clone(), order.clock);
     let command = wire::Command { order: order.number, state, clock };
     let payload = command.to_json(device.kind).to_string().into_bytes();
     out.effect(to_device(ctx, zone, &device.name, payload));
+}
+
+/// Whether the time of a device's order is over. The leader is about to say so.
+fn is_over(ctx: &Context, node: NodeId) -> bool {
+    let timer = ctx.house.timers().get(&TimerName::DropOrder(node));
+    planted::timekeeping::late_order_sent(timer.is_some_and(|timer| timer.due <= ctx.elapsed.time))
 }
 
 /// A zone's session is up: everyone is told its states anew, and its devices their orders.

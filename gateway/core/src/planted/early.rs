@@ -60,7 +60,7 @@ impl Early<'_> {
                 seq: written.seq,
                 clock: counters.clock,
                 state: Some(written.state.clone()),
-                ..StatusRow::empty(written.node, counters.time)
+                ..StatusRow::empty(written.node, counters.time_of_day())
             })
         });
         rows.collect()

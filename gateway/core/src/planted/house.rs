@@ -4,7 +4,7 @@ use wire::{RequestId, Stamp, UnixMillis, Zone};
 
 use crate::mutant::mutant;
 
-/// The agreed time; with a look at a clock of this replica's own.
+/// The elapsed time; with a look at a clock of this replica's own.
 pub(crate) fn apply_reads_a_clock(time: UnixMillis) -> UnixMillis {
     #[cfg(feature = "mutants")]
     if mutant!(ApplyReadsAClock) {

@@ -24,6 +24,7 @@ use crate::requests::registrations::Registrations;
 use crate::requests::voters::Voting;
 use crate::requests::waiters::Waiters;
 use crate::snapshots::SnapshotId;
+use crate::timekeeping::timekeeper::Timekeeper;
 use crate::want::Wants;
 
 /// The requests that wait for something.
@@ -46,6 +47,7 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) fetched: Option<(SnapshotId, u64)>,
     /// When this gateway started.
     pub(crate) started: Moment,
+    pub(crate) timekeeper: &'a Timekeeper,
     /// A report or an order is one more proposal of its zone.
     pub(crate) zones: &'a mut Zones,
     /// A query is a use of the cache.
@@ -232,6 +234,7 @@ impl<'a> Surroundings<'a> {
             fetched: self.fetched,
             clock: *self.clock,
             started: self.started,
+            timekeeper: self.timekeeper,
         }
     }
 

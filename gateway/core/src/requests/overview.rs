@@ -14,6 +14,7 @@ use crate::ownership::peers::Peers;
 use crate::ownership::zones::Zones;
 use crate::requests::trouble::trouble;
 use crate::snapshots::SnapshotId;
+use crate::timekeeping::timekeeper::Timekeeper;
 
 /// Everything that is told of.
 #[derive(Clone, Copy)]
@@ -28,6 +29,7 @@ pub(crate) struct Overview<'a> {
     pub(crate) fetched: Option<(SnapshotId, u64)>,
     pub(crate) clock: Clock,
     pub(crate) started: Moment,
+    pub(crate) timekeeper: &'a Timekeeper,
 }
 
 impl Overview<'_> {
@@ -44,7 +46,7 @@ impl Overview<'_> {
                 "applied": if mine { Some(ctx.applied.0) } else { beat.map(|b| b.applied) },
                 "seq": if mine { Some(ctx.house.counters().seq) } else { beat.map(|b| b.seq) },
                 "zones": zones.map(|(zone, _)| zone).collect::<Vec<_>>(),
-                "devices": ctx.house.load(*id),
+                "devices": ctx.house.load(*id), "clock_off": self.timekeeper.off_by(ctx, *id),
             })
         });
         json!({"gateways": gateways.collect::<Vec<_>>()})
@@ -96,6 +98,7 @@ impl Overview<'_> {
             "snapshot": snapshot, "dropped_qos0": self.zones.dropped(),
             "zones": self.zones.names().collect::<Vec<_>>(),
             "devices": devices.collect::<serde_json::Map<_, _>>(),
+            "clock_off": self.timekeeper.off_by(ctx, me), "offset": ctx.house.counters().offset.0,
             "seconds": Duration::from_micros(ctx.now.moment.0 - self.started.0).as_secs_f64(),
         })
     }

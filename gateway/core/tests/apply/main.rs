@@ -8,3 +8,4 @@ mod placement;
 mod random;
 mod rows;
 mod rules;
+mod time;

@@ -2,7 +2,7 @@
 //!
 //! `SEEDS=n` tries more logs than a plain run; a failure names its seed.
 
-use gateway_core::command::{Agreed, Entry, Leadership, Move, Op, Origin, Said, TimerName};
+use gateway_core::command::{Agreed, Entry, Leadership, Move, Offset, Op, Origin, Said, TimerName};
 use gateway_core::house::{Change, House};
 use gateway_core::id::Incarnation;
 use hearth_random::Random;
@@ -56,13 +56,14 @@ fn random_op(dice: &mut Random, house: &House) -> Op {
     let (zone_of, device) = split(PLACES[dice.less_than(6) as usize]);
     let (gateway, incarnation) =
         (GatewayId(1 + dice.less_than(3) as u8), Incarnation(1 + dice.less_than(3)));
-    match dice.less_than(22) {
+    match dice.less_than(23) {
         0 => {
             let (serves, caches) = (gateway.0 < 3, gateway.0 != 2);
             Op::Join { gateway, incarnation, serves, caches }
         }
         1 => Op::Dead { gateway, incarnation },
         20 => Op::Lead,
+        22 => Op::Clock { offset: Offset(dice.less_than(9000) as i64 - 4500) },
         21 => {
             let leadership =
                 Leadership(house.counters().leadership.0.saturating_sub(dice.less_than(2)));

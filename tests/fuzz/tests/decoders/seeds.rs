@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use gateway_core::command::{Agreed, Entry, Leadership, Move, Op, Origin, Said, TimerName};
+use gateway_core::command::{Agreed, Entry, Leadership, Move, Offset, Op, Origin, Said, TimerName};
 use gateway_core::id::Incarnation;
 use gateway_core::peer::PeerMessage;
 use gateway_core::snapshots::{Chunk, SnapshotAnswer, SnapshotId};
@@ -87,6 +87,7 @@ pub(crate) fn entries() -> Vec<Entry> {
         },
         Op::Fire { timer: TimerName::CloseDoor(NodeId(2)), generation: 1 },
         Op::Fire { timer: TimerName::DropOrder(NodeId(3)), generation: 2 },
+        Op::Clock { offset: Offset(-86_400_000) },
     ];
     ops.map(entry).into()
 }

@@ -193,7 +193,6 @@ fn replicas_have_the_same_history(watch: &mut Watch, id: GatewayId, row: History
         );
         return;
     }
-    agreed_time_never_goes_back(&row, watch.history.last());
     let order = row.register == "desired";
     let key = (row.node, order);
     let last = watch.last.get(&key).copied();
@@ -214,11 +213,6 @@ fn replicas_have_the_same_history(watch: &mut Watch, id: GatewayId, row: History
     }
     watch.last.insert(key, (value, row.ordered.unwrap_or(0)));
     watch.history.push(row);
-}
-
-fn agreed_time_never_goes_back(row: &HistoryRow, before: Option<&HistoryRow>) {
-    let holds = before.is_none_or(|before| before.time <= row.time);
-    claim!(holds, "agreed time never goes back", "{before:?} {row:?}");
 }
 
 /// A sensor's values only grow.

@@ -106,8 +106,8 @@ impl World {
             Fault::LostDisk => self.lose_disk(id),
             Fault::OldDisk => self.put_back_or_back_up(id),
             Fault::WallClock => {
-                let hour = 3_600_000;
-                let skew = self.dice.between(0, 2 * hour) as i64 - hour as i64;
+                let most = self.dice.pick(&[5_000, 3_600_000, 3 * 24 * 3_600_000]);
+                let skew = self.dice.between(0, 2 * most) as i64 - most as i64;
                 self.node(id).skew = skew;
                 self.summary.leaps += 1;
             }

@@ -1,4 +1,4 @@
-//! The ids that clients gave their requests, each for ten minutes of agreed time.
+//! The ids that clients gave their requests, each for ten minutes of elapsed time.
 
 use core::fmt;
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,7 +8,7 @@ use wire::{Device, UnixMillis, Zone};
 use super::key::{Receipt, SeenKey};
 use crate::planted::house as planted;
 
-/// How long an id is remembered, in milliseconds of agreed time. Ten minutes: a client that has no answer after that
+/// How long an id is remembered, in milliseconds of elapsed time. Ten minutes: a client that has no answer after that
 /// long has been told so, or asks a person.
 const KEPT_FOR: u64 = 10 * 60 * 1000;
 
@@ -19,8 +19,8 @@ const OF_A_DEVICE: usize = 16_384;
 /// Ids remembered of a site. 1,000,000: about 200 MB of memory on each gateway, if ever so many come.
 const OF_A_SITE: usize = 1_000_000;
 
-/// The newest ids of the site, which are remembered however old they are: agreed time still follows wall clocks, and a
-/// clock that leaps ahead would make all of them old at once. 4,096: less than a device may have, so that a device that
+/// The newest ids of the site, which are remembered however old they are: what dates a time in which all gateways were
+/// off are wall clocks, and wrong ones could make all ids old at once. 4,096: less than a device may have, so that a device that
 /// has used up its share gets room again.
 const NEWEST: usize = 4096;
 
@@ -53,7 +53,7 @@ impl fmt::Display for NoRoom {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Ids {
     keys: BTreeMap<SeenKey, (u64, Receipt)>,
-    /// By the agreed time at which they came, in milliseconds.
+    /// By the elapsed time at which they came, in milliseconds.
     oldest: BTreeSet<(u64, SeenKey)>,
     of_device: BTreeMap<(Zone, Device), usize>,
 }

@@ -27,7 +27,7 @@ pub struct Receipt {
 /// What remembering a request changed.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Remembered {
-    /// Its place: the zone's order of arrival, or for a dated id the agreed time in milliseconds.
+    /// Its place: the zone's order of arrival, or for a dated id the elapsed time in milliseconds.
     pub at: u64,
     /// What was forgotten for it.
     pub forgotten: Vec<SeenKey>,

@@ -5,6 +5,7 @@ mod membership;
 mod ownership;
 mod queries;
 mod snapshots;
+mod time;
 mod upgrades;
 
 use super::world::{MS, World};
