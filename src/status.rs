@@ -1,5 +1,7 @@
 //! `hearth status`
 
+use std::time::Duration;
+
 use serde_json::{Value as Json, json};
 use wire::ApiVerb;
 
@@ -45,8 +47,23 @@ fn print_gateways(site: &str, gateways: &Json) {
     let leader =
         leader.map_or("nobody leads".to_owned(), |it| format!("gateway {} leads", it["gateway"]));
     out!("{site}: {alive} of {} gateways alive, {leader}\n", all.len());
-    let rows: Vec<_> = all.into_iter().map(gateway).collect();
+    let rows: Vec<_> = all.iter().map(|row| gateway(row)).collect();
     table::print(&["GATEWAY", "ALIVE", "ROLE", "APPLIED", "SEQ", "ZONES", "DEVICES"], &rows);
+    for line in all.iter().filter_map(|row| clock(row)) {
+        out!("{line}");
+    }
+}
+
+/// By how many milliseconds a clock may be off without a word.
+const BOUND: u64 = 1000;
+
+/// A word about a clock that is off.
+fn clock(gateway: &Json) -> Option<String> {
+    let off = gateway["clock_off"].as_i64().filter(|off| off.unsigned_abs() > BOUND)?;
+    let by = humantime::format_duration(Duration::from_millis(off.unsigned_abs()));
+    let side = if off > 0 { "ahead of" } else { "behind" };
+    let id = &gateway["gateway"];
+    Some(format!("the clock of gateway {id} is {by} {side} the home's time of day: set it right"))
 }
 
 fn gateway(gateway: &Json) -> Vec<String> {
@@ -77,4 +94,22 @@ fn print_zones(zones: &Json) {
     };
     let rows: Vec<_> = zones.as_array().into_iter().flatten().map(row).collect();
     table::print(&["ZONE", "GATEWAY", "EPOCH", "DEVICES"], &rows);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_off_is_told_of() {
+        let row = |off: Json| json!({"gateway": 2, "clock_off": off});
+        for quiet in [json!(null), json!(0), json!(1000), json!(-1000)] {
+            assert_eq!(clock(&row(quiet)), None);
+        }
+        let line = clock(&row(json!(-86_400_250))).unwrap_or_default();
+        assert_eq!(
+            line,
+            "the clock of gateway 2 is 1day 250ms behind the home's time of day: set it right"
+        );
+    }
 }
