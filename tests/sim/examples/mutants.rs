@@ -1,12 +1,12 @@
 //! Makes each deliberate mistake and prints which claim finds it, and after how many seeds.
 //!
-//! `cargo run -p hearth-sim --release --example mutants [group | home | NAME ...]`
+//! `cargo run -p hearth-sim --release --example mutants [group | home | system | NAME ...]`
 
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use hearth_sim::{Options, run_group, run_home};
+use hearth_sim::{Options, run_group, run_home, run_system};
 
 /// A mistake that so many seeds do not find is a hole in the simulator; HEARTH_SIM_SEEDS hunts for longer.
 const SEEDS: u64 = 10_000;
@@ -16,12 +16,19 @@ const SEEDS: u64 = 10_000;
 enum Mistake {
     Group(paxos::mutant::Mutant),
     Home(gateway_core::mutant::Mutant),
+    /// One that whole systems find: with time, which needs devices that wait and wall clocks that are wrong.
+    System(gateway_core::mutant::Mutant),
 }
+
+/// The item of mistakes with time.
+const TIME: u8 = 25;
 
 impl Mistake {
     fn all() -> Vec<Self> {
         let group = paxos::mutant::Mutant::ALL.iter().copied().map(Self::Group);
-        let home = gateway_core::mutant::Mutant::ALL.iter().copied().map(Self::Home);
+        let home = gateway_core::mutant::Mutant::ALL.iter().copied().map(|mutant| {
+            if mutant.item() == TIME { Self::System(mutant) } else { Self::Home(mutant) }
+        });
         group.chain(home).collect()
     }
 
@@ -29,20 +36,21 @@ impl Mistake {
         match self {
             Self::Group(_) => "group",
             Self::Home(_) => "home",
+            Self::System(_) => "system",
         }
     }
 
     fn name(self) -> String {
         match self {
             Self::Group(mutant) => format!("{mutant:?}"),
-            Self::Home(mutant) => format!("{mutant:?}"),
+            Self::Home(mutant) | Self::System(mutant) => format!("{mutant:?}"),
         }
     }
 
     fn row(self) -> String {
         let (words, item) = match self {
             Self::Group(mutant) => (mutant.words(), mutant.item()),
-            Self::Home(mutant) => (mutant.words(), mutant.item()),
+            Self::Home(mutant) | Self::System(mutant) => (mutant.words(), mutant.item()),
         };
         format!("| {words} (`{}`) | {item} |", self.name())
     }
@@ -59,6 +67,10 @@ impl Mistake {
                 Self::Home(mutant) => {
                     options.home_mutant = Some(mutant);
                     run_home(seed, options)
+                }
+                Self::System(mutant) => {
+                    options.home_mutant = Some(mutant);
+                    run_system(seed, options)
                 }
             };
             outcome.err().map(|violation| (violation.claim, seed + 1))

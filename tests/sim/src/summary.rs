@@ -137,6 +137,12 @@ counters! {
     device_restarts: "clients begun anew",
     /// Sessions that were given up because their link was full.
     in_line: "publishes that waited in line",
+    /// Times in which no gateway counted, at the end of which wall clocks told how long they were; or could not.
+    gaps: "times nobody counted",
+    /// Those that had no date.
+    undated: "of them without a date",
+    /// Times of day that were corrected.
+    corrections: "corrected times of day",
     /// Files of gateways that were put back by a copy.
     copies: "files put back by copy",
     /// Files of brokers that were lost or put back.

@@ -319,7 +319,10 @@ impl World {
             Effect::Outlived(_) => self.after(0, Event::Die(life)),
             Effect::Stop(why) => crate::verdict::broken("no gateway stops by itself", why),
             Effect::Snapshot(task) => self.work_on_snapshots(life, task),
-            Effect::Say(words) => self.note_of(life.0, "says", || words),
+            Effect::Say(words) => {
+                claims::gateway_says(self, &words);
+                self.note_of(life.0, "says", || words);
+            }
         }
     }
 

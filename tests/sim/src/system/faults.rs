@@ -16,6 +16,8 @@ pub(crate) enum Fault {
     Crash,
     CrashLeader,
     PowerCut,
+    /// All gateways are off for longer than an order may take.
+    AllOff,
     Stop,
     Pause,
     /// All connections of a gateway stand still, in one direction or both.
@@ -37,10 +39,11 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::Crash,
         Self::CrashLeader,
         Self::PowerCut,
+        Self::AllOff,
         Self::Stop,
         Self::Pause,
         Self::Cut,
@@ -61,7 +64,7 @@ impl Fault {
     /// The class without which it is not played.
     pub(crate) const fn class(self) -> Option<Class> {
         match self {
-            Self::WallClock => Some(Class::Clocks),
+            Self::WallClock | Self::AllOff => Some(Class::Clocks),
             Self::Copy => Some(Class::Copies),
             Self::BrokerFile => Some(Class::BrokerFile),
             _ => None,
@@ -95,8 +98,12 @@ impl World {
             Fault::PowerCut => {
                 self.summary.power_cuts += 1;
                 let all: Vec<_> = self.processes.keys().copied().collect();
-                all.into_iter().for_each(|id| self.lose_power(id));
+                for id in all {
+                    let down = self.dice.tail(1000, 600_000);
+                    self.lose_power(id, down);
+                }
             }
+            Fault::AllOff => self.all_off(),
             Fault::Stop => {
                 let life = self.processes[&id].life();
                 self.input(life, Input::Stopping);
@@ -206,7 +213,7 @@ impl World {
     }
 
     /// The box of a gateway loses power: nothing is left that was not synced.
-    fn lose_power(&mut self, id: GatewayId) {
+    fn lose_power(&mut self, id: GatewayId, down: u64) {
         let process = self.process(id);
         if let Some(synced) = process.synced.take() {
             // Only a box whose process has not been started since the crash.
@@ -214,7 +221,6 @@ impl World {
         }
         if self.processes[&id].core.is_some() {
             self.kill(id);
-            let down = self.dice.tail(1000, 600_000);
             self.after(down, Event::Restart(id));
         }
     }
@@ -305,10 +311,26 @@ impl World {
         }
     }
 
-    fn set_a_clock(&mut self, id: GatewayId) {
+    /// Everything is off for a while, and clocks may show something else afterwards.
+    fn all_off(&mut self) {
+        self.summary.power_cuts += 1;
+        let off = self.dice.between(300, 4000) * MS;
+        for id in self.processes.keys().copied().collect::<Vec<_>>() {
+            let down = off + self.dice.tail(1000, 600_000);
+            self.lose_power(id, down);
+            if self.dice.chance(30) {
+                self.set_a_clock(id);
+            }
+        }
+    }
+
+    pub(crate) fn set_a_clock(&mut self, id: GatewayId) {
+        let may_be_wrong = self.processes[&id].may_be_wrong;
+        if !may_be_wrong {
+            return;
+        }
         self.summary.leaps += 1;
-        let clocks = self.plan.clocks;
-        let skew = clocks.wrong(&mut self.dice);
+        let skew = self.wall_clock_of(may_be_wrong);
         self.process(id).skew = skew;
         if self.dice.chance(30) {
             let soon = self.dice.between(5, 1000) * MS;

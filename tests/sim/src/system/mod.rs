@@ -14,6 +14,7 @@ mod claims;
 pub(crate) mod class;
 mod client;
 mod driver;
+mod exact;
 mod faults;
 mod file;
 mod hub;

@@ -150,12 +150,16 @@ impl World {
     fn open_the_door(&mut self, place: &str) {
         let now = self.now;
         let client = self.client_named(place).expect("a device of this home");
+        let opened = &self.clients[client].opened;
         let patience = 2000 * MS + self.plan.door_closes_after.unwrap_or(0) * MS;
-        let opened = &mut self.clients[client].opened;
-        if opened.back().is_some_and(|opened| now < opened + patience) {
-            return;
+        if opened.back().is_none_or(|opened| now >= opened + patience) {
+            self.open_the_door_anew(place);
         }
-        opened.push_back(now);
+    }
+
+    pub(crate) fn open_the_door_anew(&mut self, place: &str) {
+        let (now, client) = (self.now, self.client_named(place).expect("a device of this home"));
+        self.clients[client].opened.push_back(now);
         self.say_report(place, &json!({"state": "1", "kind": "door"}), None);
     }
 
@@ -205,13 +209,24 @@ impl World {
         self.client_named(name).expect("a person of this home")
     }
 
+    /// Someone orders what the device will not do, with an end after so many milliseconds; gives the question.
+    pub(crate) fn order_what_nobody_does(&mut self, place: &str, expires: u64) -> String {
+        let client = self.client_named(place).expect("a device of this home");
+        self.clients[client].persona.obeys = false;
+        self.give_order(place, json!({"wait": "state", "expires": expires as f64 / 1000.0}))
+    }
+
     /// Someone orders what nobody ordered before.
     fn order(&mut self, place: &str) {
-        let mut order = match self.dice.below(3) {
+        let order = match self.dice.below(3) {
             0 => json!({}),
             1 => json!({"wait": "state"}),
             _ => json!({"wait": "state", "expires": self.dice.between(2, 20) as f64 / 10.0}),
         };
+        self.give_order(place, order);
+    }
+
+    fn give_order(&mut self, place: &str, mut order: Json) -> String {
         let value = self.letters.new_value();
         order["state"] = value.into();
         let client = self.somebody();
@@ -247,7 +262,8 @@ impl World {
         let asked = self.letters.asked.get_mut(&question).expect("it was just asked");
         (asked.operation, asked.letter, asked.again) = (operation, Some(at), again);
         asked.expires = expires;
-        self.after(PATIENCE, Event::Retry(question));
+        self.after(PATIENCE, Event::Retry(question.clone()));
+        question
     }
 
     /// Whoever got no answer gives the same order again, under the same id.

@@ -87,8 +87,8 @@ pub(crate) struct Bounds {
 pub(crate) enum Clocks {
     /// Within the blink of an eye.
     Right,
-    /// By up to so many milliseconds.
-    Wrong(u64),
+    /// By up to so many milliseconds; of all gateways, or of fewer than half.
+    Wrong { most: u64, few: bool },
 }
 
 /// A sensor that reports very much.
@@ -106,11 +106,25 @@ const SECOND: u64 = 1000;
 const DAY: u64 = 24 * 3600 * SECOND;
 
 impl Clocks {
+    /// Whether a majority is right.
+    pub(crate) const fn mostly_right(self) -> bool {
+        matches!(self, Self::Right | Self::Wrong { few: true, .. })
+    }
+
+    /// How many of so many gateways have a wrong clock.
+    pub(crate) const fn wrong_ones(self, gateways: usize) -> usize {
+        match self {
+            Self::Right => 0,
+            Self::Wrong { few: true, .. } => (gateways - 1) / 2,
+            Self::Wrong { few: false, .. } => gateways,
+        }
+    }
+
     /// By how many milliseconds a clock is wrong.
     pub(crate) fn wrong(self, dice: &mut Dice) -> i64 {
         match self {
             Self::Right => dice.between(0, 40) as i64,
-            Self::Wrong(most) => {
+            Self::Wrong { most, .. } => {
                 let skew = dice.tail(100, most) as i64;
                 if dice.chance(50) { skew } else { -skew }
             }
@@ -124,7 +138,9 @@ impl Plan {
         let mut faults: Vec<_> = Fault::ALL.into_iter().filter(|_| dice.chance(45)).collect();
         faults.retain(|fault| fault.class().is_none_or(|class| classes.has(class)));
         let wrong = dice.pick(&[5 * SECOND, 100 * SECOND, 3600 * SECOND, 3 * DAY]);
-        let clocks = if dice.chance(60) { Clocks::Wrong(wrong) } else { Clocks::Right };
+        let few = dice.chance(60);
+        let clocks =
+            if dice.chance(80) { Clocks::Wrong { most: wrong, few } } else { Clocks::Right };
         let loud = classes.has(Class::Flood) || classes.has(Class::Ids);
         let floods = dice.chance(if loud { 60 } else { 30 });
         let flood = floods.then(|| Flood::draw(dice, loud));

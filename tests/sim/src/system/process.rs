@@ -53,11 +53,13 @@ pub(crate) struct Process {
     pub(crate) drift: i64,
     /// Milliseconds by which its wall clock is wrong.
     pub(crate) skew: i64,
+    /// Whether it may be wrong by more than the blink of an eye.
+    pub(crate) may_be_wrong: bool,
     born: u64,
 }
 
 /// What wall clocks show in the beginning.
-const EPOCH: u64 = 1_700_000_000_000;
+pub(crate) const EPOCH: u64 = 1_700_000_000_000;
 
 impl Process {
     pub(crate) fn new(settings: Settings) -> Self {
@@ -85,6 +87,7 @@ impl Process {
             wake: u64::MAX,
             drift: 0,
             skew: 0,
+            may_be_wrong: false,
             born: 0,
             settings,
         }

@@ -37,13 +37,14 @@ impl World {
         self.a_reader_comes();
         self.within("retained states are the agreed ones", since, Self::states_are_right);
         self.every_device_is_answered_for();
+        self.durations_are_exact();
         let took = self.now - since;
         self.summary.longest_recovery = self.summary.longest_recovery.max(took);
         self.nothing_acknowledged_is_lost();
         claims::histories_are_linearizable(self);
     }
 
-    fn within(&mut self, what: &'static str, since: u64, is_so: impl Fn(&Self) -> bool) {
+    pub(crate) fn within(&mut self, what: &'static str, since: u64, is_so: impl Fn(&Self) -> bool) {
         while !is_so(self) {
             if self.now - since > RECOVERED_WITHIN {
                 let state = self.state_in_words();

@@ -14,7 +14,7 @@ use super::client::Client;
 use super::hub::{Broker, BrokerId, ONLY};
 use super::lane::Conn;
 use super::letters::Letters;
-use super::plan::Plan;
+use super::plan::{Clocks, Plan};
 use super::process::{Life, Process};
 use super::reach::Reach;
 use crate::Options;
@@ -129,6 +129,10 @@ impl World {
         };
         world.start_broker(ONLY);
         let leaders = world.dice.pick(&[0, 1, 2]);
+        let mut ids: Vec<_> = founders.iter().copied().collect();
+        let wrong_ones = world.plan.clocks.wrong_ones(ids.len());
+        let wrong: BTreeSet<_> =
+            (0..wrong_ones).map(|_| ids.swap_remove(world.dice.below(ids.len()))).collect();
         for id in &founders {
             let mut settings = settings(site.clone(), *id, founders.clone());
             settings.serves = id.0 <= world.plan.serving;
@@ -140,7 +144,8 @@ impl World {
                 // Any two differ by less than the stated bound.
                 process.drift = world.dice.between(0, 90_000) as i64 - 45_000;
             }
-            process.skew = world.plan.clocks.wrong(&mut world.dice);
+            process.may_be_wrong = wrong.contains(id);
+            process.skew = world.wall_clock_of(process.may_be_wrong);
             world.processes.insert(*id, process);
         }
         for id in founders {
@@ -152,6 +157,12 @@ impl World {
         let first = world.plan.fault_every;
         world.at(first, Event::Fault);
         world
+    }
+
+    /// By how many milliseconds a clock shall be wrong.
+    pub(crate) fn wall_clock_of(&mut self, may_be_wrong: bool) -> i64 {
+        let clocks = if may_be_wrong { self.plan.clocks } else { Clocks::Right };
+        clocks.wrong(&mut self.dice)
     }
 
     pub(crate) fn run(&mut self, micros: u64) {

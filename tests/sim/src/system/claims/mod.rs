@@ -17,7 +17,7 @@ pub(crate) use self::heard::{
     a_state_arrives, an_answer_arrives, before_a_publish, histories_are_linearizable,
     what_is_acknowledged, what_is_refused_for_good,
 };
-pub(crate) use self::times::{an_order_arrives, an_order_is_sent};
+pub(crate) use self::times::{DAY_OFF, an_order_arrives, an_order_is_sent, gateway_says, off_by};
 
 /// What the claims remember.
 pub(crate) struct Watch {
@@ -37,6 +37,15 @@ pub(crate) struct Watch {
     pub(crate) registered: BTreeMap<String, u64>,
     /// Of each order: its device, its value, and when it was first written.
     orders: BTreeMap<(String, u64), Order>,
+    /// When doors were told to close by themselves.
+    pub(crate) closed: BTreeMap<String, u64>,
+    /// When a leader learned how long the site has run, and nobody could tell it.
+    gaps: Vec<u64>,
+    /// When that had no date.
+    undated: Vec<u64>,
+    knowing: BTreeSet<GatewayId>,
+    /// The time of day has been right, which it stays from then on.
+    day_was_right: bool,
     /// When doors were opened that were not told to close since: as it was said.
     opened: BTreeMap<String, u64>,
     /// The last state of each device that the watcher's connection has brought.
@@ -66,6 +75,11 @@ impl Watch {
             last: BTreeMap::new(),
             registered: BTreeMap::new(),
             orders: BTreeMap::new(),
+            closed: BTreeMap::new(),
+            gaps: Vec::new(),
+            undated: Vec::new(),
+            knowing: BTreeSet::new(),
+            day_was_right: false,
             opened: BTreeMap::new(),
             states: BTreeMap::new(),
             majority: founders / 2 + 1,
@@ -76,6 +90,7 @@ impl Watch {
 }
 
 pub(crate) fn after_a_step(world: &mut World, id: GatewayId) {
+    times::note_gaps(world, id);
     let Some(core) = &world.processes[&id].core else { return };
     if !core.is_leading() {
         world.watch.leading.remove(&id);
