@@ -177,6 +177,7 @@ fn answer(request: &Delivery, answer: Answer) -> Act {
         at_least_once: true,
         retain: false,
         correlation: request.correlation.clone(),
+        expires: None,
     })
 }
 

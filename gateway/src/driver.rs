@@ -169,10 +169,19 @@ impl Driver {
             Effect::Beat(beat) => self.peers.beat(&beat),
             Effect::Open { session, generation } => self.sessions.open(session, generation),
             Effect::Close { session } => self.sessions.close(&session),
-            Effect::Publish { session, topic, payload, at_least_once, retain, correlation } => {
+            Effect::Publish {
+                session,
+                topic,
+                payload,
+                at_least_once,
+                retain,
+                correlation,
+                expires,
+            } => {
                 let qos = if at_least_once { Qos::AtLeastOnce } else { Qos::AtMostOnce };
                 let mut publish = Publish::new(topic, fitting(payload)).qos(qos).retain(retain);
                 publish.correlation = correlation.map(Into::into);
+                publish.expires = expires;
                 match session {
                     Session::Own => self.peers.publish(publish),
                     session => self.sessions.publish(&session, publish),

@@ -1,8 +1,10 @@
 //! Once, and in order: repeated requests, orders, and the home's own rules.
 
+use std::time::{Duration, Instant};
+
 use serde_json::Value as Json;
 
-use crate::kit::Home;
+use crate::kit::{Home, text};
 
 fn changes(home: &Home) -> usize {
     let history = home.answer("hearth/home/api/history", "");
@@ -99,4 +101,27 @@ fn an_order_that_nobody_fulfils_expires() {
     home.until("the order is dropped", |home| {
         home.ask("hearth/home/gateway/1/stats", "")["open_orders"] == 0
     });
+}
+
+#[test]
+fn an_order_that_is_over_does_not_wait_in_the_broker_for_a_device_that_is_away() {
+    let home = Home::start();
+    home.publish("home/attic/fan/report", "OFF", &[]);
+    // A stock device with a kept session and no last will: nobody knows that it is away.
+    let comes_online = |seconds: &str| {
+        let mut device = home.mosquitto("sub");
+        device.args(["-i", "fan", "-c", "-q", "1", "-t", "home/attic/fan/command", "-W", seconds]);
+        text(&device.output().unwrap().stdout)
+    };
+    assert_eq!(comes_online("1"), "");
+    home.answer("home/attic/fan/set", r#"{"state":"ON","expires":1}"#);
+    home.until("the order is over", |home| {
+        home.ask("hearth/home/gateway/1/stats", "")["open_orders"] == 0
+    });
+    // What the broker counts are whole seconds.
+    let since = Instant::now();
+    home.answer("home/attic/fan/set", r#"{"state":"OFF"}"#);
+    home.until("two seconds are over", |_| since.elapsed() > Duration::from_secs(2));
+    let heard = comes_online("1");
+    assert!(heard.contains("\"OFF\"") && !heard.contains("\"ON\""), "{heard}");
 }

@@ -15,8 +15,10 @@ pub struct Publish {
     pub retain: bool,
     /// What.
     pub payload: Bytes,
-    /// Where to answer (MQTT 5; dropped with 3.1.1, like the two below).
+    /// Where to answer (MQTT 5; dropped with 3.1.1, like the three below).
     pub response_topic: Option<String>,
+    /// Seconds after which the broker drops what it has not delivered.
+    pub expires: Option<u32>,
     /// Correlation Data: copied into the answer.
     pub correlation: Option<Bytes>,
     /// User properties.
@@ -33,6 +35,7 @@ impl Publish {
             retain: false,
             payload: payload.into(),
             response_topic: None,
+            expires: None,
             correlation: None,
             properties: Vec::new(),
         }

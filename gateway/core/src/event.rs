@@ -143,6 +143,8 @@ pub enum Effect {
         retain: bool,
         /// Correlation Data of the request that this answers.
         correlation: Option<Vec<u8>>,
+        /// Seconds after which it means nothing any more, and the broker drops it.
+        expires: Option<u32>,
     },
     /// Acknowledge a delivery.
     Acknowledge {

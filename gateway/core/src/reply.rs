@@ -52,6 +52,7 @@ impl Reply {
             at_least_once: !matches!(self.session, Session::Query(_)),
             retain: false,
             correlation: self.correlation.clone(),
+            expires: None,
         });
     }
 }

@@ -105,6 +105,7 @@ fn arrived(publish: RawPublish) -> Result<Arrived, String> {
         retain: publish.retain,
         payload: publish.payload,
         response_topic: properties.response_topic,
+        expires: properties.message_expiry_interval,
         correlation: properties.correlation_data,
         properties: properties.user_properties,
     };
@@ -167,10 +168,12 @@ pub(super) fn write(
 fn outgoing(id: u16, publish: Publish) -> RawPublish {
     let bare = publish.response_topic.is_none()
         && publish.correlation.is_none()
+        && publish.expires.is_none()
         && publish.properties.is_empty();
     let properties = PublishProperties {
         response_topic: publish.response_topic,
         correlation_data: publish.correlation,
+        message_expiry_interval: publish.expires,
         user_properties: publish.properties,
         ..PublishProperties::default()
     };

@@ -19,6 +19,7 @@ pub(crate) fn state(ctx: &Context, zone: &Zone, device: &Device, row: &StatusRow
         at_least_once: true,
         retain: true,
         correlation: None,
+        expires: None,
     });
 }
 
@@ -36,23 +37,28 @@ pub(crate) fn state_message(ctx: &Context, row: &StatusRow) -> StateMessage {
     }
 }
 
-/// Sends a device its open order, unless the order's time is over, or the device is known to be away: then it waits.
+/// Sends a device its open order, unless the order's time is over, or the device is known to be away: then it
+/// waits. What a broker keeps for a device that has gone without a word does not outlive the order's time.
 pub(crate) fn command(ctx: &Context, zones: &Zones, zone: &Zone, node: NodeId, out: &mut Wants) {
     let Some(order) = ctx.house.orders().get(&node) else { return };
     let Some(device) = ctx.house.devices().get(&node) else { return };
-    if !zones.owns(zone) || zones.is_away(zone, &device.name) || is_over(ctx, node) {
+    let left = left_of(ctx, node);
+    let over = planted::timekeeping::late_order_sent(left == Some(0));
+    if !zones.owns(zone) || zones.is_away(zone, &device.name) || over {
         return;
     }
     let (state, clock) = (order.state.clone(), order.clock);
     let command = wire::Command { order: order.number, state, clock };
     let payload = command.to_json(device.kind).to_string().into_bytes();
-    out.effect(to_device(ctx, zone, &device.name, payload));
+    // Whole seconds are all that a broker knows.
+    let expires = left.map(|left| u32::try_from(left.div_ceil(1000)).unwrap_or(u32::MAX));
+    out.effect(to_device(ctx, zone, &device.name, payload, expires));
 }
 
-/// Whether the time of a device's order is over. The leader is about to say so.
-fn is_over(ctx: &Context, node: NodeId) -> bool {
-    let timer = ctx.house.timers().get(&TimerName::DropOrder(node));
-    planted::timekeeping::late_order_sent(timer.is_some_and(|timer| timer.due <= ctx.elapsed.time))
+/// Milliseconds that are left of the time of a device's order, if it has an end. At 0 the leader is about to say so.
+fn left_of(ctx: &Context, node: NodeId) -> Option<u64> {
+    let timer = ctx.house.timers().get(&TimerName::DropOrder(node))?;
+    Some(timer.due.0.saturating_sub(ctx.elapsed.time.0))
 }
 
 /// A zone's session is up: everyone is told its states anew, and its devices their orders.
@@ -81,10 +87,16 @@ pub(crate) fn everything(
 
 /// Asks a device to report.
 pub(crate) fn ask_for_report(ctx: &Context, zone: &Zone, device: &Device, out: &mut Wants) {
-    out.effect(to_device(ctx, zone, device, wire::Command::REPORT.to_vec()));
+    out.effect(to_device(ctx, zone, device, wire::Command::REPORT.to_vec(), None));
 }
 
-fn to_device(ctx: &Context, zone: &Zone, device: &Device, payload: Vec<u8>) -> Effect {
+fn to_device(
+    ctx: &Context,
+    zone: &Zone,
+    device: &Device,
+    payload: Vec<u8>,
+    expires: Option<u32>,
+) -> Effect {
     Effect::Publish {
         session: Session::Zone(zone.clone()),
         topic: ctx.topics.device(zone, device, ZoneVerb::Command),
@@ -92,5 +104,6 @@ fn to_device(ctx: &Context, zone: &Zone, device: &Device, payload: Vec<u8>) -> E
         at_least_once: true,
         retain: false,
         correlation: None,
+        expires,
     }
 }

@@ -301,14 +301,22 @@ impl World {
                     self.abort(life, open.link);
                 }
             }
-            Effect::Publish { session, topic, payload, at_least_once, retain, correlation } => {
+            Effect::Publish {
+                session,
+                topic,
+                payload,
+                at_least_once,
+                retain,
+                correlation,
+                expires,
+            } => {
                 claims::before_a_publish(self, life.0, &topic, &payload);
                 let qos = if at_least_once { Qos::AtLeastOnce } else { Qos::AtMostOnce };
                 let mut publish = publish(topic, payload, qos);
                 publish.retain = retain;
                 let forwarded = correlation.map(|data| properties::correlation(&data));
                 publish.properties =
-                    Properties { forwarded: forwarded.unwrap_or_default(), expiry: None };
+                    Properties { forwarded: forwarded.unwrap_or_default(), expiry: expires };
                 self.publish(life, &session, publish);
             }
             Effect::Acknowledge { session, generation, token, refusal } => {
