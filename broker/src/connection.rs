@@ -12,6 +12,7 @@ use crate::admission::{Admission, Connected, Network, Pending};
 use crate::bell::Bell;
 use crate::converse::{Conversation, End, Who};
 use crate::hub::Hub;
+use crate::pace::Pace;
 use crate::pipe::Pipe;
 use crate::transport::hint;
 use broker_core::ConnId;
@@ -87,6 +88,8 @@ struct Guest {
     who: Who,
     /// Seconds.
     keep_alive: u16,
+    /// How fast it may publish, if it is a device.
+    pace: Option<Arc<Pace>>,
     /// Its place among all connections.
     _place: Connected,
 }
@@ -95,11 +98,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
     async fn run(mut self, visitor: Visitor) {
         // Boxed, so that a connection is not as large for ever as its beginning.
         let Some(guest) = Box::pin(self.greet(visitor)).await else { return };
-        let Guest { encoder, client, who, keep_alive, _place } = guest;
+        let Guest { encoder, client, who, keep_alive, pace, _place } = guest;
         let (hub, id, bell) = (self.hub, self.id, &*self.bell);
         let (pipe, decoder) = (&mut self.pipe, &mut self.decoder);
         let conversation =
-            Conversation::new((hub, id, bell, &who), pipe, decoder, encoder, keep_alive);
+            Conversation::new((hub, id, bell, &who), pipe, decoder, encoder, keep_alive, pace);
         let end = conversation.held().await;
         self.finish(encoder, &end, (&client, &who)).await;
     }
@@ -144,12 +147,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             let reserve = guest.has_reserve(&client, &self.hub.settings.site);
             let place = admission.enter(self.network, reserve);
             let place = place.map_err(|full| (full.reason(), full.text()))?;
+            let pace = guest.device().map(|device| self.hub.paces.of(device));
             // What was true when the password was looked at may have changed meanwhile.
             let connected =
                 self.hub.step(|core, now| core.connect(now, self.id, connect, door.again(guest)?));
-            Ok((connected.map_err(why)?, place))
+            Ok((connected.map_err(why)?, place, pace))
         });
-        let (connected, place) = match entered {
+        let (connected, place, pace) = match entered {
             Ok(entered) => entered,
             Err((reason, why)) => {
                 if takes >= REFUSAL {
@@ -176,7 +180,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         let about = format!("client {}, {}", connected.client, self.peer);
         let culprit = user.map_or_else(|| self.network.to_string(), Into::into);
         let who = Who { culprit, about };
-        Some(Guest { encoder, client: connected.client, who, keep_alive, _place: place })
+        Some(Guest { encoder, client: connected.client, who, keep_alive, pace, _place: place })
     }
 
     /// Logs why this client is not let in; its network is the culprit, since everything else is only claimed. The line

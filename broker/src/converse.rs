@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::bell::Bell;
 use crate::hub::Hub;
+use crate::pace::Pace;
 use crate::pipe::Pipe;
 use broker_core::protocol::{Action, Decoder, Encoder, Packet, Reason};
 use broker_core::{ConnId, Moment};
@@ -31,6 +33,9 @@ const READ_BELOW: usize = 4 * WRITE_AHEAD;
 const PACKETS_PER_STEP: usize = 64;
 /// Steps before others have their turn. 8: about one read's worth of everyday packets.
 const STEPS_PER_TURN: usize = 8;
+/// What the log says of a device that publishes faster than devices may.
+const TOO_FAST: &str =
+    "publishes faster than a device may (device_publishes_per_second), and is read more slowly";
 /// A deadline that never comes; a year.
 const NEVER: Duration = Duration::from_secs(365 * 24 * 3600);
 
@@ -88,6 +93,10 @@ pub(crate) struct Conversation<'c, S> {
     behind: bool,
     /// The output answers what this client said.
     answers: bool,
+    /// How fast the client may publish, if it is a device.
+    pace: Option<Arc<Pace>>,
+    /// It has published faster, and is read no further for now.
+    paced: bool,
 }
 
 /// What there is to do after a step.
@@ -107,6 +116,7 @@ impl<'c, S: AsyncRead + AsyncWrite + Unpin> Conversation<'c, S> {
         decoder: &'c mut Decoder,
         encoder: Encoder,
         keep_alive: u16,
+        pace: Option<Arc<Pace>>,
     ) -> Self {
         // One and a half times, whatever the broker itself sends meanwhile [MQTT-3.1.2-22].
         let patience = match keep_alive {
@@ -129,6 +139,8 @@ impl<'c, S: AsyncRead + AsyncWrite + Unpin> Conversation<'c, S> {
             packets,
             behind,
             answers: false,
+            pace,
+            paced: false,
         }
     }
 
@@ -161,7 +173,7 @@ impl<'c, S: AsyncRead + AsyncWrite + Unpin> Conversation<'c, S> {
 
     /// One step of everything; tells what there is to do next.
     fn step(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<Next, End> {
-        let open = self.reads();
+        let open = self.reads(now);
         let more = self.take(open, now)?;
         if !more && std::mem::take(&mut self.answers) && self.pipe.output.len() < WRITE_AHEAD {
             return Ok(Next::Others);
@@ -172,6 +184,8 @@ impl<'c, S: AsyncRead + AsyncWrite + Unpin> Conversation<'c, S> {
         if more {
             return Ok(Next::More);
         }
+        // What a device has to wait with is not read ahead, or its flood would be held here.
+        let open = open && !self.paced;
         if open && self.packets.is_empty() && self.pipe.output.len() < READ_BELOW {
             match self.pipe.poll_read(cx) {
                 Poll::Ready(Ok(0) | Err(_)) => return Err(End::Gone),
@@ -187,8 +201,10 @@ impl<'c, S: AsyncRead + AsyncWrite + Unpin> Conversation<'c, S> {
     }
 
     /// Whether packets of this client are taken now.
-    fn reads(&self) -> bool {
-        self.packets.is_empty()
+    fn reads(&mut self, now: Instant) -> bool {
+        self.paced = self.next_token(now).is_some();
+        !self.paced
+            && self.packets.is_empty()
             && self.pipe.output.len() < READ_BELOW
             && !(self.hub.crowded() && self.hub.must_wait(self.id))
     }
@@ -199,7 +215,13 @@ impl<'c, S: AsyncRead + AsyncWrite + Unpin> Conversation<'c, S> {
         let (mut fault, waited) = (None, !self.packets.is_empty());
         while open && self.packets.len() < PACKETS_PER_STEP {
             match self.decoder.next(&mut self.pipe.input) {
-                Ok(Some(packet)) => self.packets.push_back(packet),
+                Ok(Some(packet)) => {
+                    let publish = matches!(packet, Packet::Publish(_));
+                    self.packets.push_back(packet);
+                    if publish && self.pays(now) {
+                        break;
+                    }
+                }
                 Ok(None) => break,
                 Err(reason) => {
                     fault = Some(reason);
@@ -218,6 +240,22 @@ impl<'c, S: AsyncRead + AsyncWrite + Unpin> Conversation<'c, S> {
         }
         self.answers |= fresh && !self.pipe.output.is_empty();
         fault.map_or(Ok(more && self.packets.is_empty()), |reason| Err(End::Fault(reason)))
+    }
+
+    /// Takes a token for a publish; tells whether it was the last one for now.
+    fn pays(&mut self, now: Instant) -> bool {
+        let Some(pace) = &self.pace else { return false };
+        // Without one another connection of the device has taken it meanwhile; the packet is read already.
+        self.paced = pace.take(now).is_err() || pace.wait(now).is_some();
+        if self.paced {
+            self.hub.refused(TOO_FAST, &self.who.culprit, &self.who.about);
+        }
+        self.paced
+    }
+
+    /// When there is a token for the client's next publish, if it has to wait for one.
+    fn next_token(&self, now: Instant) -> Option<Instant> {
+        self.pace.as_ref().and_then(|pace| pace.wait(now))
     }
 
     /// Gives the core the packets, and takes what it has for this client.
@@ -263,7 +301,12 @@ impl<'c, S: AsyncRead + AsyncWrite + Unpin> Conversation<'c, S> {
         loop {
             let now = Instant::now();
             let clogged = self.pipe.output.len() >= READ_BELOW;
-            if !clogged && (!self.packets.is_empty() || self.hub.crowded()) {
+            let token = self.next_token(now).filter(|_| self.paced);
+            if token.is_none() && std::mem::take(&mut self.paced) {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            if !clogged && (token.is_some() || !self.packets.is_empty() || self.hub.crowded()) {
                 // A client that is not read cannot be heard.
                 self.heard = now;
             }
@@ -273,6 +316,7 @@ impl<'c, S: AsyncRead + AsyncWrite + Unpin> Conversation<'c, S> {
             if due <= now {
                 return Poll::Ready(End::Fault(Reason::KeepAlive));
             }
+            let due = token.map_or(due, |token| token.min(due));
             // A deadline that only moves away costs nothing: the clock rings when the old one is over.
             if sleep.deadline() > due || sleep.is_elapsed() {
                 sleep.as_mut().reset(due);

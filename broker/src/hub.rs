@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use crate::bell::Bell;
+use crate::pace::Paces;
 use crate::refusals::Refusals;
 use crate::router::{Feed, Router, RouterDied};
 use crate::settings::Settings;
@@ -36,6 +37,8 @@ pub(crate) struct Hub {
     dead: Notify,
     pub(crate) traffic: Traffic,
     refusals: Refusals,
+    /// How fast devices may publish.
+    pub(crate) paces: Paces,
     pub(crate) settings: Settings,
 }
 
@@ -69,6 +72,7 @@ impl Hub {
             dead: Notify::new(),
             traffic: Traffic::default(),
             refusals: Refusals::default(),
+            paces: Paces::new(&settings.limits),
             settings,
         }
     }

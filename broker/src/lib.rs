@@ -43,6 +43,7 @@ mod descriptors;
 mod error;
 mod hub;
 mod listener;
+mod pace;
 mod pipe;
 mod refusals;
 mod reload;

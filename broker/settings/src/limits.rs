@@ -88,6 +88,11 @@ limits! {
         /// Connections beside those whose CONNECT has not come yet. 1,000, at 20 KiB each during a handshake of TLS: a
         /// fleet that comes back at once. A newer one takes the place of the oldest.
         pending_connections: usize = 1_000, to u32::MAX;
+        /// Publishes that are read of one device in a second, over all its connections; what is more waits in its socket. 500:
+        /// a sensor that is polled at 100 Hz has five values, and no home's disk minds.
+        device_publishes_per_second: u32 = 500, to 1_000_000;
+        /// Publishes of a device that was silent which are read at once. 1,000: what it has gathered during an outage.
+        device_publishes_at_once: u32 = 1_000, to 1_000_000;
         /// Sessions, connected or not. 20,000: every connection and as many sleepers.
         sessions: usize = 20_000, to u32::MAX;
         /// Bytes of all that sessions are: client ids, filters, wills. 128 MiB: 6 KiB for each, or half a million

@@ -11,6 +11,7 @@ mod kit;
 mod running;
 
 mod arrivals;
+mod devices;
 mod logins;
 mod readers;
 mod sessions;
@@ -37,8 +38,14 @@ fn main() -> ExitCode {
     allow_connections();
     let mut args = Arguments::from_args();
     args.test_threads.get_or_insert(AT_A_TIME);
-    let attacks =
-        [arrivals::ATTACKS, logins::ATTACKS, readers::ATTACKS, sessions::ATTACKS, topics::ATTACKS];
+    let attacks = [
+        arrivals::ATTACKS,
+        devices::ATTACKS,
+        logins::ATTACKS,
+        readers::ATTACKS,
+        sessions::ATTACKS,
+        topics::ATTACKS,
+    ];
     let trials = attacks.into_iter().flatten().map(|&(name, attack)| {
         Trial::test(name, move || {
             catch_unwind(AssertUnwindSafe(attack)).map_err(|_| Failed::from("see above"))

@@ -147,6 +147,7 @@ fn settings(how: &str) -> Settings {
         let number = || value.parse::<usize>().unwrap();
         match name {
             "connect_seconds" => limits.connect_timeout = Duration::from_secs(number() as u64),
+            "grace_ms" => limits.gateway_grace = Duration::from_millis(number() as u64),
             "queue_bytes" => limits.queue_bytes = number(),
             "waiting_bytes" => limits.waiting_bytes = number(),
             "session_bytes" => limits.session_bytes = number(),

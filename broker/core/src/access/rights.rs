@@ -31,6 +31,8 @@ pub struct Grant {
     login: [u8; 32],
     /// Site and user are filled in.
     rules: Vec<Rule>,
+    /// Whether the role is for devices: it says how its users are called.
+    device: bool,
     /// Beginnings of client ids, and the role that they are for.
     reserved: Vec<(Box<str>, Box<str>)>,
 }
@@ -45,13 +47,21 @@ impl Guest {
             Self::Nobody => false,
         }
     }
+
+    /// The user's name, if it is that of a device.
+    pub fn device(&self) -> Option<&str> {
+        match self {
+            Self::User(grant) if grant.device => Some(grant.user()),
+            Self::Anyone | Self::User(_) | Self::Nobody => None,
+        }
+    }
 }
 
 impl Grant {
     /// The rules of a role for one user of a site; none if there is no such role. `login` stands for the password: another
     /// one is another login.
     pub fn new(roles: &Roles, site: &str, user: &str, role: &str, login: [u8; 32]) -> Option<Self> {
-        let Role { rules, .. } = roles.get(role)?;
+        let Role { rules, user: named, .. } = roles.get(role)?;
         let rules = rules.iter().map(|r| Rule { filter: r.filter.settle(site, user), ..r.clone() });
         let reserved = roles.iter().flat_map(|(name, role)| {
             role.clients.iter().map(move |prefix| (prefix.fill(site, "", "").into(), name.into()))
@@ -61,6 +71,7 @@ impl Grant {
             role: role.into(),
             login,
             rules: rules.collect(),
+            device: named.is_some(),
             reserved: reserved.collect(),
         })
     }

@@ -21,7 +21,7 @@ pub(super) struct Role {
     /// Beginnings of client ids that are for this role alone.
     pub(super) clients: Vec<Pattern>,
     /// Filter that the users' names match; none for any name.
-    user: Option<Pattern>,
+    pub(super) user: Option<Pattern>,
 }
 
 /// One line about a topic filter.
