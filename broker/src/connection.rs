@@ -142,7 +142,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
                 return None;
             }
         };
-        let why = |reason: Reason| (reason, reason.text());
+        let why = |reason: Reason| match reason {
+            Reason::Quota => (reason, "has as much in sessions and wills as there is room for"),
+            other => (other, other.text()),
+        };
         let entered = admitted.map_err(why).and_then(|guest| {
             let reserve = guest.has_reserve(&client, &self.hub.settings.site);
             let place = admission.enter(self.network, reserve);

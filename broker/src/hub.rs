@@ -112,6 +112,9 @@ impl Hub {
         {
             desk.put(self.now(), &mut effects.keep);
         }
+        for complaint in effects.complaints.drain(..) {
+            self.refused(complaint.why, &complaint.culprit, complaint.about);
+        }
         // Those that are told again and again have one bell to ring.
         effects.wake.dedup();
         for conn in effects.wake.drain(..) {

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hearth_names::{RETAINED_PROPERTY, STAMP_PROPERTY};
 
+use crate::access::Payer;
 use crate::id::SessionKey;
 use crate::keep::Keep;
 use crate::message::{Hold, Message};
 use crate::moment::Moment;
+use crate::out::Complaint;
 use crate::packet::{Properties, Publish, Qos, without_user_properties};
 use crate::retained::Full;
 use crate::rooms::Rooms;
@@ -34,8 +36,11 @@ pub(crate) fn take_in(rooms: &mut Rooms, now: Moment, accepted: Accepted) {
     let zone = route.zone();
     // Nothing delivers a publish at QoS 0 again, so no gateway has to recognise it.
     let stamp = (zone.is_some() && hold.is_some()).then(|| rooms.zones.stamp());
+    let session = publisher.and_then(|key| rooms.sessions.get(key));
+    let payer = session.map_or(Payer::House, |session| session.payer.clone());
     let mut message = Message {
         publisher,
+        owner: payer.user().filter(|_| publish.retain).cloned(),
         stamp,
         zone,
         handed: route.is_held(),
@@ -47,7 +52,7 @@ pub(crate) fn take_in(rooms: &mut Rooms, now: Moment, accepted: Accepted) {
     }
     let message = Arc::new(message.weighed(rooms.sessions.scales()));
     if message.retain {
-        retain(rooms, &message);
+        retain(rooms, &message, payer);
     }
     // Before the zone, whose name may be announced: messages enter the router in their order.
     let (fanout, mut boxes) = rooms.fanout();
@@ -122,10 +127,15 @@ fn own(topic: Box<str>, payload: Bytes) -> Publish {
 }
 
 /// Keeps a retained message, or clears the topic's; tells the store.
-fn retain(rooms: &mut Rooms, message: &Arc<Message>) {
-    match rooms.retained.keep(message, &rooms.settings.limits) {
+fn retain(rooms: &mut Rooms, message: &Arc<Message>, payer: Payer) {
+    match rooms.retained.keep(message, payer, &rooms.settings.limits) {
         Err(Full) => {
-            tracing::warn!(topic = %message.topic, "the store of retained messages is full; delivered but not kept");
+            let about = format!("topic {}", message.topic);
+            let session = message.publisher.and_then(|key| rooms.sessions.get(key));
+            let culprit = session.map(|session| session.rights.user().unwrap_or(&session.client));
+            let culprit = culprit.unwrap_or("the broker").into();
+            let why = "published what is delivered but not retained: its part of the store is full";
+            rooms.out.effects.complain(Complaint { culprit, why, about });
         }
         Ok(changed) if changed && rooms.outlives(&message.topic) => {
             rooms.out.keep(if message.payload.is_empty() {

@@ -89,6 +89,8 @@ pub struct StoredMessage {
     pub properties: Box<[u8]>,
     /// What is left of its time, if that is limited.
     pub left: Option<Duration>,
+    /// The user who published it, if that is known: of retained messages.
+    pub owner: Option<Box<str>>,
 }
 
 /// A session that was kept; it sleeps.

@@ -27,6 +27,8 @@ pub struct Message {
     pub expires: Option<Moment>,
     /// `None` for the broker's own messages.
     pub(crate) publisher: Option<SessionKey>,
+    /// The user who published it; none where there are no users, and for the broker's own messages.
+    pub owner: Option<Arc<str>>,
     /// Position in the order of everything that happened to subscriptions and messages.
     pub order: u64,
     /// The stamp of a site's reports and sets.
@@ -50,6 +52,7 @@ impl Message {
             properties: publish.properties.forwarded,
             expires: publish.properties.expiry.map(|seconds| now.after_secs(seconds)),
             publisher: None,
+            owner: None,
             order,
             stamp: None,
             zone: None,

@@ -8,7 +8,7 @@ use crate::id::SessionKey;
 use crate::keep::Keep;
 use crate::message::{Delivery, Message};
 use crate::moment::Moment;
-use crate::out::{Effects, Out, Timer};
+use crate::out::{Complaint, Effects, Out, Timer};
 use crate::packet::{Qos, Reason};
 use crate::session::{Offer, Via};
 use crate::sessions::Sessions;
@@ -56,12 +56,13 @@ impl<'r> Outboxes<'r> {
 
     /// Puts a delivery into a session's queue and deals with a full one.
     pub(crate) fn give(&mut self, key: SessionKey, delivery: Delivery) {
-        let free = self.sessions.free(self.elsewhere, self.limits);
+        let free = self.sessions.free(key, self.elsewhere, self.limits);
         let Some(session) = self.sessions.get_mut(key) else { return };
         if session.doomed && delivery.hold.is_none() {
             return;
         }
-        match (session.outbox.offer(delivery, self.limits, free), session.conn) {
+        let offer = session.outbox.offer(delivery, self.limits, free);
+        match (offer, session.conn) {
             (Offer::Queued, Some(conn)) => self.out.wake(conn),
             (Offer::Queued, None) => session.keep_waiting(&mut self.out.effects.keep),
             (Offer::Dropped, _) => self.out.counts.dropped += 1,
@@ -70,11 +71,12 @@ impl<'r> Outboxes<'r> {
                 self.doom(key);
             }
         }
+        self.sessions.weigh_queue(key);
     }
 
     /// Puts a delivery into a session's queue if that is not full; otherwise it is lost.
     pub(crate) fn give_if_it_fits(&mut self, key: SessionKey, delivery: Delivery) {
-        let free = self.sessions.free(self.elsewhere, self.limits);
+        let free = self.sessions.free(key, self.elsewhere, self.limits);
         let session = self.sessions.get(key);
         if session.is_some_and(|session| session.outbox.fits(&delivery, self.limits, free)) {
             self.give(key, delivery);
@@ -89,7 +91,12 @@ impl<'r> Outboxes<'r> {
         if std::mem::replace(&mut session.doomed, true) {
             return;
         }
-        tracing::warn!(client = %session.client, "the session fell too far behind and ends");
+        if session.conn.is_none() {
+            let culprit = session.rights.user().unwrap_or(&session.client).into();
+            let about = format!("client {}", session.client);
+            let why = "more waits for a session than there is room for, and the session ends";
+            self.out.effects.complain(Complaint { culprit, why, about });
+        }
         let at = Moment::default();
         self.out.timers.cancel(session.ends_at.replace(at), Timer::SessionEnds(key));
         self.out.timers.set(at, Timer::SessionEnds(key));

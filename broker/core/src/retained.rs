@@ -8,69 +8,106 @@ use std::sync::Arc;
 
 use broker_settings::Limits;
 
+use crate::access::Payer;
 use crate::message::Message;
 use crate::moment::Moment;
 use crate::packet::{Publish, topic};
+use crate::shares::{Amount, Shares, open_to};
 use crate::site::is_own;
 
 /// The store, in topic order.
 #[derive(Debug, Default)]
 pub(crate) struct Retained {
-    messages: BTreeMap<Box<str>, Arc<Message>>,
-    bytes: usize,
-    /// Messages of the broker's own, which are few and not counted.
-    own: usize,
+    messages: BTreeMap<Box<str>, Entry>,
+    /// What whose messages are, but for the broker's own, which are few and not counted.
+    shares: Shares,
 }
 
-/// The store is full; the message was routed but not kept.
+#[derive(Debug)]
+struct Entry {
+    message: Arc<Message>,
+    payer: Payer,
+}
+
+/// The store is full, or its publisher's part of it; the message was routed but not kept.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Full;
 
 impl Retained {
     /// Sets or replaces, or clears if the payload is empty [MQTT-3.3.1-6].
     /// Tells whether anything changed.
-    pub(crate) fn keep(&mut self, message: &Arc<Message>, limits: &Limits) -> Result<bool, Full> {
-        let own = is_own(&message.topic);
-        let weight = |message: &Message| if own { 0 } else { message.weight() };
-        let old = self.messages.get(&message.topic).map(|old| weight(old));
+    pub(crate) fn keep(
+        &mut self,
+        message: &Arc<Message>,
+        payer: Payer,
+        limits: &Limits,
+    ) -> Result<bool, Full> {
         if planted::clears(message.payload.is_empty()) {
-            self.messages.remove(&message.topic);
-            self.bytes -= old.unwrap_or(0);
-            self.own -= usize::from(own && old.is_some());
-            return Ok(old.is_some());
+            return Ok(self.remove(&message.topic));
         }
-        let bytes = self.bytes - old.unwrap_or(0) + weight(message);
-        let one_more = old.is_none() && self.len() >= limits.retained_messages;
-        if !own && (one_more || bytes > limits.retained_bytes) {
+        let own = is_own(&message.topic);
+        if !own && !self.has_room(&message.topic, &payer, message.weight(), limits) {
             return Err(Full);
         }
-        self.bytes = bytes;
-        self.own += usize::from(own && old.is_none());
-        self.messages.insert(message.topic.clone(), message.clone());
+        self.put(message, payer);
         Ok(true)
     }
 
+    /// Takes up a message of an earlier life. Its publisher may have more than its part by now; nothing is lost by that.
+    pub(crate) fn restore(
+        &mut self,
+        message: &Arc<Message>,
+        payer: Payer,
+        limits: &Limits,
+    ) -> Result<(), Full> {
+        if !self.has_room(&message.topic, &Payer::House, message.weight(), limits) {
+            return Err(Full);
+        }
+        self.put(message, payer);
+        Ok(())
+    }
+
     /// Whether there is room for a publish: in place of its topic's message, or as one more.
-    pub(crate) fn admits(&self, publish: &Publish, limits: &Limits) -> bool {
-        let old = self.messages.get(&publish.topic).map(|old| old.weight());
-        publish.payload.is_empty()
-            || ((old.is_some() || self.len() < limits.retained_messages)
-                && self.bytes - old.unwrap_or(0) + publish.weight() <= limits.retained_bytes)
+    pub(crate) fn admits(&self, publish: &Publish, payer: &Payer, limits: &Limits) -> bool {
+        publish.payload.is_empty() || self.has_room(&publish.topic, payer, publish.weight(), limits)
+    }
+
+    fn has_room(&self, topic: &str, payer: &Payer, weight: usize, limits: &Limits) -> bool {
+        let old = self.messages.get(topic).map(|old| (&old.payer, amount(&old.message)));
+        let (count, bytes) = (limits.retained_messages, limits.retained_bytes);
+        let (new, all) = (one(weight), self.shares.all());
+        let less = old.map_or(0, |(_, old)| old.bytes);
+        (old.is_some() || all.count < open_to(payer, count, limits))
+            && (weight <= less || all.bytes - less + weight <= open_to(payer, bytes, limits))
+            && self.shares.admits((payer, new), old, Amount { count, bytes, filters: 0 }, limits)
+    }
+
+    fn put(&mut self, message: &Arc<Message>, payer: Payer) {
+        self.remove(&message.topic);
+        self.shares.change(None, Some((&payer, amount(message))));
+        let entry = Entry { message: message.clone(), payer };
+        self.messages.insert(message.topic.clone(), entry);
+    }
+
+    fn remove(&mut self, topic: &str) -> bool {
+        let Some(old) = self.messages.remove(topic) else { return false };
+        self.shares.change(Some((&old.payer, amount(&old.message))), None);
+        true
     }
 
     /// Messages, but for the broker's own.
     pub(crate) fn len(&self) -> usize {
-        self.messages.len() - self.own
+        self.shares.all().count
     }
 
     /// Bytes of those.
     pub(crate) fn bytes(&self) -> usize {
-        self.bytes
+        self.shares.all().bytes
     }
 
     /// Every message, in topic order.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<Message>> {
-        self.messages.values()
+        self.messages.values().map(|entry| &entry.message)
     }
 
     /// Every message that a filter covers, in topic order. Expired ones are let go on the way.
@@ -82,13 +119,20 @@ impl Retained {
             .range::<str, _>(from)
             .take_while(|(topic, _)| topic.starts_with(prefix))
             .filter(|(topic, _)| topic::matches(filter, topic))
-            .map(|(_, message)| message.clone())
+            .map(|(_, entry)| entry.message.clone())
             .collect();
         let (expired, live): (Vec<_>, Vec<_>) = found.into_iter().partition(|m| m.expired(now));
         for message in expired {
-            self.messages.remove(&message.topic);
-            self.bytes -= message.weight();
+            self.remove(&message.topic);
         }
         live
     }
+}
+
+fn amount(message: &Message) -> Amount {
+    if is_own(&message.topic) { Amount::default() } else { one(message.weight()) }
+}
+
+fn one(bytes: usize) -> Amount {
+    Amount { count: 1, bytes, filters: 0 }
 }

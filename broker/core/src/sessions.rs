@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use broker_settings::Limits;
 
-use crate::access::Rights;
+use crate::access::{Payer, Rights};
 use crate::id::{ConnId, SessionKey};
 use crate::map::Map;
 use crate::packet::{Connect, Version};
 use crate::session::{Session, cost};
+use crate::shares::{Amount, Shares, open_to};
 use crate::weight::Scales;
 use budget::Budget;
 
@@ -22,6 +23,10 @@ pub(crate) struct Sessions {
     /// Sessions with a connection.
     connected: usize,
     last: u64,
+    /// What sessions are: ids, filters, wills.
+    shares: Shares,
+    /// What waits for them.
+    queues: Shares,
     budget: Budget,
 }
 
@@ -65,13 +70,13 @@ impl Sessions {
     pub(crate) fn begin(
         &mut self,
         client: &Arc<str>,
-        rights: Rights,
+        (rights, payer): (Rights, Payer),
         zone: Option<Box<str>>,
         version: Version,
     ) -> SessionKey {
         let key = self.next_key();
         self.last = key.0;
-        self.all.insert(key, Session::new(client.clone(), rights, zone, version));
+        self.all.insert(key, Session::new(client.clone(), (rights, payer), zone, version));
         self.clients.insert(client.clone(), key);
         key
     }
@@ -81,7 +86,8 @@ impl Sessions {
         let session = self.all.remove(&key)?;
         self.clients.remove(&session.client);
         self.connected -= usize::from(session.conn.is_some());
-        self.budget.weigh(session.weighed, 0);
+        self.shares.change(Some((&session.payer, session.weighed)), None);
+        self.queues.change(Some((&session.payer, bytes(session.waits))), None);
         Some(session)
     }
 
@@ -103,28 +109,74 @@ impl Sessions {
     /// Brings the sum up to date after a session has changed.
     pub(crate) fn weigh(&mut self, key: SessionKey) {
         if let Some(session) = self.all.get_mut(&key) {
-            let bytes = session.bytes();
-            let before = std::mem::replace(&mut session.weighed, bytes);
-            self.budget.weigh(before, bytes);
+            let now = session.amount();
+            let before = std::mem::replace(&mut session.weighed, now);
+            let payer = &session.payer;
+            self.shares.change(Some((payer, before)), Some((payer, now)));
         }
+        self.weigh_queue(key);
+    }
+
+    /// Brings the account up to date after something has come into a session's queue or gone out of it.
+    pub(crate) fn weigh_queue(&mut self, key: SessionKey) {
+        let Some(session) = self.all.get_mut(&key) else { return };
+        let now = session.outbox.weight();
+        let before = std::mem::replace(&mut session.waits, now);
+        if before != now {
+            let payer = &session.payer;
+            self.queues.change(Some((payer, bytes(before))), Some((payer, bytes(now))));
+        }
+    }
+
+    /// A session goes on another account from now on.
+    pub(crate) fn pay(&mut self, key: SessionKey, payer: Payer) {
+        if let Some(session) = self.all.get_mut(&key)
+            && session.payer != payer
+        {
+            let before = std::mem::replace(&mut session.payer, payer);
+            let weighed = session.weighed;
+            self.shares.change(Some((&before, weighed)), Some((&session.payer, weighed)));
+            let waits = bytes(session.waits);
+            self.queues.change(Some((&before, waits)), Some((&session.payer, waits)));
+        }
+    }
+
+    /// Whether there is one more session for this payer, whatever its budget.
+    pub(crate) fn has_place(&self, payer: &Payer, limits: &Limits) -> bool {
+        self.len() < open_to(payer, limits.sessions, limits)
     }
 
     /// Whether there is room for a CONNECT: its will, and its session if that is new.
     pub(crate) fn admits(
         &self,
         connect: &Connect,
-        client: &str,
+        (client, payer): (&str, &Payer),
         new: bool,
         limits: &Limits,
     ) -> bool {
         let session = if new { Session::cost(client) } else { 0 };
         let will = connect.will.as_ref().map_or(0, |will| will.publish.weight());
-        self.budget.sessions() + session + will <= limits.session_bytes
+        let count = usize::from(new);
+        self.has_room(payer, Amount { count, bytes: session + will, filters: 0 }, limits)
     }
 
-    /// Whether there is room for another subscription.
-    pub(crate) fn admits_filter(&self, path: &str, limits: &Limits) -> bool {
-        self.budget.sessions() + cost(path) <= limits.session_bytes
+    /// Whether there is room for another subscription of a session, which has wildcards or not.
+    pub(crate) fn admits_filter(
+        &self,
+        payer: &Payer,
+        path: &str,
+        wild: bool,
+        limits: &Limits,
+    ) -> bool {
+        let filters = usize::from(wild);
+        self.has_room(payer, Amount { count: 0, bytes: cost(path), filters }, limits)
+    }
+
+    fn has_room(&self, payer: &Payer, more: Amount, limits: &Limits) -> bool {
+        let (count, bytes) = (limits.sessions, limits.session_bytes);
+        let whole = Amount { count, bytes, filters: limits.wildcard_filters };
+        self.shares.all().bytes + more.bytes <= open_to(payer, bytes, limits)
+            && self.shares.admits((payer, more), None, whole, limits)
     }
 
     /// What messages are weighed on.
@@ -132,12 +184,16 @@ impl Sessions {
         self.budget.scales()
     }
 
-    /// Bytes that may still wait for sessions, where `elsewhere` have bounds of their own: those retained, and those held
+    /// Bytes that may wait for a session: no more than are free of all, and of its user's and its role's budgets, where `elsewhere` have bounds of their own: those retained, and those held
     /// for zones.
-    pub(crate) fn free(&mut self, elsewhere: usize, limits: &Limits) -> usize {
+    pub(crate) fn free(&mut self, key: SessionKey, elsewhere: usize, limits: &Limits) -> usize {
         let all = &self.all;
         let waiting = || all.values().map(|session| session.outbox.outstanding()).sum();
-        self.budget.free(elsewhere, limits.waiting_bytes, waiting)
+        let Some(session) = all.get(&key) else { return 0 };
+        let whole = limits.waiting_bytes;
+        let most = open_to(&session.payer, whole, limits);
+        let own = self.queues.room(&session.payer, session.waits, whole, limits);
+        self.budget.free(elsewhere, most, waiting).min(own)
     }
 
     /// Whether what all sessions are weighs what their sum says.
@@ -147,10 +203,21 @@ impl Sessions {
             let unshared = session.subscriptions.unshared().map(|(path, _)| cost(path));
             let shared = session.subscriptions.shared().map(|(path, _)| cost(path));
             let filters: usize = unshared.chain(shared).sum();
-            session.subscriptions.bytes() == filters && session.weighed == session.bytes()
+            session.subscriptions.bytes() == filters && session.weighed == session.amount()
         };
-        let weighed: usize = self.all.values().map(|session| session.weighed).sum();
-        self.all.values().all(right) && weighed == self.budget.sessions()
+        let bytes: usize = self.all.values().map(|session| session.weighed.bytes).sum();
+        let all = self.shares.all();
+        self.all.values().all(right)
+            && bytes == all.bytes
+            && self.len() == all.count
+            && self.queues_are_weighed_right()
+    }
+
+    #[cfg(feature = "testing")]
+    fn queues_are_weighed_right(&self) -> bool {
+        let waits: usize = self.all.values().map(|session| session.waits).sum();
+        let right = |session: &Session| session.waits == session.outbox.weight();
+        self.all.values().all(right) && waits == self.queues.all().bytes
     }
 
     /// How many client ids have a session.
@@ -158,4 +225,8 @@ impl Sessions {
     pub(crate) fn clients(&self) -> usize {
         self.clients.len()
     }
+}
+
+fn bytes(bytes: usize) -> Amount {
+    Amount { bytes, ..Amount::default() }
 }

@@ -93,6 +93,17 @@ limits! {
         device_publishes_per_second: u32 = 500, to 1_000_000;
         /// Publishes of a device that was silent which are read at once. 1,000: what it has gathered during an outage.
         device_publishes_at_once: u32 = 1_000, to 1_000_000;
+        /// Of each bound on sessions, wildcard filters and retained messages, and their bytes, what one user may have, in
+        /// percent. 25: three users can fill no broker, and a home automation has 5,000 sessions and 30,000 retained
+        /// messages.
+        user_percent: u32 = 25, to 100;
+        /// The same for a user that is a device. 2: 400 sessions, 2,400 retained messages and 5 MiB, of which a device
+        /// needs one, a dozen and a few KiB.
+        device_percent: u32 = 2, to 100;
+        /// The same for all users of a role together. 75: another role always finds a quarter.
+        role_percent: u32 = 75, to 100;
+        /// The same for what is kept free for gateways. 5: 1,000 sessions and filters, as of the connections.
+        gateway_percent: u32 = 5, to 100;
         /// Sessions, connected or not. 20,000: every connection and as many sleepers.
         sessions: usize = 20_000, to u32::MAX;
         /// Bytes of all that sessions are: client ids, filters, wills. 128 MiB: 6 KiB for each, or half a million
@@ -121,8 +132,8 @@ limits! {
         subscriptions: usize = 10_000, to u32::MAX;
         /// Different wildcard filters that anyone is subscribed to. 20,000: one for every session, half a KiB each.
         wildcard_filters: usize = 20_000, to u32::MAX;
-        /// Retained messages. 100,000: about 100 MiB with everyday payloads.
-        retained_messages: usize = 100_000, to u32::MAX;
+        /// Retained messages. 120,000: about 120 MiB with everyday payloads, and more than 100,000 beside the reserve.
+        retained_messages: usize = 120_000, to u32::MAX;
         /// Bytes of retained messages. 256 MiB: what a small box can spare.
         retained_bytes: usize = 256 * 1024 * 1024, to u32::MAX;
         /// Publishes of one zone taken in and not acknowledged by its session. 4,096: half a minute of a

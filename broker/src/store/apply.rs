@@ -95,11 +95,12 @@ pub(super) fn apply(
 }
 
 fn retain(connection: &Connection, clock: Clock, message: &Message) -> rusqlite::Result<()> {
-    let sql = "INSERT OR REPLACE INTO retained (topic, payload, qos, properties, expires)
-        VALUES (?1, ?2, ?3, ?4, ?5)";
-    let Message { topic, payload, qos, properties, expires, .. } = message;
+    let sql = "INSERT OR REPLACE INTO retained (topic, payload, qos, properties, expires, owner)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let Message { topic, payload, qos, properties, expires, owner, .. } = message;
     let expires = expires.map(|at| clock.wall(at));
-    execute(connection, sql, params![topic, &payload[..], *qos as u8, &properties[..], expires])
+    let values = params![topic, &payload[..], *qos as u8, &properties[..], expires, owner];
+    execute(connection, sql, values)
 }
 
 fn session(connection: &Connection, clock: Clock, lasting: &Lasting) -> rusqlite::Result<()> {

@@ -11,7 +11,11 @@ use super::{StoreError, error};
 pub(super) const FORMAT: Format = Format {
     owner: "broker",
     table: "broker",
-    migrations: &[include_str!("schema.sql"), include_str!("wills.sql")],
+    migrations: &[
+        include_str!("schema.sql"),
+        include_str!("wills.sql"),
+        include_str!("owners.sql"),
+    ],
     // The checkpoint comes within a second.
     durability: Durability::Checkpoint,
     // All there are.

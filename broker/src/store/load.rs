@@ -33,7 +33,7 @@ fn gateways(connection: &Connection) -> rusqlite::Result<String> {
 
 fn retained(connection: &Connection, now: i64) -> rusqlite::Result<Vec<StoredMessage>> {
     connection.execute("DELETE FROM retained WHERE expires <= ?1", [now])?;
-    let sql = "SELECT topic, payload, qos, properties, expires FROM retained";
+    let sql = "SELECT topic, payload, qos, properties, expires, owner FROM retained";
     let mut query = connection.prepare(sql)?;
     let rows = query.query_map([], |row| {
         Ok(StoredMessage {
@@ -43,6 +43,7 @@ fn retained(connection: &Connection, now: i64) -> rusqlite::Result<Vec<StoredMes
             qos: qos(row, 2)?,
             properties: row.get::<_, Vec<u8>>(3)?.into(),
             left: left(row, 4, now)?,
+            owner: row.get(5)?,
         })
     })?;
     rows.collect()
@@ -105,6 +106,7 @@ fn messages(connection: &Connection, now: i64) -> rusqlite::Result<Vec<StoredMes
             qos: qos(row, 3)?,
             properties: row.get::<_, Vec<u8>>(4)?.into(),
             left: left(row, 5, now)?,
+            owner: None,
         })
     })?;
     rows.collect()

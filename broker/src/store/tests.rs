@@ -24,6 +24,7 @@ fn message(topic: &str, payload: &'static str, expires: Option<Moment>) -> Arc<M
     };
     let mut message = Message::new(publish, Moment::default(), 1);
     message.expires = expires;
+    message.owner = Some("eve".into());
     Arc::new(message)
 }
 
@@ -108,8 +109,9 @@ fn what_is_put_on_the_desk_is_there_in_the_next_life() {
     let Opened { memory, .. } = open(&folder);
     assert!(memory.gateways);
     assert_eq!(topics(&memory), [("a", &b"new"[..]), ("b", b"b")]);
-    let StoredMessage { qos, properties, left, .. } = &memory.retained[1];
+    let StoredMessage { qos, properties, left, owner, .. } = &memory.retained[1];
     assert_eq!((*qos, &properties[..]), (Qos::AtLeastOnce, &[1, 1][..]));
+    assert_eq!(owner.as_deref(), Some("eve"), "it stays on her account");
     assert!(left.is_some_and(|left| left > hours(1).0 && left <= hours(2).0), "{left:?}");
     let [ever, StoredSession { client, user, expiry, left, subscriptions, .. }] =
         &memory.sessions[..]
@@ -217,7 +219,9 @@ fn a_file_from_before_there_were_wills_is_brought_up_to_date() {
     live(&folder, vec![Keep::Retained(message("a", "x", None))]);
     let path = folder.path().join("broker-1.db");
     let old = rusqlite::Connection::open(&path).unwrap();
-    old.execute_batch("DROP TABLE wills; PRAGMA user_version = 1").unwrap();
+    let before =
+        "DROP TABLE wills; ALTER TABLE retained DROP COLUMN owner; PRAGMA user_version = 1";
+    old.execute_batch(before).unwrap();
     drop(old);
     live(&folder, vec![will("there", "x", None)]);
     let memory = open(&folder).memory;

@@ -18,17 +18,18 @@ use crate::witness::Witness;
 pub(crate) const ATTACKS: &[Attack] =
     &[("a_device_that_reports_without_a_pause", a_device_that_reports_without_a_pause)];
 
-/// A broker with two devices and an administrator, and the administrator's witness.
-fn home() -> (Victim, Witness, TempDir) {
+/// A broker with two devices and two administrators, and the witness of one of them.
+pub(crate) fn home(how: &str) -> (Victim, Witness, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let mut users = Users::default();
     let hash = hash_password(b"secret").unwrap();
-    for (name, role) in [("kitchen/lamp", "device"), ("hall/door", "device"), ("ada", "admin")] {
+    let devices = ["kitchen/lamp", "hall/door"].map(|name| (name, "device"));
+    for (name, role) in devices.into_iter().chain([("ada", "admin"), ("eve", "admin")]) {
         users.set(name, User { role: role.to_owned(), hash: Some(hash.clone()) }).unwrap();
     }
     let file = folder.path().join("users");
     fs::write(&file, users.to_text()).unwrap();
-    let victim = Victim::start(&format!("grace_ms=1 users={}", file.display()));
+    let victim = Victim::start(&format!("{how} users={}", file.display()));
     let witness = Witness::with(&victim, |options| options.user("ada", "secret"));
     (victim, witness, folder)
 }
@@ -39,7 +40,7 @@ fn a_device_that_reports_without_a_pause() {
     const A_SECOND: u32 = 500;
     const AT_ONCE: u32 = 1_000;
     const FOR: Duration = Duration::from_secs(4);
-    let (victim, witness, _folder) = home();
+    let (victim, witness, _folder) = home("grace_ms=1");
     let mut reader = victim.v5("reader").user("ada", "secret").connect();
     reader.subscribe("home/kitchen/lamp/report", 0);
     let began = Instant::now();

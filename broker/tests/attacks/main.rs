@@ -11,6 +11,7 @@ mod kit;
 mod running;
 
 mod arrivals;
+mod budgets;
 mod devices;
 mod logins;
 mod readers;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
     args.test_threads.get_or_insert(AT_A_TIME);
     let attacks = [
         arrivals::ATTACKS,
+        budgets::ATTACKS,
         devices::ATTACKS,
         logins::ATTACKS,
         readers::ATTACKS,

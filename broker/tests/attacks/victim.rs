@@ -151,6 +151,8 @@ fn settings(how: &str) -> Settings {
             "queue_bytes" => limits.queue_bytes = number(),
             "waiting_bytes" => limits.waiting_bytes = number(),
             "session_bytes" => limits.session_bytes = number(),
+            "wildcard_filters" => limits.wildcard_filters = number(),
+            "retained_messages" => limits.retained_messages = number(),
             "sessions" => limits.sessions = number(),
             "connections" => limits.connections = number(),
             "gateway_connections" => limits.gateway_connections = number(),

@@ -218,7 +218,8 @@ impl Play {
                 self.close(conn, Ended::Lost);
             }
         }
-        let Effects { router, wake, keep } = self.core.effects();
+        let Effects { router, wake, keep, complaints } = self.core.effects();
+        complaints.clear();
         if !(router.is_empty() && wake.is_empty() && keep.is_empty()) {
             self.carry_out();
         }

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use super::filter::{covers, overlap};
+use super::payer::Payer;
 use super::roles::{Role, Roles, Rule};
 use crate::packet::{Reason, topic};
 
@@ -25,8 +26,8 @@ pub enum Guest {
 /// What one user may do, with whatever client.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Grant {
-    user: Box<str>,
-    role: Box<str>,
+    user: Arc<str>,
+    role: Arc<str>,
     /// Stands for the password.
     login: [u8; 32],
     /// Site and user are filled in.
@@ -43,7 +44,7 @@ impl Guest {
     pub fn has_reserve(&self, client: &str, site: &str) -> bool {
         match self {
             Self::Anyone => client.starts_with(&hearth_names::gateway_clients(site)),
-            Self::User(grant) => grant.reserved.iter().any(|(_, role)| *role == grant.role),
+            Self::User(grant) => grant.reserved.iter().any(|(_, role)| **role == *grant.role),
             Self::Nobody => false,
         }
     }
@@ -127,7 +128,7 @@ impl Rights {
         if let Guest::User(grant) = &guest {
             let mut reserved =
                 grant.reserved.iter().filter(|(prefix, _)| client.starts_with(&**prefix));
-            if reserved.clone().count() > 0 && !reserved.any(|(_, role)| *role == grant.role) {
+            if reserved.clone().count() > 0 && !reserved.any(|(_, role)| **role == *grant.role) {
                 return Err(Reason::NotAuthorized);
             }
         }
@@ -142,7 +143,7 @@ impl Rights {
             (Guest::User(mine), Guest::User(theirs)) => {
                 let shared = mine.role == theirs.role
                     && mine.reserved.iter().any(|(prefix, role)| {
-                        *role == mine.role && self.client.starts_with(&**prefix)
+                        **role == *mine.role && self.client.starts_with(&**prefix)
                     });
                 shared || mine.user == theirs.user
             }
@@ -155,6 +156,19 @@ impl Rights {
         match &self.guest {
             Guest::User(grant) => Some(grant.user()),
             Guest::Anyone | Guest::Nobody => None,
+        }
+    }
+
+    /// On whose account goes what it holds.
+    pub(crate) fn payer(&self, site: &str) -> Payer {
+        match &self.guest {
+            guest if guest.has_reserve(&self.client, site) => Payer::House,
+            Guest::User(grant) => Payer::User {
+                name: grant.user.clone(),
+                role: grant.role.clone(),
+                device: grant.device,
+            },
+            Guest::Anyone | Guest::Nobody => Payer::Anyone,
         }
     }
 

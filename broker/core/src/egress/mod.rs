@@ -208,5 +208,6 @@ impl Egress<'_> {
         if let Some(session) = self.sessions.get_mut(key) {
             session.keep_progress(&mut self.out.effects.keep);
         }
+        self.sessions.weigh_queue(key);
     }
 }

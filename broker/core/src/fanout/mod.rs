@@ -15,8 +15,6 @@ mod window;
 
 use std::sync::Arc;
 
-use broker_settings::Limits;
-
 pub(crate) use audience::Way;
 pub(crate) use groups::{Groups, inner};
 
@@ -131,13 +129,13 @@ impl Fanout {
     pub(crate) fn open(
         &mut self,
         path: &str,
-        limits: &Limits,
+        most: usize,
         effects: &mut Effects,
     ) -> Result<Way, Reason> {
         if !topic::has_wildcard(path) {
             return Ok(Way::Exact(path.into()));
         }
-        let (id, op) = self.filters.open(path, limits.wildcard_filters)?;
+        let (id, op) = self.filters.open(path, most)?;
         effects.router.extend(op);
         Ok(Way::Wild(id))
     }
@@ -163,7 +161,7 @@ impl Fanout {
         key: SessionKey,
         path: &str,
         sub: Sub,
-        limits: &Limits,
+        most: usize,
         effects: &mut Effects,
     ) -> Result<GroupId, Reason> {
         let id = match self.groups.find(path) {
@@ -171,7 +169,7 @@ impl Fanout {
             None => {
                 let id = self.groups.number();
                 let filter = inner(path).ok_or(Reason::Filter)??;
-                let way = self.open(filter, limits, effects)?;
+                let way = self.open(filter, most, effects)?;
                 self.audience(&way).groups.push(id);
                 self.groups.begin(id, path, way, sub.since);
                 id

@@ -136,10 +136,13 @@ fn promised(
 
 /// Why a QoS 1 or 2 publish is not taken in, if it is not.
 fn refusal(rooms: &mut Rooms, key: SessionKey, route: Route, publish: &Publish) -> Option<Refusal> {
-    if !rooms.sessions.get_mut(key).is_some_and(|session| session.permits(publish)) {
+    let session = rooms.sessions.get_mut(key);
+    let Some(session) = session.and_then(|session| session.permits(publish).then_some(session))
+    else {
         return Some(Refusal::Told(Reason::NotAuthorized));
-    }
-    if publish.retain && !rooms.retained.admits(publish, &rooms.settings.limits) {
+    };
+    let limits = &rooms.settings.limits;
+    if publish.retain && !rooms.retained.admits(publish, &session.payer, limits) {
         return Some(Refusal::Told(Reason::Quota));
     }
     is_full(rooms, route, publish).then_some(Refusal::Later)

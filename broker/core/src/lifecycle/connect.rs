@@ -48,10 +48,11 @@ pub(crate) fn connect(
     let old = rooms.sessions.of_client(&client);
     let rights = rights(rooms, guest, &client, &connect, old)?;
     let limits = &rooms.settings.limits;
-    if old.is_none() && rooms.sessions.len() >= limits.sessions {
+    let payer = rights.payer(&rooms.settings.site);
+    if old.is_none() && !rooms.sessions.has_place(&payer, limits) {
         return Err(Reason::Busy);
     }
-    if !rooms.sessions.admits(&connect, &client, old.is_none(), limits) {
+    if !rooms.sessions.admits(&connect, (&client, &payer), old.is_none(), limits) {
         return Err(Reason::Quota);
     }
     let suits = old
@@ -78,7 +79,8 @@ pub(super) fn new_session(
     rights: Rights,
 ) -> SessionKey {
     let zone = rooms.zones.site().zone_of_client(client).map(Box::<str>::from);
-    let key = rooms.sessions.begin(client, rights, zone.clone(), version);
+    let payer = rights.payer(&rooms.settings.site);
+    let key = rooms.sessions.begin(client, (rights, payer), zone.clone(), version);
     if let Some(zone) = zone {
         rooms.zones.session_starts(&zone, key);
     }
@@ -151,6 +153,7 @@ fn take_over(rooms: &mut Rooms, now: Moment, key: SessionKey, clean: bool) -> bo
 fn attach(rooms: &mut Rooms, key: SessionKey, conn: ConnId, connect: Connect, rights: Rights) {
     let window = connect.receive_maximum.min(rooms.settings.limits.inflight);
     rooms.sessions.attach(key, conn);
+    rooms.sessions.pay(key, rights.payer(&rooms.settings.site));
     if let Some(session) = rooms.sessions.get_mut(key) {
         session.rights = rights;
         session.version = connect.version;

@@ -126,6 +126,7 @@ fn hand_over(rooms: &mut Rooms, key: SessionKey) {
     }
     let Some(session) = rooms.sessions.get_mut(key) else { return };
     let unsent = session.outbox.take_unsent(&awake);
+    rooms.sessions.weigh_queue(key);
     let (fanout, mut boxes) = rooms.fanout();
     fanout.share_again(unsent, &mut boxes);
 }

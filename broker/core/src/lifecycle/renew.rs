@@ -13,8 +13,10 @@ use crate::rooms::Rooms;
 pub(crate) fn renew(rooms: &mut Rooms, now: Moment, find: impl Fn(Option<&str>) -> Option<Guest>) {
     let mut over = Vec::new();
     let mut ended = Vec::new();
+    let mut payers = Vec::new();
     for (key, session) in rooms.sessions.iter_mut() {
         let renewed = session.rights.renew(&find);
+        payers.push((key, session.rights.payer(&rooms.settings.site)));
         let goes_on = renewed != Renewed::Gone && session.subscriptions.suits(&session.rights);
         if !goes_on {
             over.push(key);
@@ -22,6 +24,9 @@ pub(crate) fn renew(rooms: &mut Rooms, now: Moment, find: impl Fn(Option<&str>) 
         if !goes_on || renewed == Renewed::Login {
             ended.extend(session.conn);
         }
+    }
+    for (key, payer) in payers {
+        rooms.sessions.pay(key, payer);
     }
     // In an order that does not depend on the map's.
     over.sort_unstable();

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::connect::new_session;
-use crate::access::{Guest, Reading, Rights};
+use crate::access::{Guest, Payer, Reading, Rights};
 use crate::id::SessionKey;
 use crate::keep::{Keep, Memory, StoredMessage, StoredSession, StoredWaiting, StoredWill, Waiting};
 use crate::message::Message;
@@ -41,7 +41,8 @@ pub(crate) fn restore(
     let mut left_out = 0;
     for stored in memory.retained {
         let message = Arc::new(revive(rooms, now, stored, true));
-        let kept = rooms.retained.keep(&message, &rooms.settings.limits);
+        let payer = payer(message.owner.as_deref(), &rooms.settings.site, &find);
+        let kept = rooms.retained.restore(&message, payer, &rooms.settings.limits);
         left_out += usize::from(kept.is_err());
     }
     if left_out > 0 {
@@ -69,6 +70,7 @@ fn revive(rooms: &mut Rooms, now: Moment, stored: StoredMessage, retain: bool) -
         properties: stored.properties,
         expires: stored.left.map(|left| now.after(left)),
         publisher: None,
+        owner: stored.owner.map(Into::into),
         zone,
         stamp: zone.map(|_| rooms.zones.stamp()),
         order: if stored.order > 0 { stored.order } else { rooms.next_order() },
@@ -114,6 +116,13 @@ fn wake_up(
             tracing::warn!(%client, filter = %filter.path, %reason, "a subscription of before is refused now");
         }
     }
+}
+
+/// On whose account a retained message goes. One of before users were written down, or of a user who is gone, is on
+/// nobody's.
+fn payer(owner: Option<&str>, site: &str, find: impl Fn(Option<&str>) -> Option<Guest>) -> Payer {
+    let rights = owner.and_then(|owner| Rights::new(find(Some(owner))?, "".into()).ok());
+    rights.map_or(Payer::House, |rights| rights.payer(site))
 }
 
 fn with(waiting: StoredWaiting, messages: &Messages) -> Option<Waiting> {

@@ -4,6 +4,20 @@ use crate::id::ConnId;
 use crate::keep::Keep;
 use crate::router::RouterOp;
 
+/// Complaints of one step. 16: more of them are about the same.
+const COMPLAINTS: usize = 16;
+
+/// Something that was refused without a word to its client, for the log.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Complaint {
+    /// The user, or the client where there are no users.
+    pub culprit: Box<str>,
+    /// What was refused.
+    pub why: &'static str,
+    /// What this case is about.
+    pub about: String,
+}
+
 /// What the caller has to do after a call.
 #[derive(Debug, Default)]
 pub struct Effects {
@@ -13,4 +27,14 @@ pub struct Effects {
     pub router: Vec<RouterOp>,
     /// For the store, in order.
     pub keep: Vec<Keep>,
+    /// For the log.
+    pub complaints: Vec<Complaint>,
+}
+
+impl Effects {
+    pub(crate) fn complain(&mut self, complaint: Complaint) {
+        if self.complaints.len() < COMPLAINTS {
+            self.complaints.push(complaint);
+        }
+    }
 }

@@ -7,7 +7,7 @@ mod links;
 mod timers;
 
 pub use counts::Counts;
-pub use effects::Effects;
+pub use effects::{Complaint, Effects};
 pub(crate) use links::{Links, Pulled};
 pub(crate) use timers::{Timer, Timers};
 

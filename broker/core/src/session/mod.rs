@@ -17,11 +17,12 @@ pub use outbox::QueueBooks;
 pub(crate) use outbox::{Acked, Next, Offer, Outbox, WAITING};
 pub(crate) use subscriptions::{Ended, Sub, Subscriptions, Via, cost};
 
-use crate::access::Rights;
+use crate::access::{Payer, Rights};
 use crate::id::{ConnId, SessionKey};
 use crate::message::Message;
 use crate::moment::Moment;
 use crate::packet::{Publish, Version, Will, response_topic};
+use crate::shares::Amount;
 use subscriptions::Pick;
 
 /// What a session costs beside its texts, about: tables, timers, an empty queue.
@@ -33,6 +34,8 @@ pub(crate) struct Session {
     pub(crate) client: Arc<str>,
     /// What its user may do now.
     pub(crate) rights: Rights,
+    /// On whose account it goes.
+    pub(crate) payer: Payer,
     /// The zone whose messages this session takes, if its client id says so.
     pub(crate) zone: Option<Box<str>>,
     pub(crate) conn: Option<ConnId>,
@@ -58,8 +61,10 @@ pub(crate) struct Session {
     pub(crate) doomed: bool,
     /// Whatever comes out of the router from up to here, the session has had already.
     pub(crate) settled: u64,
-    /// What it was when it was last weighed, in bytes.
-    pub(crate) weighed: usize,
+    /// What it was when it was last weighed.
+    pub(crate) weighed: Amount,
+    /// What waited for it when that was last weighed, in bytes.
+    pub(crate) waits: usize,
 }
 
 /// A session's last will, and what is to become of it.
@@ -77,13 +82,14 @@ pub(crate) struct LastWords {
 impl Session {
     pub(crate) fn new(
         client: Arc<str>,
-        rights: Rights,
+        (rights, payer): (Rights, Payer),
         zone: Option<Box<str>>,
         version: Version,
     ) -> Self {
         Self {
             client,
             rights,
+            payer,
             zone,
             conn: None,
             version,
@@ -100,7 +106,8 @@ impl Session {
             refusal_logged: false,
             doomed: false,
             settled: 0,
-            weighed: 0,
+            weighed: Amount::default(),
+            waits: 0,
         }
     }
 
@@ -109,10 +116,11 @@ impl Session {
         SESSION + 2 * client.len()
     }
 
-    /// What it is, in bytes, without what waits for it.
-    pub(crate) fn bytes(&self) -> usize {
+    /// What it is, without what waits for it.
+    pub(crate) fn amount(&self) -> Amount {
         let will = self.will.will.as_ref().map_or(0, |will| will.publish.weight());
-        Self::cost(&self.client) + will + self.subscriptions.bytes()
+        let bytes = Self::cost(&self.client) + will + self.subscriptions.bytes();
+        Amount { count: 1, bytes, filters: self.subscriptions.costly() }
     }
 
     /// What its subscriptions say about a message; `me` is its own key.

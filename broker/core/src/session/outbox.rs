@@ -139,6 +139,11 @@ impl Outbox {
         Offer::Queued
     }
 
+    /// What all of it costs, in bytes, if nobody else has the same messages.
+    pub(crate) fn weight(&self) -> usize {
+        self.bytes + self.sent_bytes + self.outstanding() * WAITING
+    }
+
     /// Whether there is room for a message, with so many bytes free for all sessions.
     pub(crate) fn fits(&self, delivery: &Delivery, limits: &Limits, free: usize) -> bool {
         if delivery.stored {

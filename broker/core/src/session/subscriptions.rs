@@ -74,6 +74,11 @@ pub(crate) struct Pick {
 }
 
 impl Subscriptions {
+    /// Those that are looked at for every message, or stand for others: with wildcards, and shared ones.
+    pub(crate) fn costly(&self) -> usize {
+        self.wild.len() + self.shared.len()
+    }
+
     /// What to deliver for a message that arrived on one way, or nothing if another way delivers it.
     ///
     /// Overlapping subscriptions give one copy with the highest QoS and all identifiers [MQTT-3.3.4-2, -4]. The

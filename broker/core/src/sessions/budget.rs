@@ -1,6 +1,6 @@
-//! What all sessions together may hold, beside the bounds of each: what they are, and what waits for them.
+//! What may wait for all sessions together, beside the bounds of each.
 //!
-//! What waits has a limit that moves: no session may have more waiting than is free altogether. Few slow readers may fall
+//! It is a limit that moves: no session may have more waiting than is free altogether. Few slow readers may fall
 //! far behind; many share what there is, each with less, and whoever has more than that ends. A session with little waiting
 //! always finds room, so nobody's silence ends somebody else's session.
 
@@ -10,11 +10,9 @@ use crate::weight::Scales;
 /// Messages offered until those that wait are counted again. 1,024 of them weigh 96 KiB.
 const COUNT_EVERY: u32 = 1024;
 
-/// The sums over all sessions.
+/// The sums over all messages that wait.
 #[derive(Debug, Default)]
 pub(super) struct Budget {
-    /// Bytes of what sessions are: ids, filters, wills.
-    sessions: usize,
     scales: Scales,
     /// Messages that wait for sessions, when they were last counted.
     waiting: usize,
@@ -22,16 +20,6 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    /// A session weighs something else now.
-    pub(super) fn weigh(&mut self, before: usize, now: usize) {
-        self.sessions = self.sessions + now - before;
-    }
-
-    /// Bytes of what sessions are.
-    pub(super) fn sessions(&self) -> usize {
-        self.sessions
-    }
-
     pub(super) fn scales(&self) -> &Scales {
         &self.scales
     }

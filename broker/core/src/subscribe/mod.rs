@@ -11,6 +11,7 @@ use crate::moment::Moment;
 use crate::packet::{Filter, Reason, RetainHandling, topic};
 use crate::rooms::Rooms;
 use crate::session::{Ended, Session, Sub};
+use crate::shares::open_to;
 
 /// Reason code of an UNSUBACK for a filter that was not subscribed.
 const NO_SUBSCRIPTION: u8 = 0x11;
@@ -169,7 +170,7 @@ fn has_room(rooms: &Rooms, session: &Session, path: &str, shared: bool) -> bool 
     let subscriptions = &session.subscriptions;
     let wild = !shared && topic::has_wildcard(path);
     subscriptions.len() < limits.subscriptions
-        && rooms.sessions.admits_filter(path, limits)
+        && rooms.sessions.admits_filter(&session.payer, path, wild || shared, limits)
         && (!wild || subscriptions.wild().len() < WILDCARDS)
 }
 
@@ -182,18 +183,19 @@ fn add(
     shared: bool,
 ) -> Result<Granted, Reason> {
     let Rooms { sessions, fanout, zones, settings, out, .. } = rooms;
-    let limits = &settings.limits;
     let session = sessions.get_mut(key).ok_or(Reason::NotAuthorized)?;
+    let limits = &settings.limits;
+    let most = open_to(&session.payer, limits.wildcard_filters, limits);
     let own = |zone: &str| zones.site().is_own_filter(zone, path);
     let granted = if shared {
-        let group = fanout.join(key, path, sub, limits, &mut out.effects)?;
+        let group = fanout.join(key, path, sub, most, &mut out.effects)?;
         session.subscriptions.add_shared(path, group);
         Granted::Shared
     } else if session.zone.as_deref().is_some_and(own) {
         session.subscriptions.add_wild(path.into(), sub);
         Granted::New
     } else {
-        let way = fanout.open(path, limits, &mut out.effects)?;
+        let way = fanout.open(path, most, &mut out.effects)?;
         fanout.add(&way, key);
         match way {
             Way::Exact(path) => session.subscriptions.add_exact(path, sub),

@@ -27,6 +27,7 @@ pub(super) fn next_life(bench: &Bench, seconds: u64) -> Bench {
                 qos: message.qos,
                 properties: message.properties.clone(),
                 left: message.expires.map(left),
+                owner: message.owner.as_deref().map(Into::into),
                 order: 0,
             }),
             Keep::Session(lasting) => memory.sessions.push(StoredSession {
@@ -52,6 +53,7 @@ pub(super) fn next_life(bench: &Bench, seconds: u64) -> Bench {
                         qos: message.qos,
                         properties: message.properties.clone(),
                         left: message.expires.map(left),
+                        owner: None,
                     });
                 }
             }

@@ -205,5 +205,6 @@ fn stored(message: &Message, order: u64, left: Option<Duration>) -> StoredMessag
         qos: message.qos,
         properties: message.properties.clone(),
         left,
+        owner: message.owner.as_deref().map(Into::into),
     }
 }
