@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use broker::{Access, Broker, Reloader, Settings};
 use clap::{Args, Subcommand};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::{Globals, flag};
 use crate::failure::Outcome;
@@ -65,6 +65,8 @@ pub(crate) async fn broker(globals: &Globals, args: BrokerArgs) -> Outcome {
         flag("--data-dir", "broker.data_dir", args.data_dir),
     ];
     let settings = globals.settings(flags.into_iter().flatten().collect())?;
+    // Before anyone can know that it runs.
+    let hangups = signal(SignalKind::hangup())?;
     let broker = Broker::bind(checked(settings)).await?;
     for (address, speaks) in broker.addresses() {
         // The plain one, if there is one, is the first, which whoever started this process reads.
@@ -73,15 +75,14 @@ pub(crate) async fn broker(globals: &Globals, args: BrokerArgs) -> Outcome {
     }
     let reloader = broker.reloader();
     tokio::select! {
-        ended = broker.run(stop::requested(globals)) => ended?,
-        never = reload(reloader) => never?,
+        ended = broker.run(stop::asked(globals.stop_with_stdin)) => ended?,
+        never = reload(hangups, reloader) => never?,
     }
     Ok(())
 }
 
-/// Reads the files again at every SIGHUP. Ends only if that signal cannot be heard.
-async fn reload(reloader: Reloader) -> Outcome {
-    let mut hangups = signal(SignalKind::hangup())?;
+/// Reads the files again at every SIGHUP.
+async fn reload(mut hangups: Signal, reloader: Reloader) -> Outcome {
     while hangups.recv().await.is_some() {
         match reloader.reload() {
             Ok(()) => say("users, roles and certificates are read again"),

@@ -69,6 +69,7 @@ pub(crate) async fn up(globals: &Globals, args: UpArgs) -> Outcome {
         flag("--data-dir", "gateway.data_dir", data_dir()),
         flag("--trust-file", "gateway.trust_file", args.trust_file.then_some(true)),
     ];
+    let stopped = stop::requested(globals);
     let mut settings = globals.settings(flags.into_iter().flatten().collect())?;
     let bind = settings.broker.bind.clone();
     settings.client.broker = here(&bind)?;
@@ -86,7 +87,7 @@ pub(crate) async fn up(globals: &Globals, args: UpArgs) -> Outcome {
     plans.into_iter().for_each(|plan| others.keep(plan));
     let outcome = tokio::select! {
         outcome = serve(&blueprint.settings, &story) => outcome,
-        () = stop::requested(globals) => Ok(()),
+        () = stopped => Ok(()),
     };
     // The broker last, so that the others can say goodbye.
     others.stop().await;

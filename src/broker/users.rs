@@ -93,7 +93,10 @@ pub(crate) async fn users(globals: &Globals, args: UserArgs) -> Outcome {
 }
 
 fn carry_out(globals: &Globals, args: UserArgs) -> Outcome {
-    let file = args.users.as_ref().map(|path| path.display());
+    let named = args.users.is_some();
+    // From where the command is given, as its help says; a path in the settings counts from the data folder.
+    let file = args.users.as_ref().map(std::path::absolute).transpose()?;
+    let file = file.as_ref().map(|path| path.display());
     let all = globals.settings(flag("--users", "broker.users", file).into_iter().collect())?;
     let settings = &all.broker;
     let path = settings.users.clone().ok_or_else(|| {
@@ -103,6 +106,9 @@ fn carry_out(globals: &Globals, args: UserArgs) -> Outcome {
     })?;
     match args.command {
         UserCommand::Add { name, role, password } => {
+            if !named {
+                is_read_by_somebody(&path)?;
+            }
             let roles = match &settings.roles {
                 Some(path) => broker::read_roles(path)?,
                 None => Roles::built_in()?,
@@ -199,6 +205,21 @@ fn keep(path: &Path, password: &str) -> Outcome {
     write().map_err(|error: std::io::Error| {
         Failure::failed(format!("cannot write the password {}: {error}", path.display()))
     })
+}
+
+/// Whether a broker is likely to read this file, which nobody named. A folder that depends on where a command is started
+/// is probably not the broker's if it is not there; a home without users trusts everyone on its machine.
+fn is_read_by_somebody(path: &Path) -> Outcome {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    if path.is_absolute() || folder.is_dir() {
+        return Ok(());
+    }
+    let (file, folder) = (path.display(), folder.display());
+    Err(Failure::usage(format!(
+        "there is no folder {folder} here, so no broker would read {file}; go where the broker is started, give its \
+         settings with --config, or name its file with --users FILE"
+    )))
 }
 
 fn nobody(path: &Path, name: &str) -> AccessError {

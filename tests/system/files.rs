@@ -171,15 +171,15 @@ fn a_home_of_f4fe4dd_is_up_again_with_everything_in_it() {
 }
 
 /// A running `hearth up`.
-struct Up {
-    process: Process,
+pub(crate) struct Up {
+    pub(crate) process: Process,
     /// It stops when this ends.
     stdin: ChildStdin,
     lines: Receiver<String>,
 }
 
 impl Up {
-    fn start(command: &mut Command) -> Self {
+    pub(crate) fn start(command: &mut Command) -> Self {
         command.arg("--stop-with-stdin").stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = Process::start(command);
         let (stdin, stdout) = process.pipes();
@@ -196,12 +196,12 @@ impl Up {
 
     /// Reads what it prints up to a line with these words.
     #[track_caller]
-    fn until(&self, words: &str) {
+    pub(crate) fn until(&self, words: &str) {
         let next = || self.lines.recv_timeout(PATIENCE).expect(words);
         while !next().contains(words) {}
     }
 
-    fn end(self) {
+    pub(crate) fn end(self) {
         let Self { process, stdin, lines: _ } = self;
         drop(stdin);
         assert!(process.end().status.success());

@@ -189,6 +189,18 @@ impl Home {
         drop(self.gateways.remove(&id));
     }
 
+    /// SIGHUP to everything.
+    pub(crate) fn hang_up(&self) {
+        let all = self.broker.iter().chain(self.gateways.values()).chain(&self.devices);
+        all.for_each(|process| process.signal("HUP"));
+    }
+
+    /// Whether no process of it has ended by itself.
+    pub(crate) fn all_live(&mut self) -> bool {
+        let all = self.broker.iter_mut().chain(self.gateways.values_mut());
+        all.chain(&mut self.devices).all(Process::lives)
+    }
+
     /// kill -9
     pub(crate) fn kill_broker(&mut self) {
         drop(self.broker.take());

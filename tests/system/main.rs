@@ -16,6 +16,7 @@ mod failover;
 mod files;
 mod foreign_broker;
 mod full_disk;
+mod hangups;
 mod kit;
 mod orders;
 mod readme;
