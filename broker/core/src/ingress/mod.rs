@@ -163,7 +163,7 @@ fn refuse_own(rooms: &mut Rooms, from: Sender, publish: &Publish) {
     let reason = match session.version {
         Version::V5 => Reason::NotAuthorized,
         Version::V311 => {
-            session.incoming.take(*pid, *qos, Print::of(publish));
+            session.incoming.take(from.conn, *pid, *qos, Print::of(publish));
             Reason::Normal
         }
     };
@@ -181,6 +181,6 @@ fn begin(rooms: &mut Rooms, from: Sender, hold: Hold, print: Print, route: Route
     if route.is_held() {
         session.incoming.withhold(hold, from.conn, print);
     } else {
-        session.incoming.take(hold.pid, hold.qos, print);
+        session.incoming.take(from.conn, hold.pid, hold.qos, print);
     }
 }

@@ -26,8 +26,17 @@ pub(crate) struct Incoming {
 enum Stage {
     /// Taken in for a zone; PUBACK or PUBREC is withheld.
     Withheld(Withheld),
-    /// QoS 2, PUBREC sent: a repetition is not a new message. None for one of an earlier life of the broker.
-    Received(Option<Print>),
+    /// QoS 2, PUBREC sent: a repetition is not a new message.
+    Received(Received),
+}
+
+/// A QoS 2 publish whose PUBREL has not come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Received {
+    /// On which connection it was heard last; none for one of an earlier life of the broker.
+    heard: Option<ConnId>,
+    /// None for one of an earlier life of the broker.
+    print: Option<Print>,
 }
 
 /// A publish whose acknowledgement is withheld.
@@ -100,8 +109,12 @@ impl Incoming {
         }
         match self.stages.get(&pid).copied() {
             Some(Stage::Received(earlier))
-                if planted::received_before(exactly && earlier.is_none_or(|it| it.is(print))) =>
+                if planted::received_before(
+                    exactly && earlier.print.is_none_or(|it| it.is(print)),
+                ) =>
             {
+                let heard = Some(conn);
+                self.set(pid, Some(Stage::Received(Received { heard, ..earlier })));
                 Arrival::Settled(Reason::Normal)
             }
             Some(Stage::Withheld(earlier))
@@ -110,7 +123,7 @@ impl Incoming {
                 self.set(pid, Some(Stage::Withheld(Withheld { heard: conn, ..earlier })));
                 Arrival::UnderWay
             }
-            None if self.counted(terms.version) >= usize::from(terms.most) => Arrival::TooMany,
+            None if self.is_full(conn, terms) => Arrival::TooMany,
             _ => Arrival::New(print),
         }
     }
@@ -123,14 +136,14 @@ impl Incoming {
     }
 
     /// A publish was taken in and is acknowledged at once. The PUBREL of one at QoS 2 is awaited.
-    pub(crate) fn take(&mut self, pid: u16, qos: Qos, print: Print) {
-        let received = (qos == Qos::ExactlyOnce).then_some(Stage::Received(Some(print)));
-        self.set(pid, received);
+    pub(crate) fn take(&mut self, heard: ConnId, pid: u16, qos: Qos, print: Print) {
+        let received = Received { heard: Some(heard), print: Some(print) };
+        self.set(pid, (qos == Qos::ExactlyOnce).then_some(Stage::Received(received)));
     }
 
     /// A QoS 2 publish of an earlier life of the broker; its PUBREL is awaited.
     pub(crate) fn restore(&mut self, pid: u16) {
-        self.set(pid, Some(Stage::Received(None)));
+        self.set(pid, Some(Stage::Received(Received { heard: None, print: None })));
     }
 
     /// A PUBREL; whether the packet id was known.
@@ -164,7 +177,8 @@ impl Incoming {
     pub(crate) fn settle(&mut self, hold: Hold, refusal: Option<Reason>, listens: bool) {
         let Some(Stage::Withheld(it)) = self.stages.get(&hold.pid).copied() else { return };
         if hold.qos == Qos::ExactlyOnce && refusal.is_none() {
-            return self.set(hold.pid, Some(Stage::Received(Some(it.print))));
+            let received = Received { heard: Some(it.heard), print: Some(it.print) };
+            return self.set(hold.pid, Some(Stage::Received(received)));
         }
         self.set(hold.pid, None);
         if !listens && hold.qos == Qos::AtLeastOnce {
@@ -192,6 +206,32 @@ impl Incoming {
             Version::V5 => self.stages.len(),
             Version::V311 => self.withheld,
         }
+    }
+
+    /// Whether the client has as many unfinished as it may on this connection (MQTT 5, 3.1.2.11.3). What was received on
+    /// earlier ones may be finished without our knowledge: the client has lost its memory, or the broker a PUBREL with
+    /// its power. Then nobody would ever release it, and the client could publish nothing more; so the oldest of these
+    /// gives its place to a new one.
+    fn is_full(&mut self, conn: ConnId, terms: Terms) -> bool {
+        let most = usize::from(terms.most);
+        if self.counted(terms.version) < most {
+            return false;
+        }
+        if terms.version == Version::V311 {
+            return true;
+        }
+        let stale = self.stages.iter().filter_map(|(pid, stage)| match stage {
+            Stage::Received(it) if it.heard < Some(conn) => Some((it.heard, *pid)),
+            _ => None,
+        });
+        let (count, oldest) = stale.fold((0, None), |(count, oldest): (usize, Option<_>), it| {
+            (count + 1, Some(oldest.map_or(it, |oldest| it.min(oldest))))
+        });
+        let full = self.stages.len() - count >= most;
+        if let Some((_, pid)) = oldest.filter(|_| !full) {
+            self.set(pid, None);
+        }
+        full
     }
 
     #[cfg(feature = "testing")]

@@ -108,6 +108,30 @@ fn a_refusal_is_told_where_the_protocol_has_a_word_for_it() {
     }
 }
 
+/// A client that has lost its memory never releases what it had sent, nor what a broker took for unreleased that had
+/// lost its power.
+#[test]
+fn what_nobody_will_release_keeps_no_client_from_publishing() {
+    let mut bench = bench(|settings| settings.limits.receive_maximum = 2);
+    let note = |pid| Packet::Publish(publish("notes", "x", Qos::ExactlyOnce, pid));
+    let (mut device, _) = bench.open(kept("meter", 3600));
+    for life in 0..3 {
+        for pid in [1, 2] {
+            bench.send(device, note(life * 2 + pid));
+        }
+        assert_eq!(bench.pull(device).len(), 2, "in life {life}");
+        device = come_back(&mut bench, device);
+    }
+    // What it does not publish anew stays known as long as there is room.
+    let again =
+        Packet::Publish(Publish { dup: true, ..publish("notes", "x", Qos::ExactlyOnce, 6) });
+    bench.send(device, again);
+    bench.send(device, note(7));
+    assert_eq!(bench.pull(device), ["Pubrec(6, Normal)", "Pubrec(7, Normal)"]);
+    let over = bench.core.receive(bench.now, device, note(8));
+    assert_eq!(over.unwrap_err(), Reason::ReceiveMaximum);
+}
+
 #[test]
 fn a_flood_at_qos_0_is_dropped_and_costs_qos_1_nothing() {
     let mut bench = bench(|settings| settings.limits.zone_qos0 = 4);
