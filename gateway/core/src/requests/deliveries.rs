@@ -99,10 +99,6 @@ impl Deliveries<'_> {
             let why = "a retained set would be obeyed again and again; publish it without retain";
             return refuse(self.ctx, delivery, &reply, Refusal::Payload, why, out);
         }
-        if self.ctx.house.node(zone, device).is_none() {
-            let why = format!("no device {zone}/{device} is registered");
-            return refuse(self.ctx, delivery, &reply, Refusal::Unknown, why, out);
-        }
         let Some(state) = versions::agreed_form(self.ctx, state) else {
             return refuse(self.ctx, delivery, &reply, Refusal::Payload, TOO_NEW, out);
         };
