@@ -46,6 +46,9 @@ fn bad_requests_are_refused_with_the_reason() {
     let (_, refusal) = refusals.next("/response");
     assert!(refusal.contains("error") && refusal.contains("state"), "{refusal}");
     assert_eq!(home.answer("home/attic/fan/get", "")["state"], "OFF");
+    let owner = home.owner("attic").unwrap();
+    let stats = home.answer(&format!("hearth/home/gateway/{owner}/stats"), "");
+    assert!(stats["refused"].as_u64().unwrap() >= 8, "{stats}");
 }
 
 #[test]

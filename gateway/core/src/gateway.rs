@@ -43,6 +43,7 @@ use crate::ownership::zones::{self, Zones};
 use crate::peer::PeerMessage;
 use crate::planted;
 use crate::requests::handler::{RequestHandler, Surroundings};
+use crate::requests::refusals::Refusals;
 use crate::settings::Settings;
 use crate::snapshots::Report;
 use crate::snapshots::fetching::Fetching;
@@ -90,6 +91,7 @@ pub struct Gateway {
     site: Site,
     cache: Cache,
     requests: RequestHandler,
+    refusals: Refusals,
     unsettled: Unsettled,
     fetching: Fetching,
     giving: Giving,
@@ -132,6 +134,7 @@ impl Gateway {
             site: Site::default(),
             cache: Cache::new(settings.cache),
             requests: RequestHandler::default(),
+            refusals: Refusals::default(),
             unsettled: Unsettled::default(),
             fetching: Fetching::default(),
             giving: Giving::default(),
@@ -232,6 +235,10 @@ impl Gateway {
                 }
             }
             Want::Deliver(delivery) => self.deliver(&delivery, out),
+            Want::Refused(refused) => {
+                let (now, story) = (self.ctx.now.moment, self.ctx.settings.story);
+                self.refusals.note(now, story, refused, out);
+            }
             Want::Chore(chore) => self.chore(chore, out),
             Want::Install(id, house) => self.installing().install(id, *house, out, step),
         }
@@ -399,6 +406,7 @@ impl Gateway {
             Chore::Registrations => {
                 self.requests.registration_chores(ctx, out);
                 self.duties.clear(ctx);
+                self.refusals.chores(ctx.now.moment, out);
             }
         }
     }
@@ -415,6 +423,7 @@ impl Gateway {
 
     fn requests(&mut self) -> (&mut RequestHandler, Surroundings<'_>) {
         let (fetched, started) = (self.fetching.progress(), self.started);
+        let refused = self.refusals.total();
         let Self { ctx, agreement, peers, lease, zones, cache, clock, requests, .. } = self;
         let timekeeper = &self.timekeeper;
         let with = Surroundings {
@@ -423,6 +432,7 @@ impl Gateway {
             peers,
             lease,
             fetched,
+            refused,
             started,
             zones,
             cache,

@@ -2,11 +2,10 @@
 
 use wire::{Answer, RequestId, Topics};
 
-use crate::context::Context;
 use crate::event::{Delivery, Effect, Session};
 use crate::house::Refusal;
 use crate::planted;
-use crate::want::Wants;
+use crate::want::{Refused, Want, Wants};
 
 /// Where and how a request is answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,15 +77,13 @@ pub(crate) fn acknowledge(delivery: &Delivery, out: &mut Wants) {
 /// Refuses a request for good with the reason, and is done with it. An overload is no reason: what cannot be taken
 /// now is not acknowledged.
 pub(crate) fn refuse(
-    ctx: &Context,
     delivery: &Delivery,
     reply: &Reply,
     refusal: Refusal,
     why: impl core::fmt::Display,
     out: &mut Wants,
 ) {
-    let topic = &delivery.topic;
-    out.say(ctx, || format!("Refused {topic}: {why}"));
+    out.push(Want::Refused(Refused { topic: delivery.topic.clone(), why: why.to_string() }));
     if planted::reply::refused_in_silence(true) {
         reply.answer(Answer::error(why), out);
     }
@@ -103,7 +100,7 @@ fn finish(delivery: &Delivery, refusal: Option<Refusal>, out: &mut Wants) {
 }
 
 /// A message on a topic that means nothing here.
-pub(crate) fn misaddressed(ctx: &Context, delivery: &Delivery, out: &mut Wants) {
+pub(crate) fn misaddressed(delivery: &Delivery, out: &mut Wants) {
     // An answer of another gateway or a device, caught by a wildcard, is nobody's request.
     if delivery.topic.ends_with("/response") {
         return acknowledge(delivery, out);
@@ -116,5 +113,5 @@ pub(crate) fn misaddressed(ctx: &Context, delivery: &Delivery, out: &mut Wants) 
         }
         _ => format!("{} is not a topic of this site", delivery.topic),
     };
-    refuse(ctx, delivery, &reply, Refusal::Unknown, why, out);
+    refuse(delivery, &reply, Refusal::Unknown, why, out);
 }

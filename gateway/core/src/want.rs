@@ -43,8 +43,17 @@ pub(crate) enum Want {
     Deliver(Delivery),
     /// Put this house of a snapshot in the place of everything.
     Install(SnapshotId, Box<House>),
+    /// Count this, and tell of it in the log.
+    Refused(Refused),
     /// Something is to be seen to from time to time.
     Chore(Chore),
+}
+
+/// A request that was refused for good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refused {
+    pub(crate) topic: String,
+    pub(crate) why: String,
 }
 
 /// For what Paxos was asked whether this gateway leads still.

@@ -3,13 +3,13 @@
 //! order.
 
 use serde_json::json;
-use wire::{Answer, Clock, NodeId, Zone};
+use wire::{Answer, Clock, NodeId, Zone, ZoneVerb};
 
 use crate::after_commit::unsettled::{Unsettled, Written};
 use crate::command::{Op, Origin};
 use crate::context::Context;
 use crate::event::{Effect, Session};
-use crate::house::{self, Note, StatusRow, Verdict};
+use crate::house::{self, Note, Refusal, StatusRow, Verdict};
 use crate::ownership::cache::Cache;
 use crate::ownership::flights::{Handle, Requester};
 use crate::ownership::publications;
@@ -17,7 +17,7 @@ use crate::ownership::zones::{Kept, Zones};
 use crate::requests::handler::RequestHandler;
 use crate::requests::waiters::OrderOf;
 use crate::story;
-use crate::want::Wants;
+use crate::want::{Refused, Want, Wants};
 
 /// What an entry that is in the tables may touch.
 pub(crate) struct Settling<'a> {
@@ -130,12 +130,22 @@ impl Settling<'_> {
         let current = |it: &Handle| self.zones.is_current(&session, it.generation);
         let Some(delivery) = requester.delivery.filter(current) else { return };
         self.answer(requester, op, verdict, out);
-        let refusal = match verdict {
-            Verdict::Refused(refusal, _) => Some(*refusal),
-            _ => None,
-        };
+        let refusal = self.refusal(op, verdict, out);
         let (generation, token) = (delivery.generation, delivery.token);
         out.effect(Effect::Acknowledge { session, generation, token, refusal });
+    }
+
+    /// Whether the proposal is refused for good; then it is counted and told of.
+    fn refusal(&self, op: &Op, verdict: &Verdict, out: &mut Wants) -> Option<Refusal> {
+        let Verdict::Refused(refusal, why) = verdict else { return None };
+        let (zone, device, verb) = match op {
+            Op::Report { zone, device, .. } => (zone, device, ZoneVerb::Report),
+            Op::Set { zone, device, .. } => (zone, device, ZoneVerb::Set),
+            _ => return None,
+        };
+        let (topic, why) = (self.ctx.topics.device(zone, device, verb), why.to_string());
+        out.push(Want::Refused(Refused { topic, why }));
+        Some(*refusal)
     }
 
     fn answer(&mut self, requester: Requester, op: &Op, verdict: &Verdict, out: &mut Wants) {

@@ -26,15 +26,9 @@ pub(crate) struct Api<'a> {
 }
 
 /// Someone asks the API; `questions` is how many wait for a round.
-pub(crate) fn asked(
-    ctx: &Context,
-    questions: usize,
-    delivery: &Delivery,
-    verb: ApiVerb,
-    out: &mut Wants,
-) {
+pub(crate) fn asked(questions: usize, delivery: &Delivery, verb: ApiVerb, out: &mut Wants) {
     if questions >= AT_ONCE {
-        return refuse(ctx, delivery, &asker(delivery), Refusal::Quota, TOO_MANY, out);
+        return refuse(delivery, &asker(delivery), Refusal::Quota, TOO_MANY, out);
     }
     let ask = Want::Confirm(Question::Api(Box::new(delivery.clone()), verb));
     out.push(planted::rounds::api_without_a_round(ask));
@@ -47,7 +41,7 @@ pub(crate) fn refuse_deposed(ctx: &Context, delivery: &Delivery, out: &mut Wants
         "gateway {me} led the site, and does not any more or reaches no majority of the \
          gateways; ask again"
     );
-    refuse(ctx, delivery, &asker(delivery), Refusal::Denied, why, out);
+    refuse(delivery, &asker(delivery), Refusal::Denied, why, out);
 }
 
 impl Api<'_> {
@@ -58,7 +52,6 @@ impl Api<'_> {
             Ok(request) => request,
             Err(error) => {
                 return refuse(
-                    ctx,
                     delivery,
                     &Reply::to(delivery, None, None),
                     Refusal::Payload,
@@ -69,7 +62,6 @@ impl Api<'_> {
         };
         if let Err(why) = check_reply_to(&ctx.topics, request.reply_to.as_deref()) {
             return refuse(
-                ctx,
                 delivery,
                 &Reply::to(delivery, None, request.id),
                 Refusal::Denied,
@@ -80,7 +72,7 @@ impl Api<'_> {
         let reply = Reply::to(delivery, request.reply_to, request.id);
         match self.answer(verb, &delivery.payload, &reply, out) {
             Ok(()) => acknowledge(delivery, out),
-            Err(error) => refuse(ctx, delivery, &reply, Refusal::Payload, error, out),
+            Err(error) => refuse(delivery, &reply, Refusal::Payload, error, out),
         }
     }
 

@@ -40,7 +40,7 @@ impl Deliveries<'_> {
             ZoneVerb::Set => self.set(delivery, zone, device, out),
             ZoneVerb::Status => self.presence(delivery, zone, device, out),
             ZoneVerb::State | ZoneVerb::Get | ZoneVerb::Command => {
-                misaddressed(self.ctx, delivery, out);
+                misaddressed(delivery, out);
             }
         }
     }
@@ -50,7 +50,7 @@ impl Deliveries<'_> {
             Ok(report) => report,
             Err(error) => {
                 let reply = Reply::to(delivery, None, None);
-                return refuse(self.ctx, delivery, &reply, Refusal::Payload, error, out);
+                return refuse(delivery, &reply, Refusal::Payload, error, out);
             }
         };
         // A live publish may carry the RETAIN flag too; only the store of retained messages
@@ -64,7 +64,6 @@ impl Deliveries<'_> {
         let Report { state, presence, kind, order, id, .. } = report;
         let Some(state) = versions::agreed_form(self.ctx, state) else {
             return refuse(
-                self.ctx,
                 delivery,
                 &Reply::to(delivery, None, id),
                 Refusal::Payload,
@@ -86,21 +85,21 @@ impl Deliveries<'_> {
             Ok(request) => request,
             Err(error) => {
                 let reply = Reply::to(delivery, None, None);
-                return refuse(self.ctx, delivery, &reply, Refusal::Payload, error, out);
+                return refuse(delivery, &reply, Refusal::Payload, error, out);
             }
         };
         let SetRequest { state, wait_for_state, expires, reply_to, id, clock } = request;
         if let Err(why) = check_reply_to(&self.ctx.topics, reply_to.as_deref()) {
             let reply = Reply::to(delivery, None, id);
-            return refuse(self.ctx, delivery, &reply, Refusal::Denied, why, out);
+            return refuse(delivery, &reply, Refusal::Denied, why, out);
         }
         let reply = Reply::to(delivery, reply_to, id.clone());
         if delivery.retain {
             let why = "a retained set would be obeyed again and again; publish it without retain";
-            return refuse(self.ctx, delivery, &reply, Refusal::Payload, why, out);
+            return refuse(delivery, &reply, Refusal::Payload, why, out);
         }
         let Some(state) = versions::agreed_form(self.ctx, state) else {
-            return refuse(self.ctx, delivery, &reply, Refusal::Payload, TOO_NEW, out);
+            return refuse(delivery, &reply, Refusal::Payload, TOO_NEW, out);
         };
         self.clock.observe(clock);
         let asked = Asked { delivery, zone, id, reply, wait_for_state };

@@ -45,6 +45,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) lease: &'a Lease,
     /// The snapshot that is fetched, and how much of it is here.
     pub(crate) fetched: Option<(SnapshotId, u64)>,
+    /// What was refused for good since this gateway started.
+    pub(crate) refused: u64,
     /// When this gateway started.
     pub(crate) started: Moment,
     pub(crate) timekeeper: &'a Timekeeper,
@@ -80,13 +82,13 @@ impl RequestHandler {
                 deliveries::query_nowhere(ctx, delivery, &zone, &device, out);
             }
             (Session::Site, Some(Topic::Api(verb))) => {
-                api::asked(ctx, with.agreement.waiting(), delivery, verb, out);
+                api::asked(with.agreement.waiting(), delivery, verb, out);
             }
             (Session::Own, Some(Topic::Gateway(_, verb))) => {
                 let (overview, reads) = (with.overview(), &mut self.reads);
                 Local { overview, reads }.take(delivery, verb, out);
             }
-            _ => misaddressed(ctx, delivery, out),
+            _ => misaddressed(delivery, out),
         }
     }
 
@@ -232,6 +234,7 @@ impl<'a> Surroundings<'a> {
             lease: self.lease,
             cache: self.cache,
             fetched: self.fetched,
+            refused: self.refused,
             clock: *self.clock,
             started: self.started,
             timekeeper: self.timekeeper,

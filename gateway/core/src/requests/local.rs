@@ -42,7 +42,7 @@ impl Local<'_> {
             GatewayVerb::Status => Ok(()),
         };
         if let Err(error) = done {
-            refuse(ctx, delivery, &reply, Refusal::Payload, error, out);
+            refuse(delivery, &reply, Refusal::Payload, error, out);
         }
     }
 

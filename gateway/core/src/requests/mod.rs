@@ -7,6 +7,7 @@ pub(crate) mod local;
 pub(crate) mod overview;
 pub(crate) mod queries;
 pub(crate) mod reads;
+pub(crate) mod refusals;
 pub(crate) mod registrations;
 pub(crate) mod trouble;
 pub(crate) mod voters;

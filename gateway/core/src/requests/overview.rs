@@ -27,6 +27,8 @@ pub(crate) struct Overview<'a> {
     pub(crate) cache: &'a Cache,
     /// The snapshot that is fetched, and how much of it is here.
     pub(crate) fetched: Option<(SnapshotId, u64)>,
+    /// Requests that were refused for good since this gateway started.
+    pub(crate) refused: u64,
     pub(crate) clock: Clock,
     pub(crate) started: Moment,
     pub(crate) timekeeper: &'a Timekeeper,
@@ -96,6 +98,7 @@ impl Overview<'_> {
                 "size": ctx.settings.cache,
             },
             "snapshot": snapshot, "dropped_qos0": self.zones.dropped(),
+            "refused": self.refused,
             "zones": self.zones.names().collect::<Vec<_>>(),
             "devices": devices.collect::<serde_json::Map<_, _>>(),
             "clock_off": self.timekeeper.off_by(ctx, me), "offset": ctx.house.counters().offset.0,

@@ -81,7 +81,6 @@ impl Queries {
             Ok(request) => request,
             Err(error) => {
                 return refuse(
-                    ctx,
                     delivery,
                     &Reply::to(delivery, None, None),
                     Refusal::Payload,
@@ -92,7 +91,6 @@ impl Queries {
         };
         if let Err(why) = check_reply_to(&ctx.topics, request.reply_to.as_deref()) {
             return refuse(
-                ctx,
                 delivery,
                 &Reply::to(delivery, None, request.id),
                 Refusal::Denied,
@@ -103,7 +101,7 @@ impl Queries {
         let reply = Reply::to(delivery, request.reply_to, request.id);
         let Some(node) = ctx.house.node(zone, device) else {
             let why = format!("no device {zone}/{device} is registered");
-            return refuse(ctx, delivery, &reply, Refusal::Unknown, why, out);
+            return refuse(delivery, &reply, Refusal::Unknown, why, out);
         };
         with.clock.observe(request.clock);
         let (id, clock) = (ctx.me(), *with.clock);
@@ -224,7 +222,7 @@ fn refuse_unleased(ctx: &Context, delivery: &Delivery, out: &mut Wants) {
         "gateway {me} cannot reach a majority of the gateways, so what it knows may be old; \
          hearth/{site}/gateway/{me}/get tells its own copy"
     );
-    refuse(ctx, delivery, &Reply::to(delivery, None, None), Refusal::Quota, why, out);
+    refuse(delivery, &Reply::to(delivery, None, None), Refusal::Quota, why, out);
 }
 
 fn tell_state(
