@@ -25,11 +25,8 @@ pub(super) fn advice(fault: &Fault) -> Option<&'static str> {
         Fault::Locked { .. } => {
             Some("stop it, or give this broker a broker.data_dir or a number (--id) of its own")
         }
-        Fault::Damaged(_) => Some(
-            "put a copy of the broker's file from before in its place, or move it, its -wal and its \
-             -shm away and start again: retained messages and sleeping sessions are forgotten then, \
-             what the gateways have agreed on is not",
-        ),
+        // It is put aside, so this is seen only if that fails too.
+        Fault::Damaged(_) => Some("move it, its -wal and its -shm away and start again"),
         Fault::Foreign => Some("move it away, or choose another broker.data_dir"),
         Fault::Full
         | Fault::Unwritable(_)

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use hearth_storage::{Durability, Format, Lock};
+use hearth_storage::{Durability, Fault, Format, Lock};
 use rusqlite::Connection;
 
 use super::{StoreError, error};
@@ -41,6 +41,10 @@ impl File {
     pub(super) fn open(folder: &Path, broker: u16, site: &str) -> Result<Self, StoreError> {
         let lock = FORMAT.lock(&folder.join(format!("broker-{broker}.lock")))?;
         let path = folder.join(format!("broker-{broker}.db"));
+        if std::fs::metadata(&path).is_ok_and(|file| file.len() == 0) {
+            // To SQLite it would be a new one, and everything were forgotten without a word.
+            return Err(FORMAT.refuse(&path, Fault::Damaged("it is empty".to_owned())).into());
+        }
         let connection = FORMAT.open(&path)?.upgrade(|file| {
             let first = "INSERT INTO broker (id, incarnation, gateways) VALUES (1, 0, '')";
             file.execute(first, []).map(drop)
@@ -62,6 +66,15 @@ impl File {
             Ok(incarnation.unsigned_abs())
         };
         Ok(begin().map_err(|cause| FORMAT.error(&self.path, cause))?)
+    }
+
+    /// There are gateways, as far as is known. On disk when it returns.
+    pub(super) fn note_gateways(&self) -> Result<(), StoreError> {
+        let note = || {
+            self.connection.execute("UPDATE broker SET gateways = ?1", [&self.site])?;
+            self.checkpoint()
+        };
+        Ok(note().map_err(|cause| FORMAT.error(&self.path, cause))?)
     }
 
     /// Makes everything that was committed outlive a power failure.

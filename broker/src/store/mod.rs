@@ -14,6 +14,7 @@
 //! it goes again, everything is written anew in one transaction. The broker serves on all the while.
 
 mod apply;
+mod aside;
 mod desk;
 mod error;
 mod file;
@@ -32,6 +33,7 @@ use std::thread::JoinHandle;
 use broker_core::{Keep, Memory};
 pub(crate) use desk::Desk;
 pub use error::StoreError;
+use hearth_storage::Fault;
 use writer::Writer;
 
 /// An open file, not written yet.
@@ -46,7 +48,8 @@ pub(crate) struct Opened {
 
 /// Opens `broker-<id>.db` in the folder, or makes both, and reads what it holds.
 ///
-/// `started` is a number for this life; a higher one is taken if an earlier life had that.
+/// `started` is a number for this life; a higher one is taken if an earlier life had that. A file that is damaged is put
+/// aside, and the broker begins anew.
 ///
 /// # Errors
 ///
@@ -57,6 +60,15 @@ pub(crate) fn open(
     site: &str,
     started: u64,
 ) -> Result<Opened, StoreError> {
+    match open_sound(folder, broker, site, started) {
+        Err(StoreError::File(why)) if matches!(why.fault(), Fault::Damaged(_)) => {
+            aside::begin_anew(&why, folder, broker, site, started)
+        }
+        opened => opened,
+    }
+}
+
+fn open_sound(folder: &Path, broker: u16, site: &str, started: u64) -> Result<Opened, StoreError> {
     let file = file::File::open(folder, broker, site)?;
     let incarnation = file.begin_life(started)?;
     let memory = load::memory(&file, apply::unix_millis())?;

@@ -286,8 +286,6 @@ fn a_file_is_for_one_broker_and_must_be_sound() {
     drop(first);
     assert!(matches!(refused(), Fault::Newer { found: 99, .. }));
     let path = folder.path().join("broker-1.db");
-    std::fs::write(&path, "not a database, but long enough to be one".repeat(100)).unwrap();
-    assert!(matches!(refused(), Fault::Damaged(_)));
     std::fs::remove_file(&path).unwrap();
     let foreign = rusqlite::Connection::open(&path).unwrap();
     foreign.execute_batch("CREATE TABLE t (x)").unwrap();
@@ -302,8 +300,42 @@ fn a_row_that_nobody_would_have_written_is_damage() {
     let file = open(&folder).file;
     file.connection.execute("UPDATE retained SET qos = 3", []).unwrap();
     drop(file);
-    let fault = fault(super::open(folder.path(), 1, SITE, 1));
-    assert!(matches!(&fault, Fault::Damaged(detail) if detail.contains("no QoS")), "{fault}");
+    begins_anew(&folder, 1);
+}
+
+#[test]
+fn a_damaged_file_is_put_aside_and_what_must_not_be_forgotten_is_not() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("broker-1.db");
+    live(&folder, vec![Keep::Retained(message("a", "x", None))]);
+    let sound = std::fs::read(&path).unwrap();
+    let garbage = "what a cat left on the keyboard".repeat(1000).into_bytes();
+    let spoilt = [Vec::new(), vec![0; sound.len()], sound[..sound.len() / 2].to_vec(), garbage];
+    for (number, spoilt) in (1..).zip(spoilt) {
+        std::fs::write(&path, &spoilt).unwrap();
+        begins_anew(&folder, number);
+        let aside = folder.path().join(format!("broker-1.db.damaged-{number}"));
+        assert_eq!(std::fs::read(aside).unwrap(), spoilt, "it is there as it was");
+    }
+    // No more are kept than a disk can bear.
+    for _ in 0..20 {
+        std::fs::write(&path, "").unwrap();
+        drop(open(&folder));
+    }
+    let files = std::fs::read_dir(folder.path()).unwrap();
+    let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+    assert_eq!(names.filter(|name| name.contains("damaged")).count(), 9);
+}
+
+/// Nothing of before is left but that there are gateways, and the number of this life is not the clock's.
+fn begins_anew(folder: &TempDir, number: u32) {
+    let opened = open(folder);
+    assert!(opened.memory.retained.is_empty() && opened.memory.sessions.is_empty());
+    assert!(opened.memory.gateways, "nothing may be acknowledged without them");
+    assert!(opened.incarnation > 1, "a clock that was set back gives no number twice");
+    drop(opened);
+    assert!(folder.path().join(format!("broker-1.db.damaged-{number}")).exists());
+    assert!(open(folder).memory.gateways, "nor in the next life");
 }
 
 #[test]
