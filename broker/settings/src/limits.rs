@@ -106,6 +106,12 @@ limits! {
         gateway_percent: u32 = 5, to 100;
         /// Sessions, connected or not. 20,000: every connection and as many sleepers.
         sessions: usize = 20_000, to u32::MAX;
+        /// Seconds that a session may outlive its connection; not a gateway's. 90 days: a home that is left for a season.
+        /// A longer one is cut down to it, and u32::MAX cuts none.
+        session_seconds: u32 = 90 * 24 * 3600, to u32::MAX;
+        /// The same for a user that is a device. 30 days: what is switched off for longer begins anew, and what is thrown
+        /// away is forgotten.
+        device_session_seconds: u32 = 30 * 24 * 3600, to u32::MAX;
         /// Bytes of all that sessions are: client ids, filters, wills. 128 MiB: 6 KiB for each, or half a million
         /// subscriptions altogether.
         session_bytes: usize = 128 * 1024 * 1024, to u32::MAX;

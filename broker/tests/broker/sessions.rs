@@ -1,4 +1,4 @@
-use crate::kit::start;
+use crate::kit::{Client, start};
 
 #[test]
 fn a_kept_session_gets_what_it_missed_and_a_clean_one_does_not() {
@@ -106,4 +106,18 @@ fn a_short_session_ends_when_its_time_is_over() {
     drop(options.connect());
     assert_eq!(watcher.got().payload, "w", "the will comes no later than the session's end");
     assert!(!options.open().1);
+}
+
+#[test]
+fn a_client_that_asks_for_ever_is_told_how_long_its_session_lasts() {
+    let broker = start();
+    let mut options = broker.v5("sleeper").keep();
+    for (asked, told) in [(u32::MAX, true), (60, false)] {
+        options.expiry = Some(asked);
+        let mut client = Client::raw(broker.addr, true);
+        client.send(&options.packet());
+        let connack = client.expect(0x20);
+        let property = [&[0x11][..], &(90_u32 * 24 * 3600).to_be_bytes()].concat();
+        assert_eq!(connack.windows(5).any(|five| five == property), told, "{connack:?}");
+    }
 }

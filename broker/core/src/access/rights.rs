@@ -4,6 +4,8 @@
 
 use std::sync::Arc;
 
+use broker_settings::Limits;
+
 use super::filter::{covers, overlap};
 use super::payer::Payer;
 use super::roles::{Role, Roles, Rule};
@@ -169,6 +171,15 @@ impl Rights {
                 device: grant.device,
             },
             Guest::Anyone | Guest::Nobody => Payer::Anyone,
+        }
+    }
+
+    /// How many seconds its session may outlive its connection; `u32::MAX` is for ever.
+    pub(crate) fn longest_session(&self, site: &str, limits: &Limits) -> u32 {
+        match &self.guest {
+            guest if guest.has_reserve(&self.client, site) => u32::MAX,
+            Guest::User(grant) if grant.device => limits.device_session_seconds,
+            Guest::Anyone | Guest::User(_) | Guest::Nobody => limits.session_seconds,
         }
     }
 

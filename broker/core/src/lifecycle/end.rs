@@ -66,11 +66,12 @@ pub(crate) fn change_expiry(
     key: SessionKey,
     seconds: u32,
 ) -> Result<(), Reason> {
-    let Some(session) = rooms.sessions.get_mut(key) else { return Ok(()) };
+    let Rooms { sessions, settings, .. } = rooms;
+    let Some(session) = sessions.get_mut(key) else { return Ok(()) };
     if session.expiry == 0 && seconds > 0 {
         return Err(Reason::Protocol);
     }
-    session.expiry = seconds;
+    session.expiry = seconds.min(session.rights.longest_session(&settings.site, &settings.limits));
     keep_session(rooms, key);
     Ok(())
 }

@@ -52,7 +52,7 @@ pub(crate) fn restore(
     for session in memory.sessions {
         let client: Arc<str> = session.client.as_ref().into();
         match rights(&session, &client, &find) {
-            Some(rights) => wake_up(rooms, now, session, rights, &messages),
+            Some(rights) => over.extend(wake_up(rooms, now, session, rights, &messages)),
             None => over.push(Keep::SessionEnded(client)),
         }
     }
@@ -80,21 +80,26 @@ fn revive(rooms: &mut Rooms, now: Moment, stored: StoredMessage, retain: bool) -
     message.weighed(rooms.sessions.scales())
 }
 
+/// What the store does not know yet comes back: until when a session lasts that was connected to the end, or is to be cut
+/// down now. Otherwise every start of the broker would give it its whole time again.
 fn wake_up(
     rooms: &mut Rooms,
     now: Moment,
     stored: StoredSession,
     rights: Rights,
     messages: &Messages,
-) {
+) -> Option<Keep> {
     if rooms.sessions.len() >= rooms.settings.limits.sessions {
-        return tracing::warn!(client = %stored.client, "a session of before is one too many for the limits now");
+        tracing::warn!(client = %stored.client, "a session of before is one too many for the limits now");
+        return None;
     }
+    let longest = rights.longest_session(&rooms.settings.site, &rooms.settings.limits);
     let client: Arc<str> = stored.client.into();
     let key = new_session(rooms, &client, Version::V5, rights);
-    let seconds = stored.expiry;
+    let seconds = stored.expiry.min(longest);
+    let whole = Duration::from_secs(seconds.into());
     // One that was connected to the end has its whole time before it: nobody knows when the broker died.
-    let left = stored.left.unwrap_or(Duration::from_secs(seconds.into()));
+    let left = stored.left.map_or(whole, |left| left.min(whole));
     let ends_at = (seconds < u32::MAX).then(|| now.after(left));
     if let Some(session) = rooms.sessions.get_mut(key) {
         session.expiry = seconds;
@@ -116,6 +121,9 @@ fn wake_up(
             tracing::warn!(%client, filter = %filter.path, %reason, "a subscription of before is refused now");
         }
     }
+    let news = ends_at.is_some() && stored.left.is_none_or(|before| before > left);
+    let session = rooms.sessions.get(key).filter(|_| news)?;
+    Some(Keep::Session(session.lasting()))
 }
 
 /// On whose account a retained message goes. One of before users were written down, or of a user who is gone, is on

@@ -6,6 +6,7 @@ mod acknowledged;
 mod bounds;
 mod kept;
 mod kept_wills;
+mod lasting;
 mod shared;
 
 use broker_core::access::Guest;
