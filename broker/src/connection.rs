@@ -177,6 +177,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             receive_maximum: limits.receive_maximum,
             maximum_packet: limits.packet_bytes,
             assigned_id: anonymous.then_some(&*connected.client),
+            session_expiry: connected.session_expiry,
         };
         encoder.welcome(&mut self.pipe.output, connected.session_present, &announced);
         tracing::info!(client = %connected.client, peer = %self.peer, ?version, present = connected.session_present, "connected");

@@ -109,6 +109,16 @@ pub(crate) fn open_to(payer: &Payer, whole: usize, limits: &Limits) -> usize {
     }
 }
 
+/// Seconds that a session of this payer outlives its connection at most; `u32::MAX` is for ever.
+pub(crate) fn longest(payer: &Payer, limits: &Limits) -> u32 {
+    const DAY: u32 = 24 * 3600;
+    match payer {
+        Payer::House | Payer::Anyone => u32::MAX,
+        Payer::User { device: true, .. } => limits.device_session_days.saturating_mul(DAY),
+        Payer::User { device: false, .. } => limits.user_session_days.saturating_mul(DAY),
+    }
+}
+
 /// At least one, or a small whole would be nobody's.
 fn part(whole: usize, percent: u32) -> usize {
     percent_of(whole, percent).max(1)

@@ -8,6 +8,9 @@ use crate::settings::Settings;
 /// Topics of this and below are the broker's own.
 pub(crate) const OWN: &str = "$SYS";
 
+/// How the topics begin to which answers go.
+const REPLIES: [&str; 2] = ["reply/", "hearth/reply/"];
+
 /// How the site's topics and clients are called.
 #[derive(Debug)]
 pub(crate) struct Site {
@@ -74,6 +77,13 @@ impl Site {
         topic.starts_with(&self.heartbeats)
     }
 
+    /// Whether what is published with RETAIN is retained. An answer is for whoever asked, who is there; one that stays
+    /// would be taken for the answer to a later question. Those of before can be cleared.
+    pub(crate) fn retains(&self, topic: &str, payload: &[u8]) -> bool {
+        let reply = REPLIES.iter().any(|root| topic.starts_with(root));
+        !reply || topic.starts_with(&self.root) || payload.is_empty()
+    }
+
     /// The topic that names zones which wait.
     pub(crate) fn waiting_topic(&self) -> &str {
         &self.waiting
@@ -119,6 +129,15 @@ mod tests {
         assert_eq!(site.zone_of(&long), None);
         let off = Site::new(&Settings { durable_ack: false, ..Settings::default() });
         assert_eq!(off.zone_of("home/hall/door/report"), None);
+    }
+
+    #[test]
+    fn answers_are_not_retained() {
+        let site = Site::new(&Settings::default());
+        assert!(!site.retains("reply/x", b"x") && !site.retains("hearth/reply/ada", b"x"));
+        assert!(site.retains("reply/x", b"") && site.retains("replies/x", b"x"));
+        let odd = Site::new(&Settings { site: "reply".to_owned(), ..Settings::default() });
+        assert!(odd.retains("reply/hall/lamp/state", b"x"));
     }
 
     #[test]

@@ -102,7 +102,11 @@ limits! {
         device_percent: u32 = 2, to 100;
         /// The same for all users of a role together. 75: another role always finds a quarter.
         role_percent: u32 = 75, to 100;
-        /// The same for what is kept free for gateways. 5: 1,000 sessions and filters, as of the connections.
+        /// Days that a user's session outlives its connection at most. 90: a tablet in a drawer over a season.
+        user_session_days: u32 = 90, to 3_650;
+        /// The same for a device's. 14: longer than a holiday without electricity.
+        device_session_days: u32 = 14, to 3_650;
+        /// The same as `user_percent` for what is kept free for gateways. 5: 1,000 sessions and filters, as of the connections.
         gateway_percent: u32 = 5, to 100;
         /// Sessions, connected or not. 20,000: every connection and as many sleepers.
         sessions: usize = 20_000, to u32::MAX;

@@ -9,6 +9,7 @@ use crate::victim::{KIB, MIB, Victim};
 
 pub(crate) const ATTACKS: &[Attack] = &[
     ("sessions_of_one_device", sessions_of_one_device),
+    ("a_session_for_ever", a_session_for_ever),
     ("wildcards_of_one_person", wildcards_of_one_person),
     ("retained_messages_of_one_person", retained_messages_of_one_person),
     ("sleepers_of_one_person", sleepers_of_one_person),
@@ -49,6 +50,26 @@ fn sessions_of_one_device() {
     witness.was_served();
 }
 
+fn a_session_for_ever() {
+    const DAY: u32 = 24 * 3600;
+    let (victim, witness, _folder) = home("");
+    for (user, days) in [("kitchen/lamp", 14), ("eve", 90)] {
+        let mut options = login(&victim, user, user).keep();
+        for (asked, told) in [(u32::MAX, true), (days * DAY + 1, true), (days * DAY, false)] {
+            options.expiry = Some(asked);
+            let mut client = Client::raw(victim.addr, true);
+            client.send(&options.packet());
+            let answer = client.expect(0x20);
+            assert_eq!(answer[1], 0);
+            // Session Expiry Interval
+            let least = [&[0x11][..], &(days * DAY).to_be_bytes()].concat();
+            let has_told = answer[3..].windows(least.len()).any(|part| part == least);
+            assert_eq!(has_told, told, "{user} asks for {asked} s");
+        }
+    }
+    witness.was_served();
+}
+
 fn wildcards_of_one_person() {
     /// A quarter.
     const ITS_OWN: usize = 100;
@@ -83,17 +104,23 @@ fn retained_messages_of_one_person() {
         answer.get(2).copied().unwrap_or(0)
     };
     for number in 0..ITS_OWN {
-        assert!(keep(&mut eve, &format!("reply/{number}")) < 0x80, "message {number}");
+        assert!(keep(&mut eve, &format!("made-up/{number}")) < 0x80, "message {number}");
     }
-    assert_eq!(keep(&mut eve, "reply/more"), QUOTA);
-    assert!(keep(&mut eve, "reply/0") < 0x80, "in place of her own");
+    assert_eq!(keep(&mut eve, "made-up/more"), QUOTA);
+    assert!(keep(&mut eve, "made-up/0") < 0x80, "in place of her own");
+    // Answers are not kept at all, nor counted.
+    assert!(keep(&mut eve, "reply/eve") < 0x80);
+    victim.has_logged("eve: published an answer with RETAIN");
+    let mut asks = login(&victim, "asks", "ada").connect();
+    asks.subscribe("reply/#", 0);
+    asks.ping();
     // Where she is not told, the log is.
-    eve.publish("reply/more", "x", 1);
+    eve.publish("made-up/more", "x", 1);
     victim.has_logged("eve: published what is delivered but not retained");
     let mut ada = login(&victim, "ada", "ada").connect();
     assert!(keep(&mut ada, "news") < 0x80);
-    assert!(keep(&mut ada, "reply/1") < 0x80, "in place of hers");
-    assert!(keep(&mut eve, "reply/more") < 0x80, "which is one less of hers");
+    assert!(keep(&mut ada, "made-up/1") < 0x80, "in place of hers");
+    assert!(keep(&mut eve, "made-up/more") < 0x80, "which is one less of hers");
     witness.was_served();
 }
 

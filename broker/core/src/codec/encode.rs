@@ -106,6 +106,8 @@ pub struct ConnackLimits<'a> {
     pub maximum_packet: u32,
     /// The client id that the broker chose, if it did.
     pub assigned_id: Option<&'a str>,
+    /// Seconds that the session outlives its connection, if that is less than the client asked for.
+    pub session_expiry: Option<u32>,
 }
 
 /// Writes packets of one version.
@@ -129,6 +131,10 @@ impl Encoder {
         properties.put_u16(ALIASES);
         properties.put_u8(0x27);
         properties.put_u32(limits.maximum_packet);
+        if let Some(seconds) = limits.session_expiry {
+            properties.put_u8(0x11);
+            properties.put_u32(seconds);
+        }
         if let Some(id) = limits.assigned_id {
             properties.put_u8(0x12);
             put_string(&mut properties, id.as_bytes());
@@ -229,8 +235,9 @@ impl Encoder {
 }
 
 /// Bytes of a CONNACK of MQTT 5 that accepts, by the properties that `welcome` writes.
-pub fn welcome_size(assigned_id: Option<&str>) -> usize {
-    let properties = 3 + 3 + 5 + assigned_id.map_or(0, |id| 3 + id.len());
+pub fn welcome_size(assigned_id: Option<&str>, expiry: Option<u32>) -> usize {
+    let expiry = expiry.map_or(0, |_| 5);
+    let properties = 3 + 3 + 5 + expiry + assigned_id.map_or(0, |id| 3 + id.len());
     whole(2 + varint_len(properties) + properties)
 }
 
@@ -312,9 +319,13 @@ mod tests {
     fn sizes_are_those_of_the_packets() {
         let mut out = BytesMut::new();
         for assigned_id in [None, Some("auto-1")] {
-            let limits = ConnackLimits { receive_maximum: 9, maximum_packet: 9, assigned_id };
-            Encoder(Version::V5).welcome(&mut out, true, &limits);
-            assert_eq!(out.split().len(), welcome_size(assigned_id));
+            for session_expiry in [None, Some(9)] {
+                let (receive_maximum, maximum_packet) = (9, 9);
+                let limits =
+                    ConnackLimits { receive_maximum, maximum_packet, assigned_id, session_expiry };
+                Encoder(Version::V5).welcome(&mut out, true, &limits);
+                assert_eq!(out.split().len(), welcome_size(assigned_id, session_expiry));
+            }
         }
         for count in [1, 124, 125, 20_000] {
             Encoder(Version::V5).codes(&mut out, 0x90, 1, &vec![0; count]);

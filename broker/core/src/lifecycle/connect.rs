@@ -15,6 +15,7 @@ use crate::packet::{Connect, Reason, Version};
 use crate::rooms::Rooms;
 use crate::session::{Aliases, permitted};
 use crate::settings::Settings;
+use crate::shares::longest;
 
 /// An accepted CONNECT.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub struct Connected {
     pub client: Arc<str>,
     /// Whether it is back in its session.
     pub session_present: bool,
+    /// Seconds that it outlives its connection, if that is less than the client asked for.
+    pub session_expiry: Option<u32>,
 }
 
 /// Takes a CONNECT. An older connection with the same client id is ended [MQTT-3.1.4-3].
@@ -34,7 +37,7 @@ pub(crate) fn connect(
     rooms: &mut Rooms,
     now: Moment,
     conn: ConnId,
-    connect: Connect,
+    mut connect: Connect,
     guest: Guest,
 ) -> Result<Connected, Reason> {
     if rooms.stopping {
@@ -42,13 +45,16 @@ pub(crate) fn connect(
     }
     let client = client_id(rooms, &connect);
     let assigned = connect.client_id.is_empty().then_some(&*client);
-    if (connect.maximum_packet as usize) < welcome_size(assigned) {
-        return Err(Reason::TooLarge);
-    }
     let old = rooms.sessions.of_client(&client);
     let rights = rights(rooms, guest, &client, &connect, old)?;
     let limits = &rooms.settings.limits;
     let payer = rights.payer(&rooms.settings.site);
+    let longest = longest(&payer, limits);
+    let session_expiry = (connect.session_expiry > longest).then_some(longest);
+    connect.session_expiry = connect.session_expiry.min(longest);
+    if (connect.maximum_packet as usize) < welcome_size(assigned, session_expiry) {
+        return Err(Reason::TooLarge);
+    }
     if old.is_none() && !rooms.sessions.has_place(&payer, limits) {
         return Err(Reason::Busy);
     }
@@ -68,7 +74,7 @@ pub(crate) fn connect(
     if rooms.zones.seen(&client) {
         rooms.keep_gateways();
     }
-    Ok(Connected { client, session_present })
+    Ok(Connected { client, session_present, session_expiry })
 }
 
 /// Begins a session.

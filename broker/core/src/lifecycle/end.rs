@@ -12,6 +12,7 @@ use crate::moment::Moment;
 use crate::out::Timer;
 use crate::packet::Reason;
 use crate::rooms::Rooms;
+use crate::shares::longest;
 use crate::subscribe::forget;
 
 /// How a connection ended.
@@ -70,7 +71,7 @@ pub(crate) fn change_expiry(
     if session.expiry == 0 && seconds > 0 {
         return Err(Reason::Protocol);
     }
-    session.expiry = seconds;
+    session.expiry = seconds.min(longest(&session.payer, &rooms.settings.limits));
     keep_session(rooms, key);
     Ok(())
 }

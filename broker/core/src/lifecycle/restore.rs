@@ -17,6 +17,7 @@ use crate::moment::Moment;
 use crate::out::Timer;
 use crate::packet::Version;
 use crate::rooms::Rooms;
+use crate::shares::longest;
 use crate::subscribe;
 
 /// Messages of an earlier life by their order.
@@ -91,8 +92,9 @@ fn wake_up(
         return tracing::warn!(client = %stored.client, "a session of before is one too many for the limits now");
     }
     let client: Arc<str> = stored.client.into();
+    let longest = longest(&rights.payer(&rooms.settings.site), &rooms.settings.limits);
     let key = new_session(rooms, &client, Version::V5, rights);
-    let seconds = stored.expiry;
+    let seconds = stored.expiry.min(longest);
     // One that was connected to the end has its whole time before it: nobody knows when the broker died.
     let left = stored.left.unwrap_or(Duration::from_secs(seconds.into()));
     let ends_at = (seconds < u32::MAX).then(|| now.after(left));
