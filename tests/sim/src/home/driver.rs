@@ -210,8 +210,8 @@ impl World {
                     self.on(life, session, generation, Request::Publish { topic, payload });
                 }
             }
-            Effect::Acknowledge { session, generation, token, refusal: _ } => {
-                if matches!(session, Session::Zone(_)) {
+            Effect::Acknowledge { session, generation, token, refusal } => {
+                if matches!(session, Session::Zone(_)) && refusal.is_none() {
                     claims::an_owner_acknowledges_what_is_in_its_tables(self, id, token.0);
                 }
                 self.on(life, session, generation, Request::Acknowledge(token.0));
