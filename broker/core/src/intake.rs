@@ -128,14 +128,14 @@ fn own(topic: Box<str>, payload: Bytes) -> Publish {
 
 /// Keeps a retained message, or clears the topic's; tells the store.
 fn retain(rooms: &mut Rooms, message: &Arc<Message>, payer: Payer) {
+    if !rooms.zones.site().retains(&message.topic, &message.payload) {
+        let why = "published an answer with RETAIN, which is delivered but not retained";
+        return complain(rooms, message, why);
+    }
     match rooms.retained.keep(message, payer, &rooms.settings.limits) {
         Err(Full) => {
-            let about = format!("topic {}", message.topic);
-            let session = message.publisher.and_then(|key| rooms.sessions.get(key));
-            let culprit = session.map(|session| session.rights.user().unwrap_or(&session.client));
-            let culprit = culprit.unwrap_or("the broker").into();
             let why = "published what is delivered but not retained: its part of the store is full";
-            rooms.out.effects.complain(Complaint { culprit, why, about });
+            complain(rooms, message, why);
         }
         Ok(changed) if changed && rooms.outlives(&message.topic) => {
             rooms.out.keep(if message.payload.is_empty() {
@@ -146,6 +146,15 @@ fn retain(rooms: &mut Rooms, message: &Arc<Message>, payer: Payer) {
         }
         Ok(_) => {}
     }
+}
+
+/// Tells the log, since nobody tells the client.
+fn complain(rooms: &mut Rooms, message: &Message, why: &'static str) {
+    let about = format!("topic {}", message.topic);
+    let session = message.publisher.and_then(|key| rooms.sessions.get(key));
+    let culprit = session.map(|session| session.rights.user().unwrap_or(&session.client));
+    let culprit = culprit.unwrap_or("the broker").into();
+    rooms.out.effects.complain(Complaint { culprit, why, about });
 }
 
 /// Gives a message to the zone's session or waiting room.

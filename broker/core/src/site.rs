@@ -8,6 +8,9 @@ use crate::settings::Settings;
 /// Topics of this and below are the broker's own.
 pub(crate) const OWN: &str = "$SYS";
 
+/// How the topics begin to which answers go.
+const REPLIES: [&str; 2] = ["reply/", "hearth/reply/"];
+
 /// How the site's topics and clients are called.
 #[derive(Debug)]
 pub(crate) struct Site {
@@ -15,6 +18,8 @@ pub(crate) struct Site {
     zones: bool,
     /// `<site>/`
     root: String,
+    /// `hearth/<site>/`
+    own: String,
     /// `hearth-<site>-`
     gateways: String,
     /// `hearth-<site>-zone-`
@@ -31,6 +36,7 @@ impl Site {
         Self {
             zones: settings.durable_ack,
             root: hearth_names::devices(site),
+            own: hearth_names::own(site),
             gateways: hearth_names::gateway_clients(site),
             zone_sessions: hearth_names::zone_clients(site),
             heartbeats: hearth_names::gateways(site),
@@ -72,6 +78,15 @@ impl Site {
     /// Whether a topic is that of a gateway's heartbeat.
     pub(crate) fn is_heartbeat(&self, topic: &str) -> bool {
         topic.starts_with(&self.heartbeats)
+    }
+
+    /// Whether what is published with RETAIN is retained. An answer is for the client that asked, which is connected; one
+    /// that stays would be taken for the answer to a later question. An empty payload clears what an older version kept.
+    pub(crate) fn retains(&self, topic: &str, payload: &[u8]) -> bool {
+        let reply = REPLIES.iter().any(|root| topic.starts_with(root));
+        // A site may be called `reply`.
+        let of_site = topic.starts_with(&self.root) || topic.starts_with(&self.own);
+        !reply || of_site || payload.is_empty()
     }
 
     /// The topic that names zones which wait.
@@ -119,6 +134,16 @@ mod tests {
         assert_eq!(site.zone_of(&long), None);
         let off = Site::new(&Settings { durable_ack: false, ..Settings::default() });
         assert_eq!(off.zone_of("home/hall/door/report"), None);
+    }
+
+    #[test]
+    fn answers_are_not_retained() {
+        let site = Site::new(&Settings::default());
+        assert!(!site.retains("reply/x", b"x") && !site.retains("hearth/reply/ada", b"x"));
+        assert!(site.retains("reply/x", b"") && site.retains("replies/x", b"x"));
+        let odd = Site::new(&Settings { site: "reply".to_owned(), ..Settings::default() });
+        assert!(odd.retains("reply/hall/lamp/state", b"x"));
+        assert!(odd.retains("hearth/reply/gateway/1/status", b"x"));
     }
 
     #[test]

@@ -83,17 +83,23 @@ fn retained_messages_of_one_person() {
         answer.get(2).copied().unwrap_or(0)
     };
     for number in 0..ITS_OWN {
-        assert!(keep(&mut eve, &format!("reply/{number}")) < 0x80, "message {number}");
+        assert!(keep(&mut eve, &format!("made-up/{number}")) < 0x80, "message {number}");
     }
-    assert_eq!(keep(&mut eve, "reply/more"), QUOTA);
-    assert!(keep(&mut eve, "reply/0") < 0x80, "in place of her own");
+    assert_eq!(keep(&mut eve, "made-up/more"), QUOTA);
+    assert!(keep(&mut eve, "made-up/0") < 0x80, "in place of her own");
+    // Answers are not kept at all, nor counted.
+    assert!(keep(&mut eve, "reply/eve") < 0x80);
+    victim.has_logged("eve: published an answer with RETAIN");
+    let mut asks = login(&victim, "asks", "ada").connect();
+    asks.subscribe("reply/#", 0);
+    asks.ping();
     // Where she is not told, the log is.
-    eve.publish("reply/more", "x", 1);
+    eve.publish("made-up/more", "x", 1);
     victim.has_logged("eve: published what is delivered but not retained");
     let mut ada = login(&victim, "ada", "ada").connect();
     assert!(keep(&mut ada, "news") < 0x80);
-    assert!(keep(&mut ada, "reply/1") < 0x80, "in place of hers");
-    assert!(keep(&mut eve, "reply/more") < 0x80, "which is one less of hers");
+    assert!(keep(&mut ada, "made-up/1") < 0x80, "in place of hers");
+    assert!(keep(&mut eve, "made-up/more") < 0x80, "which is one less of hers");
     witness.was_served();
 }
 

@@ -142,7 +142,8 @@ fn refusal(rooms: &mut Rooms, key: SessionKey, route: Route, publish: &Publish) 
         return Some(Refusal::Told(Reason::NotAuthorized));
     };
     let limits = &rooms.settings.limits;
-    if publish.retain && !rooms.retained.admits(publish, &session.payer, limits) {
+    let retain = publish.retain && rooms.zones.site().retains(&publish.topic, &publish.payload);
+    if retain && !rooms.retained.admits(publish, &session.payer, limits) {
         return Some(Refusal::Told(Reason::Quota));
     }
     is_full(rooms, route, publish).then_some(Refusal::Later)
