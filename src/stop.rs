@@ -10,8 +10,8 @@ use crate::cli::Globals;
 /// Waits for Ctrl-C or SIGTERM. A child waits for the end of its standard input instead: both
 /// signals often go to a whole group of processes, and its parent knows the order in which to stop.
 ///
-/// From this call on SIGHUP ends the process only if its terminal is gone. A broker reads its files anew at that signal,
-/// and whoever sends it to every process called hearth means the broker.
+/// From this call on SIGHUP ends the process only if its terminal is gone. A broker reads its files anew at that
+/// signal, and whoever sends it to every process called hearth means the broker.
 pub(crate) fn requested(globals: &Globals) -> impl Future<Output = ()> + use<> {
     let hangups = Hangups::heard();
     let with_stdin = globals.stop_with_stdin;

@@ -1,7 +1,10 @@
-//! House rules, as tests: who may import whom, how long a file may be, how it may be called.
+//! House rules, as tests: who may import whom, how long a file may be, how it may be called, and that documents name
+//! what is there.
 
 #![allow(clippy::unwrap_used, reason = "what a test cannot do is the test's result")]
 
+#[path = "tidy/documents.rs"]
+mod documents;
 #[path = "tidy/imports.rs"]
 mod imports;
 
@@ -25,13 +28,18 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("devices/link", &["hearth-address"]),
     ("devices", &["link", "wire"]),
     ("tests/broker", &["broker-core", "hearth-random"]),
+    ("tests/chaos", &["hearth-random", "link"]),
     ("tests/fuzz", &["hearth-random"]),
     ("gateway/core", &["mistakes", "paxos", "wire"]),
     ("gateway", &["gateway-core", "hearth-storage", "link", "paxos", "wire"]),
     ("gateway/storage", &[]),
     ("tests/linear", &[]),
     ("tests/random", &[]),
-    ("tests/sim", &["broker-core", "gateway-core", "hearth-random", "linear", "paxos", "wire"]),
+    ("tests/recorded", &[]),
+    (
+        "tests/sim",
+        &["broker-core", "gateway-core", "hearth-random", "linear", "mistakes", "paxos", "wire"],
+    ),
 ];
 
 /// What is ours, by package name.
@@ -44,6 +52,7 @@ const OURS: &[&str] = &[
     "gateway",
     "gateway-core",
     "hearth-address",
+    "hearth-chaos",
     "hearth-config",
     "hearth-fuzz",
     "hearth-names",
@@ -54,6 +63,7 @@ const OURS: &[&str] = &[
     "link",
     "mistakes",
     "paxos",
+    "recorded",
     "wire",
 ];
 

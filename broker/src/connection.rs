@@ -274,8 +274,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
     }
 }
 
-/// Whether a connection ended for something that its owner would look for in the log. Silence, a newer connection and the
-/// broker's own end are everyday.
+/// Whether a connection ended for something that its owner would look for in the log. Silence, a newer connection and
+/// the broker's own end are everyday.
 fn is_refusal(reason: Reason) -> bool {
     !matches!(reason, Reason::Normal | Reason::KeepAlive | Reason::TakenOver | Reason::ShuttingDown)
 }

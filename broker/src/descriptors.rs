@@ -7,8 +7,8 @@ use broker_core::Limits;
 /// Open files beside the connections: ports, the broker's file, the runtime's own. 64.
 const BESIDE: usize = 64;
 
-/// Raises the process's limit of open files as far as is needed and allowed, and lowers the limits of connections to what
-/// it is then.
+/// Raises the process's limit of open files as far as is needed and allowed, and lowers the limits of connections to
+/// what it is then.
 pub(crate) fn fit(limits: &mut Limits) {
     let wanted = limits.connections + limits.pending_connections + BESIDE;
     let allowed = raise(wanted as u64);

@@ -5,7 +5,7 @@ use crate::event::Event;
 use crate::id::{Ballot, ReplicaId, Slot};
 use crate::log::Log;
 use crate::message::{Message, Value};
-use crate::mutant::mutant;
+use crate::planted::acceptor as planted;
 use crate::record::Record;
 use crate::step::Step;
 
@@ -25,11 +25,12 @@ impl Acceptor {
 
     /// Promises `ballot` if it is new. Promising more than was asked for is always safe.
     pub(crate) fn raise(&mut self, ballot: Ballot, step: &mut Step) {
-        if ballot > self.promised {
+        let new = ballot > self.promised;
+        if new {
             self.promised = ballot;
-            if !mutant!(PromiseNotWritten) {
-                step.records.push(Record::Promised(ballot));
-            }
+        }
+        if planted::promise_is_written(new) {
+            step.records.push(Record::Promised(ballot));
         }
     }
 
@@ -53,23 +54,19 @@ impl Acceptor {
         step: &mut Step,
     ) -> bool {
         let to = ballot.replica;
-        if !mutant!(LowerBallotPromised) && self.refuse(to, ballot, log, step) {
+        if self.refuse(to, planted::to_promise(ballot), log, step) {
             return false;
         }
         let chosen = log.chosen();
-        if from < log.floor() && !mutant!(ForgottenNotRefused) {
+        if from < planted::reportable(log.floor()) {
             step.send(to, Message::TooFarBehind { ballot, chosen });
             return false;
         }
         self.raise(ballot, step);
-        let start = if mutant!(ChosenNotReported) { chosen.next().max(from) } else { from };
+        let start = planted::report_from(from, chosen);
         let (entries, last) = log.report(start.max(log.floor()), config);
-        let promise = Message::Promise { ballot, from, to: last, chosen, entries };
-        if mutant!(PromiseBeforeSync) {
-            step.send(to, promise);
-            return true;
-        }
-        step.send_durable(to, promise);
+        step.send_durable(to, Message::Promise { ballot, from, to: last, chosen, entries });
+        planted::promise_waits(step);
         true
     }
 
@@ -84,8 +81,7 @@ impl Acceptor {
         log: &mut Log,
         step: &mut Step,
     ) {
-        let refused =
-            !mutant!(LowerBallotAccepted) && self.refuse(ballot.replica, ballot, log, step);
+        let refused = self.refuse(ballot.replica, planted::to_accept(ballot), log, step);
         if refused || slot > bound {
             return;
         }
@@ -98,14 +94,12 @@ impl Acceptor {
             self.record(ballot, slot, value, log, step);
         }
         let accepted = Message::Accepted { ballot, from: slot, to: slot, chosen: log.chosen() };
-        if mutant!(AcceptedBeforeSync) {
-            return step.send(ballot.replica, accepted);
-        }
         step.send_durable(ballot.replica, accepted);
+        planted::acceptance_waits(step);
     }
 
     fn record(&self, ballot: Ballot, slot: Slot, value: Value, log: &mut Log, step: &mut Step) {
-        if log.put(slot, ballot, &value) && !mutant!(AcceptanceNotWritten) {
+        if planted::acceptance_is_written(log.put(slot, ballot, &value)) {
             step.records.push(Record::Accepted { slot, ballot, value });
         }
     }

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use crate::config::Group;
 use crate::id::{Ballot, Moment, ReplicaId, Slot};
 use crate::message::{Entry, Message, Value};
-use crate::mutant::mutant;
+use crate::planted::candidate as planted;
 use crate::step::Step;
 use crate::voters::Voters;
 
@@ -71,10 +71,8 @@ impl Candidate {
     pub(crate) fn ask_one(&self, voter: ReplicaId, step: &mut Step) {
         let from = self.next.get(&voter).copied().unwrap_or(self.from);
         let ballot = self.ballot;
-        if mutant!(PrepareBeforeSync) {
-            return step.send(voter, Message::Prepare { ballot, from });
-        }
         step.send_durable(voter, Message::Prepare { ballot, from });
+        planted::prepare_waits(step);
     }
 
     /// Whether a promise of this replica was asked for; nobody else's is kept.
@@ -97,7 +95,7 @@ impl Candidate {
         for entry in entries {
             self.report(entry);
         }
-        if to != Slot(u64::MAX) && !mutant!(PartOfAReportIsEnough) {
+        if planted::more(to != Slot(u64::MAX)) {
             return Progress::More;
         }
         self.complete.insert(by);
@@ -120,19 +118,13 @@ impl Candidate {
 
     fn groups<'a>(&'a self, chosen: Slot, group: &'a Group) -> impl Iterator<Item = &'a Voters> {
         let reported = self.best.range(chosen.next()..).filter_map(|(_, best)| best.1.voters());
-        let reported = reported.filter(|_| !mutant!(ReportedGroupNotAsked));
-        core::iter::once(&group.voters).chain(reported)
+        core::iter::once(&group.voters).chain(planted::reported(reported))
     }
 
     fn report(&mut self, entry: Entry) {
         let best = self.best.get(&entry.slot);
-        let better = |ballot: Ballot| {
-            if mutant!(LowestBallotWins) {
-                return ballot > entry.ballot;
-            }
-            ballot < entry.ballot || mutant!(LastReportWins)
-        };
-        if best.is_none_or(|(ballot, _)| better(*ballot)) {
+        let wins = |held: Ballot| planted::wins(held < entry.ballot, entry.ballot, held);
+        if best.is_none_or(|(held, _)| wins(*held)) {
             self.best.insert(entry.slot, (entry.ballot, entry.value));
         }
     }
@@ -144,9 +136,8 @@ impl Candidate {
         let mut values = VecDeque::new();
         let mut slot = chosen.next();
         while slot <= last {
-            let reported = self.best.remove(&slot);
-            let reported = reported.filter(|_| !mutant!(OwnValueWins));
-            if reported.is_some() || !mutant!(GapsNotFilled) {
+            let reported = planted::inherited(self.best.remove(&slot));
+            if planted::is_filled(reported.is_some()) {
                 values.push_back(reported.map_or(Value::NoOp, |(_, value)| value));
             }
             slot = slot.next();

@@ -8,7 +8,7 @@ use crate::config::{Config, Group};
 use crate::event::Event;
 use crate::id::{Moment, ReplicaId, Slot};
 use crate::message::Message;
-use crate::mutant::mutant;
+use crate::planted::catchup as planted;
 use crate::step::Step;
 use crate::voters::Voters;
 
@@ -79,8 +79,7 @@ impl CatchUp {
             return;
         };
         self.tries += 1;
-        self.due =
-            Some(if mutant!(CatchUpAskedOnce) { Moment::NEVER } else { now + config.resend });
+        self.due = Some(planted::asks_again(now + config.resend));
         let from = own.next();
         if !self.reported {
             self.reported = true;

@@ -5,7 +5,7 @@ use core::fmt;
 use core::time::Duration;
 
 use crate::id::ReplicaId;
-use crate::mutant::mutant;
+use crate::planted::election as planted;
 use crate::voters::Voters;
 
 /// A replica's settings. All replicas of a group share everything but `id` and `seed`. Who votes is no setting: the
@@ -135,7 +135,7 @@ impl Group {
 
     /// Whether this replica has a vote.
     pub(crate) fn votes(&self) -> bool {
-        self.voters.contains(self.config.id) || mutant!(ObserverCampaigns)
+        planted::may_lead(self.voters.contains(self.config.id))
     }
 
     /// How many voters, `gone` not counted, should try to lead before this replica.

@@ -11,7 +11,7 @@ use crate::event::Event;
 use crate::id::{Ballot, Moment, ReplicaId, Slot};
 use crate::log::Log;
 use crate::message::{Message, Opinion};
-use crate::mutant::mutant;
+use crate::planted::election as planted;
 use crate::random::Random;
 use crate::step::Step;
 use crate::voters::Votes;
@@ -216,11 +216,10 @@ impl Election {
         if !group.voters.contains(candidate) && chosen <= log.chosen() {
             return Opinion::Stranger;
         }
-        let wanted = replacing.is_some() && replacing == self.leader;
+        let wanted = planted::wanted(replacing.is_some() && replacing == self.leader);
         let leads = self.leader().filter(|leader| *leader == group.config.id);
         let heard = self.heard.filter(|_| !self.suspected && !self.silent(now, &group.config));
         let alive = leads.or(heard.map(|(leader, _)| leader));
-        let wanted = wanted || mutant!(LeaderNotDefended);
         match alive.filter(|leader| !wanted && *leader != candidate) {
             Some(leader) => Opinion::LeaderAlive(leader),
             None if chosen.next() < log.floor() => Opinion::Behind,

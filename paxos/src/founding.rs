@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::event::Event;
 use crate::id::{Moment, ReplicaId};
 use crate::message::Message;
-use crate::mutant::mutant;
+use crate::planted::voters as planted;
 use crate::step::Step;
 use crate::voters::Voters;
 
@@ -81,10 +81,9 @@ impl Founding {
     }
 
     fn found(&self, config: &Config) -> Option<Voters> {
-        let all =
-            others(config).all(|number| self.blank.contains_key(&number)) || mutant!(FoundedAlone);
+        let all = others(config).all(|number| self.blank.contains_key(&number));
         let founders = self.blank.values().copied().chain([config.id]);
-        if founds(config) && all { Voters::new(founders).ok() } else { None }
+        if founds(config) && planted::all_blank(all) { Voters::new(founders).ok() } else { None }
     }
 }
 

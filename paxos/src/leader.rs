@@ -12,8 +12,8 @@ use crate::id::{Ballot, Moment, ReplicaId, Slot};
 use crate::learner::choose_next;
 use crate::log::Log;
 use crate::message::{Message, Value};
-use crate::mutant::mutant;
 use crate::pending::Pending;
+use crate::planted::leader as planted;
 use crate::step::Step;
 use crate::voters::{Voters, Votes};
 
@@ -101,9 +101,10 @@ impl Leader {
         pending: &mut Pending,
         step: &mut Step,
     ) {
-        let window = group.config.window + if mutant!(WindowIgnored) { 1 } else { 0 };
-        let behind = mutant!(ProposedBehindAChange);
-        while self.next.above(log.chosen()) <= window && (behind || self.changed <= log.chosen()) {
+        let window = planted::window(group.config.window);
+        while self.next.above(log.chosen()) <= window
+            && planted::is_settled(self.changed <= log.chosen())
+        {
             let Some(value) = self.next_value(group, log, pending) else {
                 break;
             };
@@ -198,8 +199,7 @@ impl Leader {
         if now >= self.beat_due {
             self.heartbeat(now, group, log, step);
         }
-        let late =
-            |round: &Round| now >= round.sent + group.config.resend && !mutant!(RoundSentOnce);
+        let late = |round: &Round| planted::is_late(now >= round.sent + group.config.resend);
         let first = self.first();
         let mut rounds = core::mem::take(&mut self.rounds);
         for (round, slot) in rounds.iter_mut().zip(first.0..).filter(|(round, _)| late(round)) {
@@ -215,7 +215,7 @@ impl Leader {
         let silent = group.config.election_max * 4;
         self.observers.retain(|_, observer| now.since(observer.heard) <= silent);
         for peer in group.peers().chain(self.observers.keys().copied()) {
-            let chosen = if mutant!(HeartbeatWithoutMark) { Slot::ZERO } else { log.chosen() };
+            let chosen = planted::mark(log.chosen());
             let heartbeat = Message::Heartbeat { ballot: self.ballot, beat: self.beat, chosen };
             step.send(peer, heartbeat);
         }
@@ -246,15 +246,13 @@ impl Leader {
             step.confirmed.push((ticket, false));
             return;
         }
-        if !mutant!(ConfirmedByAnOldBeat) {
-            self.heartbeat(now, group, log, step);
-        }
-        self.confirms.push_back((self.beat, ticket));
+        self.heartbeat(now, group, log, step);
+        self.confirms.push_back((planted::confirming(self.beat), ticket));
     }
 
     /// Answers the tickets whose heartbeat a majority answered, once the barrier is chosen.
     pub(crate) fn resolve(&mut self, group: &Group, log: &Log, step: &mut Step) {
-        if log.chosen() < self.barrier && !mutant!(ConfirmedBeforeTheBarrier) {
+        if log.chosen() < planted::barrier(self.barrier) {
             return;
         }
         while let Some((beat, ticket)) = self.confirms.front().copied() {
@@ -264,7 +262,7 @@ impl Leader {
             answered.for_each(|(id, _)| {
                 votes.insert(*id, &group.voters);
             });
-            if !votes.is_majority(&group.voters) && !mutant!(ConfirmedAlone) {
+            if !planted::is_confirmed(votes.is_majority(&group.voters)) {
                 break;
             }
             self.confirms.pop_front();
@@ -275,7 +273,7 @@ impl Leader {
     /// When the majority's answers are too old, unless new ones come.
     pub(crate) fn quorum_until(&self, group: &Group) -> Moment {
         let others = group.voters.majority().saturating_sub(1);
-        if others == 0 || mutant!(LostQuorumIgnored) {
+        if others == 0 {
             return Moment::NEVER;
         }
         let mut heard = [Moment::default(); Voters::MOST];
@@ -285,7 +283,7 @@ impl Leader {
         let heard = &mut heard[..self.peers.len()];
         heard.sort_unstable_by(|one, other| other.cmp(one));
         // The latest moment since which a majority, this replica included, was heard.
-        heard[others - 1] + group.config.election_max
+        planted::quorum_until(heard[others - 1] + group.config.election_max)
     }
 
     /// The earliest resend, if a round is open.

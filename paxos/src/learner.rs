@@ -6,7 +6,7 @@ use crate::event::Event;
 use crate::id::{Ballot, ReplicaId, Slot};
 use crate::log::Log;
 use crate::message::Entry;
-use crate::mutant::mutant;
+use crate::planted::learner as planted;
 use crate::record::Record;
 use crate::step::{Chosen, Step};
 
@@ -33,8 +33,7 @@ impl Learner {
         let (ballot, to) = self.mark;
         while log.chosen() < to {
             let held = log.get(log.chosen().next());
-            let any = mutant!(MarkForAnyBallot);
-            if held.is_none_or(|(accepted, _)| *accepted != ballot && !any) {
+            if held.is_none_or(|(accepted, _)| planted::is_other(*accepted != ballot)) {
                 break;
             }
             choose_next(log, config, step);
@@ -59,9 +58,7 @@ impl Learner {
             step.events.push(Event::Contradicted { by: from, slot, ballot });
             return false;
         }
-        if !mutant!(LearntNotPromised) {
-            acceptor.raise(ballot, step);
-        }
+        acceptor.raise(planted::learnt(ballot), step);
         if log.get(slot).is_none_or(|(held, _)| *held < ballot) {
             log.put(slot, ballot, &value);
             step.records.push(Record::Accepted { slot, ballot, value });

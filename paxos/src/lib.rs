@@ -38,11 +38,11 @@ mod leader;
 mod learner;
 mod log;
 mod message;
-#[cfg(not(feature = "mutants"))]
-mod mutant;
-#[cfg(feature = "mutants")]
-pub mod mutant;
 mod pending;
+#[cfg(not(feature = "mutants"))]
+mod planted;
+#[cfg(feature = "mutants")]
+pub mod planted;
 mod random;
 mod record;
 mod replica;

@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use crate::config::Config;
 use crate::id::{Ballot, Slot};
 use crate::message::{Entry, Value};
-use crate::mutant::mutant;
+use crate::planted::log as planted;
 use crate::record::Recovered;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -100,8 +100,8 @@ impl Log {
         };
         let entry = Entry { slot, ballot: *ballot, value: value.clone() };
         self.chosen = slot;
-        let keep = Slot(slot.0.saturating_sub(config.log_window) + 1);
-        if keep > self.floor && !mutant!(MemoryNotBounded) {
+        let keep = planted::keep(Slot(slot.0.saturating_sub(config.log_window) + 1));
+        if keep > self.floor {
             self.raise_floor(keep);
         }
         entry

@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::event::Event;
 use crate::id::{Moment, ReplicaId, RequestId};
 use crate::message::{Message, Request, Value};
-use crate::mutant::mutant;
+use crate::planted::catchup as planted;
 use crate::step::Step;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
@@ -62,7 +62,7 @@ impl Pending {
         if requests.is_empty() {
             return;
         }
-        let again = if mutant!(RequestSentOnce) { Moment::NEVER } else { now + config.resend * 2 };
+        let again = planted::forwards_again(now + config.resend * 2);
         for request in &requests {
             if let Some((_, due)) = self.own.get_mut(&request.id()) {
                 *due = again;

@@ -19,8 +19,8 @@ use crate::leader::Leader;
 use crate::learner::{Learner, choose_next};
 use crate::log::Log;
 use crate::message::{Message, Request};
-use crate::mutant::mutant;
 use crate::pending::Pending;
+use crate::planted;
 use crate::random::Random;
 use crate::record::Recovered;
 use crate::step::{Input, Step};
@@ -125,7 +125,7 @@ impl Replica {
             panic!("the configuration was not validated: {config:?}");
         };
         let accepted = recovered.accepted.iter().map(|entry| entry.ballot).max();
-        let promised = if mutant!(PromiseForgotten) { Ballot::ZERO } else { recovered.promised };
+        let promised = planted::replica::recovered(recovered.promised);
         let promised = promised.max(accepted.unwrap_or(Ballot::ZERO));
         let log = Log::recover(&recovered);
         let mut unreported = (recovered.applied.0 + 1..=recovered.chosen.0).map(Slot);
@@ -305,7 +305,7 @@ impl Replica {
                 self.hand_over(step);
                 self.readmit(step);
             }
-            Role::Candidate(_) if now >= self.election.timer && !mutant!(CandidateNeverGivesUp) => {
+            Role::Candidate(_) if planted::candidate::gives_up(now >= self.election.timer) => {
                 self.step_down(SteppedDown::NoMajority, step);
             }
             Role::Candidate(candidate) => {
@@ -400,9 +400,7 @@ impl Replica {
         }
         let highest = self.acceptor.promised().max(self.election.seen());
         let ballot = highest.succeeded_by(self.id());
-        if !mutant!(OwnBallotNotPromised) {
-            self.acceptor.raise(ballot, step);
-        }
+        self.acceptor.raise(planted::candidate::own_ballot(ballot), step);
         self.election.forget(false, self.now, &self.group, &mut self.random);
         step.events.push(Event::Campaigning { ballot });
         let mut candidate = Candidate::new(ballot, self.log.chosen(), self.now);

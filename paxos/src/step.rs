@@ -35,7 +35,8 @@ pub enum Input {
     /// while another change is under way, and as long as a new one of them, or a majority, is not alive and up to
     /// date.
     ChangeVoters(Voters),
-    /// The answer to a [`Fetch`]: chosen entries from its first slot on, without holes; none if the log is trimmed there.
+    /// The answer to a [`Fetch`]: chosen entries from its first slot on, without holes; none if the log is trimmed
+    /// there.
     Fetched {
         /// Who asked.
         to: ReplicaId,

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::id::ReplicaId;
-use crate::mutant::mutant;
+use crate::planted::voters as planted;
 
 /// A group of 1 to 7 voters with distinct numbers, ascending by number; or nobody, before a group is founded.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -76,10 +76,7 @@ impl Voters {
 
     /// Whether this very disk votes.
     pub fn contains(&self, id: ReplicaId) -> bool {
-        if mutant!(AnyDiskVotes) {
-            return self.numbered(id.number()).is_some();
-        }
-        self.0.contains(&id)
+        planted::votes(self.0.contains(&id), id, self)
     }
 
     /// The voter with this number.
@@ -99,17 +96,11 @@ impl Voters {
 
     /// How many voters make a majority: any two such sets share a voter.
     pub fn majority(&self) -> usize {
-        if mutant!(HalfIsEnough) {
-            return self.0.len().div_ceil(2);
-        }
-        self.0.len() / 2 + 1
+        planted::majority(self.0.len() / 2 + 1, self.0.len())
     }
 
     fn position(&self, id: ReplicaId) -> Option<usize> {
-        let same = |voter: &ReplicaId| {
-            *voter == id || mutant!(AnyDiskVotes) && voter.number() == id.number()
-        };
-        self.0.iter().position(same)
+        self.0.iter().position(|voter| planted::is_same(*voter == id, *voter, id))
     }
 }
 
@@ -155,8 +146,7 @@ pub(crate) struct Votes(u8);
 impl Votes {
     /// Adds a vote; false if it was there, or comes from someone without a vote.
     pub(crate) fn insert(&mut self, by: ReplicaId, voters: &Voters) -> bool {
-        let nobody = if mutant!(AnybodyVotes) { 1 << 7 } else { 0 };
-        let bit = voters.position(by).map_or(nobody, |place| 1 << place);
+        let bit = voters.position(by).map_or(planted::stranger(0), |place| 1 << place);
         let new = bit & !self.0 != 0;
         self.0 |= bit;
         new
@@ -168,8 +158,7 @@ impl Votes {
 
     /// True once more than half of the group is in.
     pub(crate) fn is_majority(self, voters: &Voters) -> bool {
-        let missing = if mutant!(OneTooFew) { 1 } else { 0 };
-        self.0.count_ones() as usize + missing >= voters.majority()
+        self.0.count_ones() as usize >= planted::needed(voters.majority())
     }
 }
 

@@ -207,8 +207,8 @@ fn keep(path: &Path, password: &str) -> Outcome {
     })
 }
 
-/// Whether a broker is likely to read this file, which nobody named. A folder that depends on where a command is started
-/// is probably not the broker's if it is not there; a home without users trusts everyone on its machine.
+/// Whether a broker is likely to read this file, which nobody named. A folder that depends on where a command is
+/// started is probably not the broker's if it is not there; a home without users trusts everyone on its machine.
 fn is_read_by_somebody(path: &Path) -> Outcome {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));

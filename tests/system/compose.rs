@@ -1,12 +1,19 @@
 //! The home in containers. Runs where `./test` found an engine (`HEARTH_COMPOSE=1`), and says so
 //! where it did not.
 
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Instant;
 
 use serde_json::Value as Json;
 
 use crate::kit::{PATIENCE, root, text};
+
+/// The binary for the image, as the folder knows it from which images are made.
+fn binary() -> Option<PathBuf> {
+    let binary = PathBuf::from(std::env::var_os("HEARTH_BINARY")?);
+    Some(binary.strip_prefix(root()).map(Path::to_owned).unwrap_or(binary))
+}
 
 /// A compose project that is taken down with its volumes when it is dropped.
 struct Project {
@@ -28,6 +35,7 @@ impl Project {
             .args(["--project-name", &self.name])
             .args(arguments)
             .current_dir(root())
+            .envs(binary().map(|binary| ("HEARTH_BINARY", binary)))
             .env("HEARTH_PORT", self.port.to_string())
             .env("HEARTH_ADMIN_PASSWORD", &self.name)
             .output()

@@ -79,7 +79,8 @@ fn a_kind_has_a_value_and_words_and_keeps_what_was_said() {
             .lines()
             .any(|line| line.contains("hall/door") && line.contains(" open "))
     );
-    // A rule has told the door to close, with the value alone. Values are compared, not texts: `0` is what was ordered with `closed`.
+    // A rule has told the door to close, with the value alone. Values are compared, not texts: `0` is what was ordered
+    // with `closed`.
     let set = home.answer("home/hall/door/set", r#"{"state":"closed","expires":60}"#);
     assert_eq!((&set["state"], &set["value"]), (&"closed".into(), &0.into()));
     home.publish("home/hall/door/report", "0", &[]);

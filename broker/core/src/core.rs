@@ -30,8 +30,8 @@ use crate::subscribe::{self, Subscribe};
 /// 4. [`Core::routed`] for everything that comes out of the router.
 /// 5. [`Core::tick`] no later than [`Core::next_deadline`], and [`Core::flush_window`] when traffic pauses while
 ///    [`Core::window_in_use`].
-/// 6. After any of these: carry out [`Core::effects`], in order, and empty them before the next call. A woken connection
-///    then calls [`Core::pull`] until it gets nothing, and stops after [`Action::Close`].
+/// 6. After any of these: carry out [`Core::effects`], in order, and empty them before the next call. A woken
+///    connection then calls [`Core::pull`] until it gets nothing, and stops after [`Action::Close`].
 /// 7. [`Core::renew`] whenever users or roles were loaded anew.
 /// 8. [`Core::closed`] once per connection, whatever ended it.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
-//! The broker's state machine: sessions, subscriptions, QoS, retained messages, wills, zones; and the MQTT packets that it
-//! takes and gives. No clock and no I/O: time is a value, connections are numbers, and what is to be done comes out as
-//! a value too. [`Core`] states what its caller has to do.
+//! The broker's state machine: sessions, subscriptions, QoS, retained messages, wills, zones; and the MQTT packets that
+//! it takes and gives. No clock and no I/O: time is a value, connections are numbers, and what is to be done comes out
+//! as a value too. [`Core`] states what its caller has to do.
 //!
 //! ```text
 //!  packets, matches, time --> Core --> packets, steps for the router, changes for the store

@@ -1,5 +1,5 @@
-//! Deliberate mistakes of the core, to see whether its simulator finds them. Without the feature `mutants` nothing of them
-//! is compiled.
+//! Deliberate mistakes of the core, to see whether its simulator finds them. Without the feature `mutants` nothing of
+//! them is compiled.
 //!
 //! Each variant is one mistake that somebody could make here, switched on for one thread at a time. Where it is made
 //! stands in the `planted` module of the room that makes it.

@@ -83,9 +83,9 @@ impl<'r> Outboxes<'r> {
         }
     }
 
-    /// Ends a session that cannot keep what it was promised, at the next tick: this may be in the middle of a delivery to
-    /// many. Its client learns of it: by the reason if it is there, and in any case by the next CONNACK, which says that
-    /// there is no session.
+    /// Ends a session that cannot keep what it was promised, at the next tick: this may be in the middle of a delivery
+    /// to many. Its client learns of it: by the reason if it is there, and in any case by the next CONNACK, which says
+    /// that there is no session.
     pub(crate) fn doom(&mut self, key: SessionKey) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         if std::mem::replace(&mut session.doomed, true) {

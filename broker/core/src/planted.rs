@@ -1,8 +1,8 @@
 //! How mistakes are planted on purpose. See `mutant.rs` for the list.
 //!
 //! Each room that has some lists them in a `planted` module of its own, as functions: each takes the right value and
-//! returns it, or the mistaken one while its mistake is on. Without the feature `mutants` all of them return what they are
-//! given, and nothing of a mistake is compiled.
+//! returns it, or the mistaken one while its mistake is on. Without the feature `mutants` all of them return what they
+//! are given, and nothing of a mistake is compiled.
 
 /// Makes functions of mistakes: what is right, and after `=>` what is said instead.
 #[cfg(feature = "mutants")]

@@ -53,7 +53,8 @@ impl Retained {
         Ok(true)
     }
 
-    /// Takes up a message of an earlier life. Its publisher may have more than its part by now; nothing is lost by that.
+    /// Takes up a message of an earlier life. Its publisher may have more than its part by now; nothing is lost by
+    /// that.
     pub(crate) fn restore(
         &mut self,
         message: &Arc<Message>,

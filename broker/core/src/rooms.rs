@@ -1,5 +1,5 @@
-//! The rooms that a message passes through, in one direction: from the intake to the retained messages, the fan-out and the
-//! zones, from there to the outboxes, and so out.
+//! The rooms that a message passes through, in one direction: from the intake to the retained messages, the fan-out and
+//! the zones, from there to the outboxes, and so out.
 
 use crate::fanout::Fanout;
 use crate::keep::Keep;

@@ -12,8 +12,8 @@ pub struct FilterId(pub u32);
 /// First number for a filter. 0 and 1 are the router's own.
 pub const FIRST_FILTER: u32 = 2;
 
-/// Messages of one filter that the router reads at a time. 16,384: no more are ever inside, so that one turn of a filter
-/// reads all that is there for it, and a fence never overtakes more than one turn.
+/// Messages of one filter that the router reads at a time. 16,384: no more are ever inside, so that one turn of a
+/// filter reads all that is there for it, and a fence never overtakes more than one turn.
 pub const READ_AT_ONCE: u64 = 16 * 1024;
 
 /// One step for the router.

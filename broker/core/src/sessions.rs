@@ -184,8 +184,8 @@ impl Sessions {
         self.budget.scales()
     }
 
-    /// Bytes that may wait for a session: no more than are free of all, and of its user's and its role's budgets, where `elsewhere` have bounds of their own: those retained, and those held
-    /// for zones.
+    /// Bytes that may wait for a session: no more than are free of all, and of its user's and its role's budgets, where
+    /// `elsewhere` have bounds of their own: those retained, and those held for zones.
     pub(crate) fn free(&mut self, key: SessionKey, elsewhere: usize, limits: &Limits) -> usize {
         let all = &self.all;
         let waiting = || all.values().map(|session| session.outbox.outstanding()).sum();

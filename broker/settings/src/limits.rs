@@ -82,19 +82,19 @@ limits! {
         connections: usize = 10_000, to u32::MAX;
         /// Those of `connections` that only gateways can have. 1,000: three gateways with the zones of a large home.
         gateway_connections: usize = 1_000, to u32::MAX;
-        /// Connections at a time from one address, or from one /64 of IPv6; not for gateways. 2,000: a whole fleet behind
-        /// one router, and not all there are.
+        /// Connections at a time from one address, or from one /64 of IPv6; not for gateways. 2,000: a whole fleet
+        /// behind one router, and not all there are.
         connections_per_address: usize = 2_000, to u32::MAX;
         /// Connections beside those whose CONNECT has not come yet. 1,000, at 20 KiB each during a handshake of TLS: a
         /// fleet that comes back at once. A newer one takes the place of the oldest.
         pending_connections: usize = 1_000, to u32::MAX;
-        /// Publishes that are read of one device in a second, over all its connections; what is more waits in its socket. 500:
-        /// a sensor that is polled at 100 Hz has five values, and no home's disk minds.
+        /// Publishes that are read of one device in a second, over all its connections; what is more waits in its
+        /// socket. 500: a sensor that is polled at 100 Hz has five values, and no home's disk minds.
         device_publishes_per_second: u32 = 500, to 1_000_000;
         /// Publishes of a device that was silent which are read at once. 1,000: what it has gathered during an outage.
         device_publishes_at_once: u32 = 1_000, to 1_000_000;
-        /// Of each bound on sessions, wildcard filters and retained messages, and their bytes, what one user may have, in
-        /// percent. 25: three users can fill no broker, and a home automation has 5,000 sessions and 30,000 retained
+        /// Of each bound on sessions, wildcard filters and retained messages, and their bytes, what one user may have,
+        /// in percent. 25: three users can fill no broker, and a home automation has 5,000 sessions and 30,000 retained
         /// messages.
         user_percent: u32 = 25, to 100;
         /// The same for a user that is a device. 2: 400 sessions, 2,400 retained messages and 5 MiB, of which a device
@@ -106,11 +106,11 @@ limits! {
         gateway_percent: u32 = 5, to 100;
         /// Sessions, connected or not. 20,000: every connection and as many sleepers.
         sessions: usize = 20_000, to u32::MAX;
-        /// Seconds that a session may outlive its connection; not a gateway's. 90 days: a home that is left for a season.
-        /// A longer one is cut down to it, and u32::MAX cuts none.
+        /// Seconds that a session may outlive its connection; not a gateway's. 90 days: a home that is left for a
+        /// season. A longer one is cut down to it, and u32::MAX cuts none.
         session_seconds: u32 = 90 * 24 * 3600, to u32::MAX;
-        /// The same for a user that is a device. 30 days: what is switched off for longer begins anew, and what is thrown
-        /// away is forgotten.
+        /// The same for a user that is a device. 30 days: what is switched off for longer begins anew, and what is
+        /// thrown away is forgotten.
         device_session_seconds: u32 = 30 * 24 * 3600, to u32::MAX;
         /// Bytes of all that sessions are: client ids, filters, wills. 128 MiB: 6 KiB for each, or half a million
         /// subscriptions altogether.
@@ -124,8 +124,9 @@ limits! {
         /// acknowledged. 32 MiB: messages are shared
         /// between sessions, so many slow readers of the same topics cost this about once.
         queue_bytes: usize = 32 * 1024 * 1024, to u32::MAX;
-        /// Bytes of all messages that wait for sessions, and of what is kept about them. 256 MiB: as much as is retained.
-        /// A session may have no more waiting than is free of it, so that many slow readers get less each than few.
+        /// Bytes of all messages that wait for sessions, and of what is kept about them. 256 MiB: as much as is
+        /// retained. A session may have no more waiting than is free of it, so that many slow readers get less each
+        /// than few.
         waiting_bytes: usize = 256 * 1024 * 1024, to u32::MAX;
         /// QoS 1 and 2 messages sent to one client and not yet acknowledged. 1,000: enough for a 10 ms
         /// round trip at 100,000 messages a second; a client may ask for less by Receive Maximum.
@@ -161,8 +162,8 @@ limits! {
         /// How long after its start a broker takes gateways to be on their way, and holds reports and orders for
         /// them; then, if none has come, it is a broker like any other. 5 s: a gateway knocks every second at least.
         gateway_grace = 5_000;
-        /// How long after its start a broker takes the clients of its earlier life to be on their way back; then it publishes
-        /// the wills of those who are not. 15 s: stock devices knock every ten.
+        /// How long after its start a broker takes the clients of its earlier life to be on their way back; then it
+        /// publishes the wills of those who are not. 15 s: stock devices knock every ten.
         come_back = 15_000;
     }
 }

@@ -6,8 +6,9 @@
 //!                             connection
 //! ```
 //!
-//! The door is asked once per connection and may take its time over a password. What it gives, a [`Guest`](broker_core::access::Guest), is a value:
-//! the core makes rights of it and decides by them without asking anyone.
+//! The door is asked once per connection and may take its time over a password. What it gives, a
+//! [`Guest`](broker_core::access::Guest), is a value: the core makes rights of it and decides by them without asking
+//! anyone.
 
 mod door;
 mod files;

@@ -31,9 +31,9 @@ pub fn random_password() -> Option<String> {
 #[derive(Debug, Default)]
 pub(super) struct Blocks(Vec<Block>);
 
-/// What is reserved at least, in blocks of 1 KiB. 33 MiB, though a hash uses 19: the C library gives what is above 32 MiB
-/// back to the system at once, and keeps what is smaller for each thread that ever asked for it. What is not used takes
-/// no memory.
+/// What is reserved at least, in blocks of 1 KiB. 33 MiB, though a hash uses 19: the C library gives what is above 32
+/// MiB back to the system at once, and keeps what is smaller for each thread that ever asked for it. What is not used
+/// takes no memory.
 const RESERVED: usize = 33 * 1024;
 
 impl Blocks {

@@ -9,9 +9,9 @@
 //! came in the last 20 ms and while the writer was busy with what came before. A machine that loses power loses the
 //! last second besides. What there is afterwards was true at one moment; the order of changes is kept.
 //!
-//! **Bounds.** What waits for the writer is bounded by [`desk`]. If the writer falls behind, updates of the same retained
-//! message become one. If that is not enough, or if the file cannot be written, single changes are given up: as soon as
-//! it goes again, everything is written anew in one transaction. The broker serves on all the while.
+//! **Bounds.** What waits for the writer is bounded by [`desk`]. If the writer falls behind, updates of the same
+//! retained message become one. If that is not enough, or if the file cannot be written, single changes are given up:
+//! as soon as it goes again, everything is written anew in one transaction. The broker serves on all the while.
 
 mod apply;
 mod aside;
@@ -48,8 +48,8 @@ pub(crate) struct Opened {
 
 /// Opens `broker-<id>.db` in the folder, or makes both, and reads what it holds.
 ///
-/// `started` is a number for this life; a higher one is taken if an earlier life had that. A file that is damaged is put
-/// aside, and the broker begins anew.
+/// `started` is a number for this life; a higher one is taken if an earlier life had that. A file that is damaged is
+/// put aside, and the broker begins anew.
 ///
 /// # Errors
 ///

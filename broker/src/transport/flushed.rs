@@ -1,7 +1,7 @@
 //! A stream whose written bytes have left.
 //!
-//! TLS and WebSocket take bytes before the socket does, and finish sending only when they are asked again. Whoever waits
-//! for a write here waits for the socket, so nothing is stuck and a client that does not read is noticed.
+//! TLS and WebSocket take bytes before the socket does, and finish sending only when they are asked again. Whoever
+//! waits for a write here waits for the socket, so nothing is stuck and a client that does not read is noticed.
 
 use std::io;
 use std::pin::Pin;

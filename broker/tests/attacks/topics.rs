@@ -49,7 +49,8 @@ fn a_hundred_thousand_retained_topics() {
         assert_eq!(reader.packet().0, 0x31);
     }
     witness.was_served();
-    // Each a message and an entry of the table with its topic, half a KiB at most; each once more in the reader's queue.
+    // Each a message and an entry of the table with its topic, half a KiB at most; each once more in the reader's
+    // queue.
     victim.stays_below("retained topics", THOUSANDS * 1_000 * (512 + 128));
 }
 

@@ -17,8 +17,8 @@ use crate::kit::Options;
 /// Its value is how the broker differs from the defaults.
 pub(crate) const VARIABLE: &str = "HEARTH_ATTACKED";
 
-/// What the allocator keeps beside what is asked for, and the pages of code that are touched for the first time: half as
-/// much again, and 16 MiB.
+/// What the allocator keeps beside what is asked for, and the pages of code that are touched for the first time: half
+/// as much again, and 16 MiB.
 fn with_slack(bytes: usize) -> usize {
     bytes + bytes / 2 + 16 * MIB
 }
@@ -97,8 +97,8 @@ impl Victim {
         assert!(found.is_some(), "the log says nothing of {what:?}");
     }
 
-    /// Claims that the log has named a refusal and its culprit, and did not do so for every refusal: two lines a minute,
-    /// one of them with a count, however long the attack took.
+    /// Claims that the log has named a refusal and its culprit, and did not do so for every refusal: two lines a
+    /// minute, one of them with a count, however long the attack took.
     pub(crate) fn has_logged_once(&self, what: &str) {
         self.has_logged(what);
         let again = self.log.try_iter().filter(|line| line.contains(what)).count() as u64;

@@ -32,8 +32,8 @@ pub struct Bounds {
 
 impl Bounds {
     /// 256 answers are a few milliseconds of a broker's work. Past them come at most those of one window (64 messages
-    /// that are not acknowledged) and of requests that were answered late or asked at QoS 0: 4,096 leaves room for all of
-    /// the former; the latter may be lost.
+    /// that are not acknowledged) and of requests that were answered late or asked at QoS 0: 4,096 leaves room for all
+    /// of the former; the latter may be lost.
     pub const USUAL: Self = Self { crowded: 256, most: 4096 };
 }
 

@@ -3,9 +3,9 @@
 //! A new kind of entry or message belongs to a version ([`Op::since`](crate::command::Op::since),
 //! [`PeerMessage::since`](crate::peer::PeerMessage::since)). Every gateway
 //! announces in its heartbeats which versions it understands. Once all voters have announced a higher one than
-//! the site has, the leader proposes [`Op::Raise`](crate::command::Op::Raise), and from there on the new kinds may be used. So gateways of
-//! different programs work together while a home is upgraded one gateway after another, in any order. What is
-//! not raised yet is not used: nobody proposes an entry or sends a message above the site's version.
+//! the site has, the leader proposes [`Op::Raise`](crate::command::Op::Raise), and from there on the new kinds may be
+//! used. So gateways of different programs work together while a home is upgraded one gateway after another, in any
+//! order. What is not raised yet is not used: nobody proposes an entry or sends a message above the site's version.
 //!
 //! A gateway that understands too little stops and says so: it was given an older program after the site was
 //! raised, or it came later.

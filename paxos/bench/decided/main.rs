@@ -1,4 +1,5 @@
-//! Decided entries a second of running time: three replicas in one thread, nothing lost, storage in memory, assertions on.
+//! Decided entries a second of running time: three replicas in one thread, nothing lost, storage in memory, assertions
+//! on.
 //!
 //! A client keeps some entries in flight at the leader; an entry counts once all three replicas have it as
 //! decided. The crate `omnipaxos` gets the same entries, the same queues and the same turns, in alternating

@@ -7,7 +7,7 @@ use crate::config::Group;
 use crate::event::NoChange;
 use crate::id::{Moment, ReplicaId, Slot};
 use crate::log::Log;
-use crate::mutant::mutant;
+use crate::planted::leader as planted;
 use crate::voters::Voters;
 
 /// More than a group replaces at once.
@@ -54,7 +54,7 @@ impl Leader {
         let mut observers = self.observers.keys().copied();
         let back = observers.find(|id| {
             let voter = group.voters.numbered(id.number());
-            let silent = voter.is_some_and(silent) && !mutant!(NotReadmitted);
+            let silent = planted::is_silent(voter.is_some_and(silent));
             silent && self.is_ready(*id, now, group, log)
         })?;
         group.voters.with(back).ok()

@@ -4,7 +4,7 @@ use super::{Replica, Role};
 use crate::event::{Event, NoChange, SteppedDown};
 use crate::id::{ReplicaId, Slot};
 use crate::message::Message;
-use crate::mutant::mutant;
+use crate::planted::learner as planted;
 use crate::record::Record;
 use crate::step::Step;
 use crate::voters::Voters;
@@ -106,13 +106,10 @@ impl Replica {
         self.step_down(SteppedDown::Installed, step);
         self.log.install(slot);
         self.regrouped = slot;
-        if !mutant!(SnapshotVotersIgnored) {
-            self.group.voters = voters;
-        }
+        self.group.voters = planted::installed_voters(voters, &self.group.voters);
         self.election.regroup(self.now, &self.group, &mut self.random);
-        if !mutant!(SnapshotNotWritten) {
-            step.records.push(Record::Installed(slot));
-        }
+        step.records.push(Record::Installed(slot));
+        planted::snapshot_is_written(step);
         self.catch_up.progressed(self.now);
         self.begin_alone(step);
     }

@@ -8,7 +8,7 @@ use crate::event::{Event, SteppedDown};
 use crate::id::{Ballot, ReplicaId, Slot};
 use crate::learner::Learner;
 use crate::message::{Entry, Message, Opinion, Request, Value};
-use crate::mutant::mutant;
+use crate::planted;
 use crate::step::{Fetch, Step};
 
 impl Replica {
@@ -153,12 +153,12 @@ impl Replica {
         entries: Vec<Entry>,
         step: &mut Step,
     ) {
-        let any = mutant!(AnyPromiseIsCounted);
-        let asked = |own: &Candidate| any || (own.ballot == ballot && own.asked(by));
+        let asked =
+            |own: &Candidate| planted::candidate::asked(own.ballot == ballot && own.asked(by));
         if !matches!(&self.role, Role::Candidate(own) if asked(own)) {
             return;
         }
-        let known = if mutant!(UnchosenLearnt) { Slot(u64::MAX) } else { chosen };
+        let known = planted::candidate::known(chosen);
         let learnt = entries.iter().filter(|entry| entry.slot <= known);
         let contradicts =
             |entry: &&Entry| self.log.contradicts(entry.slot, entry.ballot, &entry.value);
@@ -226,7 +226,7 @@ impl Replica {
         step: &mut Step,
     ) {
         if let Role::Leader(leader) = &mut self.role
-            && (leader.ballot == ballot || mutant!(AnyBallotIsCounted))
+            && planted::leader::is_own(leader.ballot == ballot)
         {
             leader.hear(by, 0, chosen, self.now);
             leader.accepted(by, slots, &self.group, &mut self.log, step);
@@ -248,8 +248,8 @@ impl Replica {
             Role::Candidate(candidate) => candidate.asks(from, self.log.chosen(), &self.group),
             Role::Follower | Role::Leader(_) => self.group.voters.contains(from),
         };
-        let votes = votes && !mutant!(RefusalIgnored);
-        if votes && self.role.ballot() == Some(ballot) && promised > ballot {
+        if planted::leader::heeds(votes) && self.role.ballot() == Some(ballot) && promised > ballot
+        {
             let led = self.is_leading();
             self.step_down(SteppedDown::HigherBallot(promised), step);
             // A ballot that one stray voter promised is no reason for the majority to wait a whole timeout.
@@ -300,7 +300,7 @@ impl Replica {
             return;
         }
         self.hear_chosen(from, chosen);
-        if entries.is_empty() && chosen > self.log.chosen() && !mutant!(SnapshotNotAskedFor) {
+        if planted::catchup::needs_snapshot(entries.is_empty() && chosen > self.log.chosen()) {
             let missing = self.log.chosen().next();
             step.events.push(Event::SnapshotNeeded { from, missing });
             return;

@@ -1,13 +1,13 @@
 //! The core's simulator: one seed is one run of a broker with its clients, on one thread in virtual time.
 //!
 //! `plan.rs` is what a seed draws, `people.rs` and `acts.rs` the clients, `world.rs` the order of events,
-//! `arrive.rs` what reaches the broker, `hear.rs` what it says, `router.rs` the router as the core may rely on it. `model.rs` goes in step with the core and says, as
-//! plainly as it can be said, what the standard wants; it owes messages in `ledger.rs`. Claims are one function each,
-//! in `ledger.rs`, `sent.rs` and `rest.rs`, and are checked after every event. Then the faults stop, everyone with a
-//! session comes back, and everything owed has to arrive.
+//! `arrive.rs` what reaches the broker, `hear.rs` what it says, `router.rs` the router as the core may rely on it.
+//! `model.rs` goes in step with the core and says, as plainly as it can be said, what the standard wants; it owes
+//! messages in `ledger.rs`. Claims are one function each, in `ledger.rs`, `sent.rs` and `rest.rs`, and are checked
+//! after every event. Then the faults stop, everyone with a session comes back, and everything owed has to arrive.
 //!
-//! `tests/sim.rs` plays seeds, `tests/mutants.rs` makes mistakes on purpose and sees them found, `tests/fuzz.rs` gives the
-//! core packets that nobody would send, `tests/core/` are scenarios of a few lines each.
+//! `tests/sim.rs` plays seeds, `tests/mistakes.rs` makes mistakes on purpose and sees them found, `tests/fuzz.rs` gives
+//! the core packets that nobody would send, `tests/core/` are scenarios of a few lines each.
 
 mod acts;
 mod arrive;

@@ -49,8 +49,8 @@ pub(crate) struct Client {
     /// CONNACK has come.
     pub(crate) up: bool,
     pub(crate) sending: Vec<Sending>,
-    /// QoS 2 ids whose PUBREL has not come, and of which session. A client that never saw the CONNACK which told it that
-    /// its session is new still holds those of the one before; no broker can know that, so they count for nothing.
+    /// QoS 2 ids whose PUBREL has not come, and of which session. A client that never saw the CONNACK which told it
+    /// that its session is new still holds those of the one before; no broker can know that, so they count for nothing.
     pub(crate) received: BTreeMap<u16, Option<LifeId>>,
     next_pid: u16,
 }

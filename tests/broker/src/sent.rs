@@ -207,8 +207,8 @@ impl Zones {
                 format!("{to:?} has its acknowledgement, the zone has not had stamp {stamp}"),
             );
         }
-        // A repetition whose first copy has had its acknowledgement, which was lost on the way, is a new publish, and may
-        // find the zone full.
+        // A repetition whose first copy has had its acknowledgement, which was lost on the way, is a new publish, and
+        // may find the zone full.
         let repeated = reason == Reason::Quota && self.acked.contains(&stamp);
         if reason != Reason::Normal && !self.refused.contains(&stamp) && !repeated {
             return broken(

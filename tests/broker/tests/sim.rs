@@ -1,8 +1,9 @@
 //! Plays seeds of the broker's simulator.
 //!
-//! `HEARTH_BROKER_SEEDS=<n> cargo test -p broker-sim --test sim` plays more or fewer than a usual run of the tests, with
-//! `HEARTH_BROKER_FROM=<n>` all of them from that one on; `HEARTH_BROKER_SEED=<n>` plays one and prints what happened in
-//! it.
+//! `HEARTH_BROKER_SEEDS=<n> cargo test -p broker-sim --test sim` plays more or fewer than a usual run of the tests,
+//! with
+//! `HEARTH_BROKER_FROM=<n>` all of them from that one on; `HEARTH_BROKER_SEED=<n>` plays one and prints what happened
+//! in it.
 
 use broker_sim::{explain, play, run};
 

@@ -7,8 +7,8 @@ const SECTOR: usize = 512;
 /// A page of most file systems, and of SQLite.
 const PAGE: usize = 4096;
 
-/// Spoils a file in one to three places: bits that flip, sectors that are gone, pages that are another's, an end that is
-/// missing.
+/// Spoils a file in one to three places: bits that flip, sectors that are gone, pages that are another's, an end that
+/// is missing.
 pub fn spoil(file: &mut Vec<u8>, random: &mut Random) {
     for _ in 0..=random.below(3) {
         if file.is_empty() {

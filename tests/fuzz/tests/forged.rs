@@ -1,7 +1,8 @@
 //! Messages that are well formed and that no replica would send, given to a replica that is at work.
 //!
 //! Numbers are near the real ones or at the edges of what their fields hold. Nothing stops a replica: what cannot be
-//! true beside what it holds is not believed. (A forger can still make a group agree on nonsense: this is no authentication.)
+//! true beside what it holds is not believed. (A forger can still make a group agree on nonsense: this is no
+//! authentication.)
 
 #![allow(clippy::unwrap_used, reason = "what a test cannot do is the test's result")]
 

@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::{Classes, Options, Summary, Trace, Violation, run_group, run_home, run_system};
+use crate::{
+    Classes, Mistake, Options, Summary, Trace, Violation, run_group, run_home, run_system,
+};
 
 /// What a seed is played with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +26,12 @@ pub enum What {
 impl What {
     /// Everything there is.
     pub const ALL: [Self; 3] = [Self::Group, Self::Home, Self::System];
+
+    /// What a seed breaks with a mistake made, or with none.
+    #[must_use]
+    pub fn play(self, mistake: Option<Mistake>, seed: u64) -> Option<Violation> {
+        self.run(seed, Options { mistake, ..Options::default() }).err()
+    }
 
     fn run(self, seed: u64, options: Options) -> Result<Summary, Violation> {
         match self {

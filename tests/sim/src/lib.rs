@@ -14,21 +14,16 @@ pub mod fleet;
 
 pub use system::class::{Class, Classes, UnknownClass};
 
-/// Whether this mistake is to be made.
-macro_rules! mutant {
-    ($name:ident) => {
-        paxos::mutant::is_active(paxos::mutant::Mutant::$name)
-    };
-}
-
 mod dice;
 mod group;
 mod home;
+mod mistake;
 mod summary;
 mod system;
 mod trace;
 mod verdict;
 
+pub use mistake::Mistake;
 pub use summary::Summary;
 pub use trace::Trace;
 pub use verdict::Violation;
@@ -41,9 +36,7 @@ pub struct Options {
     /// Who wants to read what happens.
     pub trace: Trace,
     /// A mistake to make on purpose.
-    pub mutant: Option<paxos::mutant::Mutant>,
-    /// A mistake of a gateway to make on purpose.
-    pub home_mutant: Option<gateway_core::mutant::Mutant>,
+    pub mistake: Option<Mistake>,
     /// The classes of trouble that a whole system has.
     pub classes: Classes,
 }
@@ -53,7 +46,7 @@ pub struct Options {
 /// # Errors
 /// The claim that was broken, or the replica's own assertion that failed.
 pub fn run_group(seed: u64, options: Options) -> Result<Summary, Violation> {
-    paxos::mutant::set_active(options.mutant);
+    Mistake::make(options.mistake);
     verdict::judge(seed, || group::run(seed, options))
 }
 
@@ -62,8 +55,7 @@ pub fn run_group(seed: u64, options: Options) -> Result<Summary, Violation> {
 /// # Errors
 /// The claim that was broken, or a gateway's own assertion that failed.
 pub fn run_home(seed: u64, options: Options) -> Result<Summary, Violation> {
-    paxos::mutant::set_active(options.mutant);
-    gateway_core::mutant::set_active(options.home_mutant);
+    Mistake::make(options.mistake);
     verdict::judge(seed, || home::run(seed, options))
 }
 
@@ -72,7 +64,6 @@ pub fn run_home(seed: u64, options: Options) -> Result<Summary, Violation> {
 /// # Errors
 /// The claim that was broken, or an assertion of a core that failed.
 pub fn run_system(seed: u64, options: Options) -> Result<Summary, Violation> {
-    paxos::mutant::set_active(options.mutant);
-    gateway_core::mutant::set_active(options.home_mutant);
+    Mistake::make(options.mistake);
     verdict::judge(seed, || system::run(seed, options))
 }

@@ -61,8 +61,8 @@ impl Guest {
 }
 
 impl Grant {
-    /// The rules of a role for one user of a site; none if there is no such role. `login` stands for the password: another
-    /// one is another login.
+    /// The rules of a role for one user of a site; none if there is no such role. `login` stands for the password:
+    /// another one is another login.
     pub fn new(roles: &Roles, site: &str, user: &str, role: &str, login: [u8; 32]) -> Option<Self> {
         let Role { rules, user: named, .. } = roles.get(role)?;
         let rules = rules.iter().map(|r| Rule { filter: r.filter.settle(site, user), ..r.clone() });

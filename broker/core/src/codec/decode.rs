@@ -271,8 +271,8 @@ fn filter(entry: &SubEntry, version: Version) -> Result<Filter, Reason> {
     })
 }
 
-/// Whether a filter has the form of one. Shared ones are of MQTT 5; in 3.1.1 they are a courtesy, and a wrong one is only
-/// refused.
+/// Whether a filter has the form of one. Shared ones are of MQTT 5; in 3.1.1 they are a courtesy, and a wrong one is
+/// only refused.
 fn well_formed(filter: &str, version: Version) -> Result<(), Reason> {
     let wrong = version == Version::V5 && matches!(topic::shared(filter), Some(Err(_)));
     if wrong || !topic::well_formed_filter(filter) { Err(Reason::Malformed) } else { Ok(()) }

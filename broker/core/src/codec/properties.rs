@@ -16,8 +16,8 @@ pub(super) fn parse_properties(body: &[u8]) -> Result<(Vec<Property>, usize), Re
     Ok((list, used))
 }
 
-/// Refuses properties that belong to other packets, where the parser would call that another fault; gives how many bytes
-/// all properties have.
+/// Refuses properties that belong to other packets, where the parser would call that another fault; gives how many
+/// bytes all properties have.
 pub(super) fn own_properties(body: &[u8], own: fn(&Property) -> bool) -> Result<usize, Reason> {
     let (list, used) = parse_properties(body)?;
     if list.iter().all(own) { Ok(used) } else { Err(FOREIGN) }
@@ -41,8 +41,8 @@ pub(super) fn texts_without_null(list: &[Property]) -> Result<(), Reason> {
     })
 }
 
-/// A property that belongs to other packets makes this one malformed [MQTT 5, 2.2.2.2]; one that stands twice breaks the
-/// protocol.
+/// A property that belongs to other packets makes this one malformed [MQTT 5, 2.2.2.2]; one that stands twice breaks
+/// the protocol.
 pub(super) const FOREIGN: Reason = Reason::Malformed;
 
 /// Refuses properties that belong to other packets, and reasons given twice.

@@ -1,5 +1,5 @@
-//! A door for tests: what a simulator or a fuzzer may see of a core's books, and the few things that it may set. Compiled
-//! with the feature `testing` only, which no product crate asks for.
+//! A door for tests: what a simulator or a fuzzer may see of a core's books, and the few things that it may set.
+//! Compiled with the feature `testing` only, which no product crate asks for.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -72,7 +72,8 @@ impl Egress<'_> {
     ///
     /// # Errors
     ///
-    /// The reason to end the connection with, as with the other acknowledgements: it is not what this message waits for.
+    /// The reason to end the connection with, as with the other acknowledgements: it is not what this message waits
+    /// for.
     pub(crate) fn acked(
         &mut self,
         key: SessionKey,
@@ -165,8 +166,8 @@ impl Egress<'_> {
         Some(outgoing)
     }
 
-    /// A publisher waits for a message that its zone's session will not acknowledge: at QoS 0 it never does, and what is
-    /// larger than it takes it never gets.
+    /// A publisher waits for a message that its zone's session will not acknowledge: at QoS 0 it never does, and what
+    /// is larger than it takes it never gets.
     fn settle_at_once(&mut self, key: SessionKey, hold: Hold, message: &Message, fits: bool) {
         let Self { sessions, zones, out } = self;
         let Some(zone) = sessions.get(key).and_then(|session| session.zone.clone()) else { return };

@@ -80,8 +80,8 @@ fn revive(rooms: &mut Rooms, now: Moment, stored: StoredMessage, retain: bool) -
     message.weighed(rooms.sessions.scales())
 }
 
-/// What the store does not know yet comes back: until when a session lasts that was connected to the end, or is to be cut
-/// down now. Otherwise every start of the broker would give it its whole time again.
+/// What the store does not know yet comes back: until when a session lasts that was connected to the end, or is to be
+/// cut down now. Otherwise every start of the broker would give it its whole time again.
 fn wake_up(
     rooms: &mut Rooms,
     now: Moment,

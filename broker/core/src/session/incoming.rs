@@ -208,10 +208,10 @@ impl Incoming {
         }
     }
 
-    /// Whether the client has as many unfinished as it may on this connection (MQTT 5, 3.1.2.11.3). What was received on
-    /// earlier ones may be finished without our knowledge: the client has lost its memory, or the broker a PUBREL with
-    /// its power. Then nobody would ever release it, and the client could publish nothing more; so the oldest of these
-    /// gives its place to a new one.
+    /// Whether the client has as many unfinished as it may on this connection (MQTT 5, 3.1.2.11.3). What was received
+    /// on earlier ones may be finished without our knowledge: the client has lost its memory, or the broker a PUBREL
+    /// with its power. Then nobody would ever release it, and the client could publish nothing more; so the oldest of
+    /// these gives its place to a new one.
     fn is_full(&mut self, conn: ConnId, terms: Terms) -> bool {
         let most = usize::from(terms.most);
         if self.counted(terms.version) < most {

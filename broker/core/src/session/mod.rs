@@ -151,8 +151,8 @@ impl Session {
     }
 }
 
-/// Whether a publish is within somebody's rights: its topic, and where it asks an answer to be sent. Whoever answers has
-/// rights of its own, and must not be made to publish where the one who asks may not.
+/// Whether a publish is within somebody's rights: its topic, and where it asks an answer to be sent. Whoever answers
+/// has rights of its own, and must not be made to publish where the one who asks may not.
 pub(crate) fn permitted(rights: &mut Rights, publish: &Publish) -> bool {
     rights.may_publish(&publish.topic)
         && (publish.properties.forwarded.is_empty()

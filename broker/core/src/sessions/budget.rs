@@ -1,8 +1,8 @@
 //! What may wait for all sessions together, beside the bounds of each.
 //!
 //! It is a limit that moves: no session may have more waiting than is free altogether. Few slow readers may fall
-//! far behind; many share what there is, each with less, and whoever has more than that ends. A session with little waiting
-//! always finds room, so nobody's silence ends somebody else's session.
+//! far behind; many share what there is, each with less, and whoever has more than that ends. A session with little
+//! waiting always finds room, so nobody's silence ends somebody else's session.
 
 use crate::session::WAITING;
 use crate::weight::Scales;

@@ -245,8 +245,8 @@ impl Zones {
         }
     }
 
-    /// The zone's session can never have a message. Its publisher is told; in MQTT 3.1.1, which knows no refusal, by the
-    /// end of the connection, for an acknowledgement would be a lie.
+    /// The zone's session can never have a message. Its publisher is told; in MQTT 3.1.1, which knows no refusal, by
+    /// the end of the connection, for an acknowledgement would be a lie.
     pub(crate) fn refuse(&mut self, held: Held<'_>, sessions: &mut Sessions, out: &mut Out) {
         let Held { zone, hold, weight } = held;
         self.held.settled(zone, weight);

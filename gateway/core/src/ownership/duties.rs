@@ -108,7 +108,8 @@ impl Duties {
         }
     }
 
-    /// What the leader owes the home: its settings, its version, its time, its timers and, where `Join` did not bring them, zones' way home.
+    /// What the leader owes the home: its settings, its version, its time, its timers and, where `Join` did not bring
+    /// them, zones' way home.
     pub(crate) fn lead_the_home(
         &mut self,
         ctx: &Context,

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use paxos::{Ballot, Chosen, Entry, Record, Recovered, Slot, Value, Voters};
 
 use super::machine::Machine;
+use super::planted::{self, Mutant};
 use crate::verdict::claim;
 
 /// How long the log behind a snapshot is kept, from the last time that one was given. 2 s of true time, longer than
@@ -77,7 +78,7 @@ impl Disk {
     /// The power goes: of what was not synced, the first `kept` calls are there, and a part of the next.
     pub(crate) fn crash(&mut self, kept: usize, torn: bool) {
         let cut = kept < self.unsynced.len();
-        if mutant!(RottenRecordCutOff) {
+        if planted::is_active(Mutant::RottenRecordCutOff) {
             self.accepted.pop_last();
         }
         self.unsynced.truncate(kept);

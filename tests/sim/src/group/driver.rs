@@ -4,6 +4,7 @@ use paxos::{Chosen, Input, Message, Moment, Outgoing, Record, Replica, Slot, Ste
 
 use super::disk::Frame;
 use super::plan::Survives;
+use super::planted::{self, Mutant};
 use super::world::{Due, World};
 use crate::verdict::claim;
 
@@ -151,7 +152,9 @@ impl World {
         let fate = it.writing.as_ref().map_or(Fate::Done, |write| write.fate);
         match fate {
             Fate::Done => self.finish_write(node),
-            Fate::SyncFails if mutant!(FailedSyncIgnored) => self.ignore_failed_sync(node),
+            Fate::SyncFails if planted::is_active(Mutant::FailedSyncIgnored) => {
+                self.ignore_failed_sync(node)
+            }
             Fate::DiesBefore => self.crash(node),
             Fate::DiesAfter => {
                 self.put(node);
@@ -176,7 +179,7 @@ impl World {
 
     fn finish_write(&mut self, node: usize) {
         let mut messages = self.put(node);
-        if mutant!(SentBeforeSync) {
+        if planted::is_active(Mutant::SentBeforeSync) {
             messages.drain(..).for_each(|out| self.send(node, out));
         }
         let it = &mut self.nodes[node];

@@ -1,5 +1,6 @@
 //! The state machine that the group replicates: it carries out each client's requests in order, each once.
 
+use super::planted::{self, Mutant};
 use paxos::{RequestId, Slot, Value, Voters};
 
 /// How many clients there are; each has a session.
@@ -33,7 +34,7 @@ impl Machine {
             if request.number == *last + 1 {
                 *last = request.number;
                 self.hash = mix(mix(self.hash, request.session.0), request.number);
-                if mutant!(ApplyReadsTheClock) {
+                if planted::is_active(Mutant::ApplyReadsTheClock) {
                     self.hash = mix(self.hash, self.values.as_ptr() as u64);
                 }
             }
@@ -46,7 +47,11 @@ impl Machine {
 
     /// What another replica gets when it is too late for the log.
     pub(crate) fn snapshot(&self) -> Self {
-        let last = if mutant!(SnapshotWithoutRequests) { [0; CLIENTS] } else { self.last };
+        let last = if planted::is_active(Mutant::SnapshotWithoutRequests) {
+            [0; CLIENTS]
+        } else {
+            self.last
+        };
         Self { last, ..self.clone() }
     }
 

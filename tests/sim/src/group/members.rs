@@ -6,6 +6,7 @@ use super::claims::{is_majority, votes};
 use super::disk::Disk;
 use super::faults::Fault;
 use super::node::Node;
+use super::planted::{self, Mutant};
 use super::world::{Due, FIRST_DISK, World};
 
 /// More wishes than there may be under way, with leaders that do not know of each other.
@@ -99,7 +100,7 @@ impl World {
         self.disks += 1;
         self.summary.lost_disks += 1;
         let it = &mut self.nodes[node];
-        if !mutant!(LostDiskKeepsItsName) {
+        if !planted::is_active(Mutant::LostDiskKeepsItsName) {
             it.id = ReplicaId::new(it.id.number(), self.disks);
         }
         it.disk = Disk::new();

@@ -11,6 +11,7 @@ mod members;
 mod network;
 mod node;
 mod plan;
+pub(crate) mod planted;
 mod progress;
 mod queue;
 mod world;

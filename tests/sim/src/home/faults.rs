@@ -115,8 +115,8 @@ impl World {
             Fault::Stale => self.deliver_stale(),
             Fault::Members => {
                 let verb = self.dice.pick(&["add", "add", "remove"]);
-                // Known limit, in ARCHITECTURE: a gateway of an older program may get its vote in the same moment in which
-                // the site is raised, and then stops. So homes that are being upgraded keep their voters.
+                // Known limit, in ARCHITECTURE: a gateway of an older program may get its vote in the same moment in
+                // which the site is raised, and then stops. So homes that are being upgraded keep their voters.
                 if self.summary.home.upgrades == 0 {
                     self.wish_for_voters(verb, id);
                 }

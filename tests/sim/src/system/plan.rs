@@ -1,5 +1,5 @@
-//! What a seed draws before it starts: how large the home is, how slow its parts are, how small its bounds, and what goes
-//! wrong in it.
+//! What a seed draws before it starts: how large the home is, how slow its parts are, how small its bounds, and what
+//! goes wrong in it.
 
 use broker_core::Limits;
 use gateway_core::outbox::Bounds as Line;

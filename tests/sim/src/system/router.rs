@@ -1,5 +1,5 @@
-//! The router of wildcard filters as a broker's core may rely on it: per filter in order; each turn of a filter reads all
-//! that is there for it; filters take turns in any order, every one once a round. So a fence may come out before an
+//! The router of wildcard filters as a broker's core may rely on it: per filter in order; each turn of a filter reads
+//! all that is there for it; filters take turns in any order, every one once a round. So a fence may come out before an
 //! older message, and a second fence that went in after the first had come out may not.
 
 use std::collections::{BTreeMap, VecDeque};

@@ -20,8 +20,8 @@ const OF_A_DEVICE: usize = 16_384;
 const OF_A_SITE: usize = 1_000_000;
 
 /// The newest ids of the site, which are remembered however old they are: what dates a time in which all gateways were
-/// off are wall clocks, and wrong ones could make all ids old at once. 4,096: less than a device may have, so that a device that
-/// has used up its share gets room again.
+/// off are wall clocks, and wrong ones could make all ids old at once. 4,096: less than a device may have, so that a
+/// device that has used up its share gets room again.
 const NEWEST: usize = 4096;
 
 /// Ids forgotten at once. Each new one makes at least as much room as it takes, in an entry that stays short.

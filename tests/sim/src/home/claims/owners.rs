@@ -142,7 +142,7 @@ pub(super) fn nobody_answers_for_a_zone_that_moved(world: &World, id: GatewayId)
     }
 }
 
-/// Rule 3: an owner that can still answer knows all that was agreed for its zone.
+/// An owner that can still answer knows all that was agreed for its zone.
 pub(crate) fn whoever_answers_for_a_zone_knows_what_was_told(
     world: &World,
     id: GatewayId,

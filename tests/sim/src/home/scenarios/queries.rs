@@ -166,7 +166,7 @@ fn an_owner_that_has_not_heard_that_its_zone_moved_gets_no_lease() {
 }
 
 #[test]
-fn what_a_leader_wanted_to_move_does_not_move_when_it_leads_again() {
+pub(super) fn what_a_leader_wanted_to_move_does_not_move_when_it_leads_again() {
     let mut again = 0;
     for seed in 0..20 {
         let mut world = World::new(seed, 3, 0, |settings| {
@@ -246,7 +246,7 @@ fn an_owner_that_opens_late_what_is_not_its_own_any_more_tells_nothing_outdated(
 }
 
 #[test]
-fn a_new_owner_takes_reports_only_when_the_old_one_cannot_answer_any_more() {
+pub(super) fn a_new_owner_takes_reports_only_when_the_old_one_cannot_answer_any_more() {
     for seed in 0..20 {
         let mut world = World::new(seed, 3, 0, |_| {});
         world.furnish(&["a/x", "b/x", "c/x", "d/x"]);
@@ -277,7 +277,7 @@ fn a_new_owner_takes_reports_only_when_the_old_one_cannot_answer_any_more() {
 }
 
 #[test]
-fn an_owner_whose_disk_is_behind_answers_when_it_has_caught_up() {
+pub(super) fn an_owner_whose_disk_is_behind_answers_when_it_has_caught_up() {
     for seed in 0..20 {
         let mut world = World::new(seed, 3, 0, |_| {});
         world.furnish(&["a/x", "b/x", "c/x", "d/x"]);

@@ -172,7 +172,7 @@ fn who_ran_all_the_time_tells_those_who_come_back() {
 }
 
 #[test]
-fn an_order_that_is_over_is_not_sent_though_its_end_cannot_be_agreed() {
+pub(super) fn an_order_that_is_over_is_not_sent_though_its_end_cannot_be_agreed() {
     let mut world = home();
     order_that_waits(&mut world, 20);
     let owner = world.server("bedroom").expect("an owner");

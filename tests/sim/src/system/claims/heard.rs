@@ -11,8 +11,8 @@ use crate::system::world::World;
 use crate::verdict::claim;
 use broker_core::protocol::Version;
 
-/// A client was told that what it said is taken: it is on a majority's disks, and in the agreed history; or it could only
-/// be refused, and the client's version of MQTT has no word for that.
+/// A client was told that what it said is taken: it is on a majority's disks, and in the agreed history; or it could
+/// only be refused, and the client's version of MQTT has no word for that.
 pub(crate) fn what_is_acknowledged(world: &mut World, at: usize) {
     let now = world.now;
     let letter = world.letters.all[at].clone();

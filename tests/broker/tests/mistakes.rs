@@ -1,0 +1,31 @@
+//! The simulator finds every deliberate mistake of `broker-core`, each by the seed that `mistakes.txt` records.
+//! `UPDATE=1 cargo test -p broker-sim --test mistakes` writes that file when seeds play other worlds than before.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use broker_core::mutant::{Mutant, set_active};
+use broker_sim::run;
+use recorded::{List, check};
+
+fn play(mutant: Option<Mutant>, seed: u64) -> Option<String> {
+    set_active(mutant);
+    let outcome = catch_unwind(AssertUnwindSafe(|| run(seed)));
+    set_active(None);
+    match outcome {
+        Ok(outcome) => outcome.err().map(|broken| broken.claim.replace('_', " ")),
+        Err(_) => Some("an assertion of the core itself".to_owned()),
+    }
+}
+
+#[test]
+fn mistakes_of_the_broker_are_found() {
+    let list = List {
+        all: Mutant::ALL,
+        words: Mutant::words,
+        item: Mutant::item,
+        play: |mutant, seed| play(Some(mutant), seed),
+        plain: |seed| play(None, seed),
+    };
+    check(&Path::new(env!("CARGO_MANIFEST_DIR")).join("mistakes.txt"), &list);
+}
