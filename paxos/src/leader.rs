@@ -1,9 +1,12 @@
 //! Phase 2: a leader gets values accepted, many slots at a time, and keeps its majority.
 
+mod beats;
 mod members;
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
+
+use beats::RecentBeats;
 
 use crate::acceptor::Acceptor;
 use crate::config::Group;
@@ -59,6 +62,7 @@ pub(crate) struct Leader {
     changed: Slot,
     beat: u64,
     beat_due: Moment,
+    recent: RecentBeats,
     /// Tickets, each with the heartbeat that a majority must answer; at most `config.queue`.
     confirms: VecDeque<(u64, u64)>,
     /// The commit mark that was last sent to everyone.
@@ -86,6 +90,7 @@ impl Leader {
             changed: Slot::ZERO,
             beat: 0,
             beat_due: now,
+            recent: RecentBeats::new(now),
             confirms: VecDeque::new(),
             announced: Slot::ZERO,
         }
@@ -212,6 +217,7 @@ impl Leader {
     fn heartbeat(&mut self, now: Moment, group: &Group, log: &Log, step: &mut Step) {
         self.beat += 1;
         self.beat_due = now + group.config.heartbeat;
+        self.recent.sent(self.beat, now, group.config.election_max);
         let silent = group.config.election_max * 4;
         self.observers.retain(|_, observer| now.since(observer.heard) <= silent);
         for peer in group.peers().chain(self.observers.keys().copied()) {
@@ -388,6 +394,24 @@ mod tests {
         }
         leader.resolve(&group, &log, &mut step);
         assert_eq!(step.confirmed, [(77, true)]);
+    }
+
+    #[test]
+    fn only_an_answer_to_a_recent_heartbeat_tells_that_a_disk_may_get_the_vote() {
+        let (mut leader, group, log, mut step) = leading(3);
+        let disk = ReplicaId::new(3, 1);
+        leader.observed_by(disk, Slot::ZERO, Moment(0));
+        let silent = group.config.election_max * 3;
+        let end = Moment(0) + silent;
+        let mut now = Moment(0);
+        while now < end {
+            leader.tick(now, &group, &log, &mut step);
+            leader.hear(disk, 1, Slot::ZERO, now);
+            now = now + group.config.heartbeat;
+        }
+        assert_eq!(leader.readmission(now, &group, &log), None);
+        leader.hear(disk, leader.beat, Slot::ZERO, now);
+        assert!(leader.readmission(now, &group, &log).is_some_and(|voters| voters.contains(disk)));
     }
 
     #[test]

@@ -34,12 +34,14 @@ impl Leader {
         Ok(())
     }
 
-    /// Alive, and not so late that its first vote would be long in coming.
+    /// Alive, and not so late that its first vote would be long in coming. A disk that is lost may seem to be alive as
+    /// long as its last messages are under way, so only an answer to a recent heartbeat counts.
     fn is_ready(&self, id: ReplicaId, now: Moment, group: &Group, log: &Log) -> bool {
         let known = self.peers.get(&id).or_else(|| self.observers.get(&id));
         id == group.config.id
             || known.is_some_and(|peer| {
                 now.since(peer.heard) <= group.config.election_max
+                    && self.recent.contain(peer.beat)
                     && log.chosen().above(peer.chosen) <= group.config.window * 2
             })
     }

@@ -67,3 +67,9 @@ pub(crate) fn heeds(votes: bool) -> bool {
 pub(crate) fn is_silent(silent: bool) -> bool {
     silent && !is_on!(NotReadmitted)
 }
+
+/// Whether a heartbeat that a replica has answered is a recent one.
+#[inline(always)]
+pub(crate) fn is_recent(recent: bool) -> bool {
+    recent || is_on!(AnyAnswerIsRecent)
+}

@@ -79,6 +79,8 @@ mistakes::list! {
     FoundedAlone = 16,
     /// a lost disk's replica never gets its vote back
     NotReadmitted = 16,
+    /// an answer to an old heartbeat tells that a disk may get the vote
+    AnyAnswerIsRecent = 16,
     /// voters grant pre-votes although they hear a leader
     LeaderNotDefended = 18,
     /// a leader that hears no majority goes on

@@ -10,7 +10,7 @@ const SEEDS: u64 = 10_000;
 
 #[test]
 fn every_claim_holds_in_the_usual_homes_and_in_new_ones() {
-    usual::play(What::Home, SEEDS, "HEARTH_HOME_SEEDS", true);
+    usual::play(What::Home, SEEDS, "HEARTH_HOME_SEEDS");
 }
 
 #[test]

@@ -9,12 +9,8 @@ use crate::verdict::claim;
 /// How often it is looked whether something has happened.
 const LOOK: u64 = 5_000;
 
-/// Until all replicas are equal, in true time, when little is missing.
+/// Until all replicas are equal, in true time, beside what must be fetched.
 const EQUAL_WITHIN: u64 = 10_000_000;
-
-/// For each slot that a replica lacks besides: the shortest suffixes have a few entries, and take a slow message each
-/// way.
-const EACH_SLOT_WITHIN: u64 = 20_000;
 
 impl World {
     /// Silence repairs everything, and so does load.
@@ -62,12 +58,12 @@ impl World {
     }
 
     fn all_become_equal(&mut self, since: u64) {
-        let top = self.claims.top;
-        let behind = self.nodes.iter().map(|node| top.0.saturating_sub(node.disk.applied_to().0));
-        let within = EQUAL_WITHIN + behind.max().unwrap_or(0) * EACH_SLOT_WITHIN;
+        let mut catch_up = 0;
         while let Some(missing) = self.what_is_missing() {
+            // What waited for a leader is chosen after the faults, and is to be fetched too.
+            catch_up = catch_up.max(self.catch_up_within());
             claim!(
-                self.now - since <= within,
+                self.now - since <= EQUAL_WITHIN + catch_up,
                 "calm replicas become equal within ten seconds",
                 "{missing}"
             );
@@ -77,6 +73,14 @@ impl World {
         self.summary.longest_recovery = self.summary.longest_recovery.max(took);
         let disks: Vec<_> = self.nodes.iter().map(|node| &node.disk).collect();
         self.claims.at_the_end(&disks);
+    }
+
+    /// One suffix after another for all that the last replica lacks, each with the slowest messages and writes.
+    fn catch_up_within(&self) -> u64 {
+        let top = self.claims.top;
+        let lacks = self.nodes.iter().map(|node| top.0.saturating_sub(node.disk.applied_to().0));
+        let suffixes = lacks.max().unwrap_or(0).div_ceil(self.plan.config.chunk_entries as u64);
+        suffixes * (2 * self.plan.network.delay.1 + self.plan.disk.write.1)
     }
 
     /// One leader that all follow, equal histories, and no admitted request or question without an answer.

@@ -1,4 +1,4 @@
-//! Seeds of every test run: half are always the same, and half are new each time, if that is asked for.
+//! Seeds of every test run: half are always the same, and half are new each time.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -6,14 +6,13 @@ use hearth_sim::Classes;
 use hearth_sim::fleet::{Order, What, run};
 
 /// Plays `seeds`, or as many as the variable says; nothing that a seed can draw may never happen.
-pub(crate) fn play(what: What, seeds: u64, variable: &str, new_ones: bool) {
+pub(crate) fn play(what: What, seeds: u64, variable: &str) {
     let said = std::env::var(variable).ok().and_then(|seeds| seeds.parse().ok());
     let half = said.unwrap_or(seeds) / 2;
     let clock = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970");
     let fresh = clock.as_nanos() as u64 & 0xFFFF_FFFF_FFFF;
-    let others = if new_ones { fresh } else { half };
-    println!("{half} seeds from 0 and {half} from {others} on");
-    for from in [0, others] {
+    println!("{half} seeds from 0 and {half} from {fresh} on");
+    for from in [0, fresh] {
         let report = run(&Order::new(what, from, half), &|| {}).expect("a place for traces");
         let rate = half as f64 / report.spent.as_secs_f64();
         println!("{rate:.0} seeds a second: {}", report.summary);
