@@ -14,10 +14,13 @@ pub mod fleet;
 
 pub use system::class::{Class, Classes, UnknownClass};
 
+mod attic;
+mod clock;
 mod dice;
 mod group;
 mod home;
 mod mistake;
+mod queue;
 mod summary;
 mod system;
 mod trace;

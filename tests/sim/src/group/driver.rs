@@ -43,8 +43,7 @@ impl World {
         let config = self.plan.config_of(self.nodes[node].id, &mut self.dice);
         let below = self.dice.between(0, 20);
         let it = &mut self.nodes[node];
-        it.clock.started = self.now;
-        it.clock.leapt = 0;
+        it.clock.start(self.now);
         it.wake = u64::MAX;
         it.reported = it.disk.applied_to();
         it.replica = Some(Replica::new(config, it.disk.recover(below), Moment(0)));

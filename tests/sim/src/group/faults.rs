@@ -293,11 +293,14 @@ impl World {
         self.note_all("all faults end", String::new);
         self.calm = Some(self.now);
         self.cut.clear();
-        let held = self.queue.take_later(self.now, |due| {
-            matches!(
-                due,
-                Due::Deliver { .. } | Due::Own { .. } | Due::Written { .. } | Due::Wake { .. }
-            )
+        let now = self.now;
+        let held = self.queue.take(|at, due| {
+            let later = at > now;
+            later
+                && matches!(
+                    due,
+                    Due::Deliver { .. } | Due::Own { .. } | Due::Written { .. } | Due::Wake { .. }
+                )
         });
         for due in held {
             let delay = match due {

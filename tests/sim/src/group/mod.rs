@@ -2,7 +2,6 @@
 
 mod claims;
 mod clients;
-mod clock;
 mod disk;
 mod driver;
 mod faults;
@@ -13,7 +12,6 @@ mod node;
 mod plan;
 pub(crate) mod planted;
 mod progress;
-mod queue;
 mod world;
 
 use self::world::{Due, World};

@@ -4,9 +4,6 @@ use paxos::{Input, Message, Outgoing, ReplicaId};
 
 use super::world::{Due, World};
 
-/// How many old messages are remembered, to be delivered long after.
-const ATTIC: usize = 24;
-
 /// A message in the broker.
 #[derive(Clone, Debug)]
 pub(crate) struct Parcel {
@@ -24,7 +21,7 @@ impl World {
             return self.after(0, Due::Own { node, life, message });
         }
         let parcel = Parcel { from, to, message: out.message };
-        self.remember(&parcel);
+        self.attic.remember(&parcel, &mut self.dice);
         if self.is_lost(node, &parcel) {
             self.summary.drops += 1;
             return;
@@ -93,31 +90,20 @@ impl World {
         }
     }
 
-    fn remember(&mut self, parcel: &Parcel) {
-        if self.attic.len() < ATTIC {
-            self.attic.push(parcel.clone());
-        } else if self.dice.chance(15) {
-            let place = self.dice.below(ATTIC);
-            self.attic[place] = parcel.clone();
-        }
-    }
-
     /// What a lost disk asked the others before there was a group is not delivered after its death: a blank replica
     /// that hears it could not tell that disk from a later one, and would wait for it.
     pub(crate) fn forget_questions(&mut self, lost: ReplicaId) {
         let asks = |parcel: &Parcel| parcel.from == lost && parcel.message == Message::Seek;
-        self.attic.retain(|parcel| !asks(parcel));
+        self.attic.forget(asks);
+        let now = self.now;
         self.queue
-            .take_later(self.now, |due| matches!(due, Due::Deliver { parcel, .. } if asks(parcel)));
+            .take(|at, due| at > now && matches!(due, Due::Deliver { parcel, .. } if asks(parcel)));
     }
 
     /// Messages come in again, however old they are.
     pub(crate) fn stale_deliveries(&mut self) {
         for _ in 0..self.dice.between(1, 12) {
-            if self.attic.is_empty() {
-                return;
-            }
-            let parcel = self.attic[self.dice.below(self.attic.len())].clone();
+            let Some(parcel) = self.attic.draw(&mut self.dice) else { return };
             self.summary.stale += 1;
             let delay = self.usual_delay();
             self.post(delay, parcel);
@@ -139,7 +125,8 @@ impl World {
 
     /// Of each kind of message the last one is lost: the latest on its way, or else the next.
     pub(crate) fn lose_last_words(&mut self) {
-        let carried = self.queue.take_later(self.now, |due| matches!(due, Due::Deliver { .. }));
+        let now = self.now;
+        let carried = self.queue.take(|at, due| at > now && matches!(due, Due::Deliver { .. }));
         let mut silenced = std::collections::BTreeSet::new();
         for due in carried.into_iter().rev() {
             if let Due::Deliver { parcel, .. } = &due

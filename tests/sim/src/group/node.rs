@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use paxos::{Replica, ReplicaId, RequestId, Slot, Step};
 
-use super::clock::Clock;
 use super::disk::Disk;
 use super::driver::Write;
 use super::machine::Machine;
+use crate::clock::Clock;
 
 pub(crate) struct Node {
     pub(crate) id: ReplicaId,
@@ -57,7 +57,7 @@ impl Node {
             disk: Disk::new(),
             replica: None,
             life: 0,
-            clock: Clock { started: 0, drift, leapt: 0 },
+            clock: Clock::new(drift),
             paused_until: 0,
             full_until: 0,
             offline_until: 0,

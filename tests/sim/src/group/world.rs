@@ -11,8 +11,9 @@ use super::faults::Fault;
 use super::network::Parcel;
 use super::node::Node;
 use super::plan::Plan;
-use super::queue::Queue;
+use crate::attic::Attic;
 use crate::dice::Dice;
+use crate::queue::Queue;
 use crate::summary::Summary;
 use crate::{Options, Trace};
 
@@ -86,7 +87,7 @@ pub(crate) struct World {
     /// The broker's life.
     pub(crate) broker: u64,
     /// Messages that were sent some time ago.
-    pub(crate) attic: Vec<Parcel>,
+    pub(crate) attic: Attic<Parcel>,
     /// While the last message of each kind gets lost: the kinds that lost theirs.
     pub(crate) last_words: Option<BTreeSet<&'static str>>,
     /// When the faults ended.
@@ -118,7 +119,7 @@ impl World {
             tickets: 0,
             cut: BTreeSet::new(),
             broker: 0,
-            attic: Vec::new(),
+            attic: Attic::new(15),
             last_words: None,
             calm: None,
             claims,

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use gateway_core::event::HistoryRow;
 use gateway_core::id::Incarnation;
 use gateway_core::peer::PeerMessage;
-use paxos::{Ballot, Message, ReplicaId, Slot, Value};
+use paxos::{Ballot, Message, ReplicaId, Slot};
 use wire::{Answer, Epoch, GatewayId, NodeId, Seq, Zone};
 
+use super::agreement::Agreement;
 use super::broker::Life;
 use super::disk::{Disk, News};
 use super::hearing::Hearing;
@@ -25,14 +26,9 @@ pub(crate) use self::owners::{
 
 /// What the claims remember.
 pub(crate) struct Watch {
-    /// Every agreed change, in order, as the first replica wrote it.
-    pub(crate) history: Vec<HistoryRow>,
+    pub(crate) agreement: Agreement,
     /// Number of the change that wrote a value: of an order, or a report.
     pub(crate) seqs: BTreeMap<(bool, u64), u64>,
-    /// What was chosen in a slot.
-    values: BTreeMap<Slot, Value>,
-    /// The hash of the tables at a slot.
-    hashes: BTreeMap<Slot, u64>,
     /// The newest change in each zone that somebody was told of.
     pub(crate) told: BTreeMap<Zone, u64>,
     /// What may be applied more than once: it has neither a stamp nor a name.
@@ -62,18 +58,14 @@ pub(crate) struct Watch {
     /// Where others began to vote, and the smallest majority that there ever was.
     voters: BTreeSet<Slot>,
     majority: usize,
-    /// The highest slot that anyone applied.
-    pub(crate) top: Slot,
 }
 
 impl Watch {
     /// Of a home that so many found.
     pub(crate) fn new(founders: usize) -> Self {
         Self {
-            history: Vec::new(),
+            agreement: Agreement::default(),
             seqs: BTreeMap::new(),
-            values: BTreeMap::new(),
-            hashes: BTreeMap::new(),
             told: BTreeMap::new(),
             repeatable: BTreeSet::new(),
             opened: BTreeSet::new(),
@@ -89,7 +81,6 @@ impl Watch {
             voters: BTreeSet::new(),
             majority: founders / 2 + 1,
             leading: BTreeSet::new(),
-            top: Slot::ZERO,
         }
     }
 }
@@ -123,16 +114,11 @@ pub(crate) fn after_a_write(world: &mut World, id: GatewayId, news: News) {
     for said in &news.said {
         watch.wrote.entry(*said).or_default().insert(replica);
     }
-    let chosen = disk.accepted.range(..=disk.chosen).rev();
-    for (_, entry) in chosen.take_while(|(slot, _)| **slot > news.chosen) {
-        a_slot_has_one_value(watch, id, entry);
-    }
+    watch.agreement.after_a_write(id, disk, &news);
     for row in news.history {
-        replicas_have_the_same_history(watch, id, row);
-    }
-    if news.applied {
-        replicas_at_the_same_slot_are_equal(watch, id, disk);
-        watch.top = watch.top.max(disk.applied);
+        if watch.agreement.replicas_have_the_same_history(id, &row) {
+            a_new_row(watch, row);
+        }
     }
     if news.voters && watch.voters.insert(disk.applied) {
         world.summary.membership_changes += 1;
@@ -156,43 +142,7 @@ fn memory_is_bounded(id: GatewayId, waiting: usize, unwritten: usize) {
     );
 }
 
-fn a_slot_has_one_value(watch: &mut Watch, id: GatewayId, entry: &paxos::Entry) {
-    let known = watch.values.entry(entry.slot).or_insert_with(|| entry.value.clone());
-    claim!(
-        *known == entry.value,
-        "a slot has one value",
-        "slot {} at gateway {id}: {known:?} and {:?}",
-        entry.slot,
-        entry.value
-    );
-}
-
-fn replicas_at_the_same_slot_are_equal(watch: &mut Watch, id: GatewayId, disk: &Disk) {
-    let hash = *watch.hashes.entry(disk.applied).or_insert(disk.tables.hash);
-    claim!(
-        hash == disk.tables.hash,
-        "replicas at the same slot are equal",
-        "gateway {id} differs from another at slot {}",
-        disk.applied
-    );
-}
-
-fn replicas_have_the_same_history(watch: &mut Watch, id: GatewayId, row: HistoryRow) {
-    let at = row.seq.0 as usize;
-    claim!(
-        at >= 1 && at <= watch.history.len() + 1,
-        "seq has no holes",
-        "gateway {id} writes {row:?} after {} rows",
-        watch.history.len()
-    );
-    if let Some(known) = watch.history.get(at - 1) {
-        claim!(
-            *known == row,
-            "replicas have the same history",
-            "gateway {id} writes {row:?}, another {known:?}"
-        );
-        return;
-    }
+fn a_new_row(watch: &mut Watch, row: HistoryRow) {
     let order = row.register == "desired";
     let key = (row.node, order);
     let last = watch.last.get(&key).copied();
@@ -212,7 +162,7 @@ fn replicas_have_the_same_history(watch: &mut Watch, id: GatewayId, row: History
         a_request_is_applied_once(watch, &row, (order, value as u64));
     }
     watch.last.insert(key, (value, row.ordered.unwrap_or(0)));
-    watch.history.push(row);
+    watch.agreement.history.push(row);
 }
 
 /// A sensor's values only grow.
@@ -355,7 +305,7 @@ pub(crate) fn an_answer_is_as_fresh_as_what_was_acknowledged(
         return;
     };
     claim!(
-        seq <= world.watch.history.len() as u64,
+        seq <= world.watch.agreement.history.len() as u64,
         "what is answered is agreed",
         "{}: {answer:?}",
         asked.place

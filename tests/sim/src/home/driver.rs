@@ -165,7 +165,7 @@ impl World {
         let node = self.nodes.get_mut(&id).expect("a gateway of this world");
         let Some((step, _)) = node.writing.take() else { return Vec::new() };
         node.disk.shelf.tidy(now);
-        let (stored, news) = node.disk.persist(step, &self.watch.history);
+        let (stored, news) = node.disk.persist(step, &self.watch.agreement.history);
         claims::after_a_write(self, id, news);
         stored
     }

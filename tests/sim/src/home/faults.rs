@@ -348,7 +348,7 @@ impl World {
 
     /// A disk is lost only while all the others have everything: a home survives one at a time.
     fn may_lose(&self, id: GatewayId) -> bool {
-        let top = self.watch.top;
+        let top = self.watch.agreement.top;
         let everyone_votes = self.nodes.values().all(|node| {
             let voters = node.disk.voters();
             voters.len() == self.nodes.len()

@@ -60,7 +60,7 @@ impl Kind {
 }
 
 pub(crate) fn before(world: &mut World, life: Life, input: &Input) {
-    let moment = world.nodes[&life.0].clock(world.now).moment;
+    let moment = world.nodes[&life.0].clock.shows(world.now);
     let hearing = &mut world.watch.hearing;
     match input {
         Input::Links { up: true } => drop(hearing.up.entry(life).or_insert(moment)),
@@ -78,7 +78,7 @@ pub(crate) fn before(world: &mut World, life: Life, input: &Input) {
 pub(crate) fn after(world: &mut World, life: Life, kind: Kind) {
     let node = &world.nodes[&life.0];
     let Some(core) = &node.core else { return };
-    let moment = node.clock(world.now).moment;
+    let moment = node.clock.shows(world.now);
     let silence = node.settings.timing.silence;
     let hearing = &mut world.watch.hearing;
     for (other, suspected) in core.watched() {

@@ -8,6 +8,7 @@
 //!
 //! Most homes have one broker of Hearth's own, and some a foreign one.
 
+pub(crate) mod agreement;
 mod broker;
 mod claims;
 mod connections;
@@ -40,7 +41,7 @@ pub(crate) fn run(seed: u64, options: Options) -> Summary {
     world.mend_all();
     world.the_home_recovers();
     world.summary.seeds = 1;
-    world.summary.decided = world.watch.top.0;
+    world.summary.decided = world.watch.agreement.top.0;
     world.summary.home.seeds = 1;
     world.summary
 }

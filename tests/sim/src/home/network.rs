@@ -12,9 +12,6 @@ use super::hearing;
 use super::plan::Late;
 use super::world::{Event, MS, World};
 
-/// How many old messages are remembered, to be delivered long after.
-const ATTIC: usize = 24;
-
 /// A message on its way.
 #[derive(Clone, Debug)]
 pub(crate) struct Parcel {
@@ -38,7 +35,9 @@ impl World {
             PeerMessage::Paxos(Message::Promise { .. } | Message::Accepted { .. })
         );
         let moves = takes_a_zone(&parcel.message);
-        self.remember(&parcel);
+        if !self.calm {
+            self.attic.remember(&parcel, &mut self.dice);
+        }
         let lost = !self.calm && self.dice.chance(self.plan.network.loss);
         if lost || !self.hears(&parcel) {
             self.summary.drops += 1;
@@ -126,25 +125,10 @@ impl World {
         !cut(from) && !cut(to) && !deaf && !self.parted.contains(&(from, to))
     }
 
-    fn remember(&mut self, parcel: &Parcel) {
-        if self.calm {
-            return;
-        }
-        if self.attic.len() < ATTIC {
-            self.attic.push(parcel.clone());
-        } else if self.dice.chance(4) {
-            let place = self.dice.below(ATTIC);
-            self.attic[place] = parcel.clone();
-        }
-    }
-
     /// Messages come in again, however old they are.
     pub(crate) fn deliver_stale(&mut self) {
         for _ in 0..self.dice.between(1, 12) {
-            if self.attic.is_empty() {
-                return;
-            }
-            let parcel = self.attic[self.dice.below(self.attic.len())].clone();
+            let Some(parcel) = self.attic.draw(&mut self.dice) else { return };
             self.summary.stale += 1;
             let broker = self.broker.incarnation;
             self.soon(Event::Peer(broker, parcel));

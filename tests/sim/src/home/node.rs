@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use gateway_core::event::Session;
 use gateway_core::id::{Generation, Incarnation};
 use gateway_core::{Gateway, Input, Now, Settings, Step};
-use paxos::{Moment, ReplicaId};
+use paxos::ReplicaId;
 use wire::{GatewayId, UnixMillis};
 
 use super::broker::Life;
@@ -13,6 +13,7 @@ use super::disk::Disk;
 use super::driver::Fate;
 use super::programs;
 use super::world::Event;
+use crate::clock::Clock;
 
 pub(crate) struct Node {
     pub(crate) settings: Settings,
@@ -38,13 +39,12 @@ pub(crate) struct Node {
     pub(crate) inbox: VecDeque<Event>,
     /// Next time at which it is to be woken.
     pub(crate) wake: u64,
-    /// Parts per million by which its clock is too fast.
-    pub(crate) drift: i64,
+    /// The clock that never jumps.
+    pub(crate) clock: Clock,
     /// Milliseconds by which its wall clock is wrong.
     pub(crate) skew: i64,
     /// So many lives still run an older program.
     pub(crate) older_lives: u64,
-    born: u64,
 }
 
 /// What wall clocks show in the beginning.
@@ -68,9 +68,8 @@ impl Node {
             paused: false,
             inbox: VecDeque::new(),
             wake: u64::MAX,
-            drift: 0,
+            clock: Clock::new(0),
             older_lives: 0,
-            born: 0,
         }
     }
 
@@ -88,7 +87,7 @@ impl Node {
 
     /// Starts from the disk, as another life.
     pub(crate) fn start(&mut self, now: u64) {
-        self.born = now;
+        self.clock.start(now);
         let (house, recovered) = self.disk.recover();
         // As the store numbers lives.
         let joined = house.gateways().get(&self.id()).map_or(0, |member| member.incarnation.0);
@@ -99,7 +98,7 @@ impl Node {
         self.settings.versions = programs::versions(&mut self.older_lives);
         (self.settings.incarnation, self.settings.disk) =
             (Incarnation(incarnation), self.disk.number);
-        let core = Gateway::new(self.settings.clone(), house, recovered, self.clock(now));
+        let core = Gateway::new(self.settings.clone(), house, recovered, self.shows(now));
         self.core = Some(core.expect("the settings make a group"));
     }
 
@@ -114,21 +113,18 @@ impl Node {
     }
 
     pub(crate) fn step(&mut self, now: u64, input: Input) -> Option<Step> {
-        let clock = self.clock(now);
+        let clock = self.shows(now);
         self.core.as_mut().map(|core| core.step(clock, input))
     }
 
     /// When it wants to be woken, on the world's clock.
     pub(crate) fn deadline(&self) -> Option<u64> {
-        let moment = self.core.as_ref()?.deadline().0.min(1 << 50) as i64;
-        Some(self.born + (moment * 1_000_000 / (1_000_000 + self.drift)) as u64 + 1)
+        Some(self.clock.true_time(self.core.as_ref()?.deadline()))
     }
 
-    /// The clock that never jumps starts at zero in every process.
-    pub(crate) fn clock(&self, now: u64) -> Now {
-        let span = (now - self.born) as i64;
-        let moment = Moment((span + span * self.drift / 1_000_000) as u64 + 1);
-        Now { moment, time: self.wall(now) }
+    /// What its clocks show.
+    pub(crate) fn shows(&self, now: u64) -> Now {
+        Now { moment: self.clock.shows(now), time: self.wall(now) }
     }
 
     fn wall(&self, now: u64) -> UnixMillis {

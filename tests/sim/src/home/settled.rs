@@ -120,7 +120,7 @@ impl World {
     }
 
     fn are_equal(&self) -> bool {
-        let top = self.watch.top;
+        let top = self.watch.agreement.top;
         self.nodes.values().all(|node| node.core.is_some() && node.disk.applied == top)
     }
 
@@ -129,7 +129,7 @@ impl World {
             let waiting = node.core.as_ref().map_or(0, |core| core.waiting() + core.unwritten());
             claim!(waiting < 200, "a calm gateway waits for little", "{waiting} at gateway {id}");
         }
-        let seq = self.watch.history.len() as u64;
+        let seq = self.watch.agreement.history.len() as u64;
         for (id, node) in &self.nodes {
             let own = node.disk.tables.seq.0;
             claim!(own == seq, "nothing agreed is lost", "gateway {id} has {own} of {seq} changes");

@@ -18,7 +18,9 @@ use super::people::People;
 use super::plan::Plan;
 use super::shelf::Library;
 use crate::Options;
+use crate::attic::Attic;
 use crate::dice::Dice;
+use crate::queue::Queue;
 use crate::summary::Summary;
 use crate::trace::Trace;
 
@@ -42,11 +44,10 @@ pub(crate) struct World {
     /// Until when a gateway hears nothing of the agreement, and all else: a subscription is gone.
     pub(crate) deaf: BTreeMap<GatewayId, u64>,
     /// Messages of long ago, to be delivered again.
-    pub(crate) attic: Vec<Parcel>,
+    pub(crate) attic: Attic<Parcel>,
     /// The faults have ended.
     pub(crate) calm: bool,
-    queue: BTreeMap<(u64, u64), Event>,
-    serial: u64,
+    queue: Queue<Event>,
     trace: Trace,
     /// When the last message of a connection arrives: what follows does not overtake it.
     lanes: BTreeMap<(Life, Session, bool), u64>,
@@ -148,10 +149,9 @@ impl World {
             parted: BTreeSet::new(),
             muted: BTreeSet::new(),
             deaf: BTreeMap::new(),
-            attic: Vec::new(),
+            attic: Attic::new(4),
             calm: false,
-            queue: BTreeMap::new(),
-            serial: 0,
+            queue: Queue::new(),
             trace: options.trace,
             lanes: BTreeMap::new(),
             plan,
@@ -162,7 +162,7 @@ impl World {
             let mut node = Node::new(settings);
             if world.plan.drift {
                 // Any two differ by less than the stated bound.
-                node.drift = world.dice.between(0, 90_000) as i64 - 45_000;
+                node.clock.drift = world.dice.between(0, 90_000) as i64 - 45_000;
             }
             world.nodes.insert(*id, node);
         }
@@ -181,8 +181,7 @@ impl World {
     }
 
     pub(crate) fn at(&mut self, time: u64, event: Event) {
-        self.serial += 1;
-        self.queue.insert((time, self.serial), event);
+        self.queue.add(time, event);
     }
 
     pub(crate) fn after(&mut self, delay: u64, event: Event) {
@@ -213,8 +212,7 @@ impl World {
 
     #[cfg(test)]
     fn postpone(&mut self, time: u64, which: impl Fn(&Event) -> bool) {
-        let late = self.queue.extract_if(.., |at, event| at.0 < time && which(event));
-        for (_, event) in late.collect::<Vec<_>>() {
+        for event in self.queue.take(|at, event| at < time && which(event)) {
             self.at(time, event);
         }
     }
@@ -250,10 +248,7 @@ impl World {
     }
 
     pub(crate) fn step(&mut self, end: u64) -> bool {
-        if self.queue.first_key_value().is_none_or(|((time, _), _)| *time > end) {
-            return false;
-        }
-        let Some(((time, _), event)) = self.queue.pop_first() else { return false };
+        let Some((time, event)) = self.queue.next(end) else { return false };
         self.now = time;
         if let Some(event) = self.unless_paused(event) {
             self.happen(event);
@@ -353,9 +348,9 @@ impl World {
     pub(crate) fn deliver_what_is_late(&mut self) {
         let carried =
             |event: &Event| matches!(event, Event::Tell(..) | Event::Request(..) | Event::Peer(..));
-        let late: Vec<_> = self.queue.extract_if(.., |_, event| carried(event)).collect();
+        let late = self.queue.take(|_, event| carried(event));
         self.lanes.clear();
-        for (_, event) in late {
+        for event in late {
             let lane = match &event {
                 Event::Tell(_, life, session, _) => (*life, session.clone(), true),
                 Event::Request(_, life, session, ..) => (*life, session.clone(), false),

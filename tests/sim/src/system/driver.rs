@@ -281,7 +281,7 @@ impl World {
         let process = self.processes.get_mut(&id).expect("a gateway of this world");
         let Some((step, _)) = process.writing.take() else { return Vec::new() };
         process.disk.shelf.tidy(now);
-        let (stored, news) = process.disk.persist(step, &self.watch.history);
+        let (stored, news) = process.disk.persist(step, &self.watch.agreement.history);
         claims::after_a_write(self, id, news);
         stored
     }

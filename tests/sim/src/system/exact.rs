@@ -66,7 +66,7 @@ impl World {
         wrong.sort_unstable();
         let (low, high) = (wrong[(wrong.len() - 1) / 2], wrong[wrong.len() / 2]);
         self.processes.values().all(|process| {
-            let moment = process.clock(self.now).moment;
+            let moment = process.clock.shows(self.now);
             let time = process.core.as_ref().and_then(|core| core.time_of_day(moment));
             let off = time.map(|time| claims::off_by(time, self.now));
             off.is_some_and(|off| (low - claims::DAY_OFF..=high + claims::DAY_OFF).contains(&off))

@@ -48,7 +48,7 @@ pub(crate) fn run(seed: u64, options: Options) -> Summary {
 impl World {
     fn summarize(mut self) -> Summary {
         self.summary.seeds = 1;
-        self.summary.decided = self.watch.top.0;
+        self.summary.decided = self.watch.agreement.top.0;
         let system = &mut self.summary.system;
         system.seeds = 1;
         (system.resent, system.in_line) = (self.reach.resent, self.reach.in_line);

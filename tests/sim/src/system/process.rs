@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use gateway_core::event::Session;
 use gateway_core::id::Incarnation;
 use gateway_core::{Gateway, Input, Now, Settings, Step};
-use paxos::{Moment, ReplicaId};
+use paxos::ReplicaId;
 use wire::{GatewayId, UnixMillis};
 
 use super::driver::Fate;
 use super::links::{Link, Open};
+use crate::clock::Clock;
 use crate::home::disk::Disk;
 
 /// A gateway in one of its lives, by its incarnation and how many lives it has had.
@@ -49,13 +50,12 @@ pub(crate) struct Process {
     pub(crate) draining: bool,
     /// Next time at which it is to be woken.
     pub(crate) wake: u64,
-    /// Parts per million by which its monotonic clock is too fast.
-    pub(crate) drift: i64,
+    /// The clock that never jumps.
+    pub(crate) clock: Clock,
     /// Milliseconds by which its wall clock is wrong.
     pub(crate) skew: i64,
     /// Whether it may be wrong by more than the blink of an eye.
     pub(crate) may_be_wrong: bool,
-    born: u64,
 }
 
 /// What wall clocks show in the beginning.
@@ -85,10 +85,9 @@ impl Process {
             paused: false,
             draining: false,
             wake: u64::MAX,
-            drift: 0,
+            clock: Clock::new(0),
             skew: 0,
             may_be_wrong: false,
-            born: 0,
             settings,
         }
     }
@@ -111,7 +110,7 @@ impl Process {
 
     /// Starts from the disk, as another life. The start writes, and so whatever the file holds is synced.
     pub(crate) fn start(&mut self, now: u64) {
-        self.born = now;
+        self.clock.start(now);
         self.lives += 1;
         self.synced = None;
         let (house, recovered) = self.disk.recover();
@@ -123,7 +122,7 @@ impl Process {
         self.disk.incarnation = incarnation;
         (self.settings.incarnation, self.settings.disk) =
             (Incarnation(incarnation), self.disk.number);
-        let core = Gateway::new(self.settings.clone(), house, recovered, self.clock(now));
+        let core = Gateway::new(self.settings.clone(), house, recovered, self.shows(now));
         self.core = Some(core.expect("the settings make a group"));
     }
 
@@ -139,21 +138,18 @@ impl Process {
     }
 
     pub(crate) fn step(&mut self, now: u64, input: Input) -> Option<Step> {
-        let clock = self.clock(now);
+        let clock = self.shows(now);
         self.core.as_mut().map(|core| core.step(clock, input))
     }
 
     /// When it wants to be woken, on the world's clock.
     pub(crate) fn deadline(&self) -> Option<u64> {
-        let moment = self.core.as_ref()?.deadline().0.min(1 << 50) as i64;
-        Some(self.born + (moment * 1_000_000 / (1_000_000 + self.drift)) as u64 + 1)
+        Some(self.clock.true_time(self.core.as_ref()?.deadline()))
     }
 
-    /// The clock that never jumps starts at zero in every process.
-    pub(crate) fn clock(&self, now: u64) -> Now {
-        let span = (now - self.born) as i64;
-        let moment = Moment((span + span * self.drift / 1_000_000) as u64 + 1);
-        Now { moment, time: self.wall(now) }
+    /// What its clocks show.
+    pub(crate) fn shows(&self, now: u64) -> Now {
+        Now { moment: self.clock.shows(now), time: self.wall(now) }
     }
 
     fn wall(&self, now: u64) -> UnixMillis {

@@ -102,7 +102,7 @@ impl World {
     }
 
     fn are_equal(&self) -> bool {
-        let top = self.watch.top;
+        let top = self.watch.agreement.top;
         self.processes.values().all(|p| p.core.is_some() && p.disk.applied == top)
     }
 

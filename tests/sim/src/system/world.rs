@@ -20,6 +20,7 @@ use super::reach::Reach;
 use crate::Options;
 use crate::dice::Dice;
 use crate::home::shelf::Library;
+use crate::queue::Queue;
 use crate::summary::Summary;
 use crate::trace::Trace;
 
@@ -42,8 +43,7 @@ pub(crate) struct World {
     pub(crate) library: Library,
     /// The faults have ended.
     pub(crate) calm: bool,
-    queue: BTreeMap<(u64, u64), Event>,
-    serial: u64,
+    queue: Queue<Event>,
     pub(crate) last_conn: u64,
     /// The last change of each device that the reader of all states was told of.
     pub(crate) last_states: BTreeMap<String, u64>,
@@ -120,8 +120,7 @@ impl World {
             summary: Summary::default(),
             library: Library::new(),
             calm: false,
-            queue: BTreeMap::new(),
-            serial: 0,
+            queue: Queue::new(),
             last_conn: 0,
             last_states: BTreeMap::new(),
             trace: options.trace,
@@ -142,7 +141,7 @@ impl World {
             let mut process = Process::new(settings);
             if world.plan.drift {
                 // Any two differ by less than the stated bound.
-                process.drift = world.dice.between(0, 90_000) as i64 - 45_000;
+                process.clock.drift = world.dice.between(0, 90_000) as i64 - 45_000;
             }
             process.may_be_wrong = wrong.contains(id);
             process.skew = world.wall_clock_of(process.may_be_wrong);
@@ -172,18 +171,14 @@ impl World {
     }
 
     fn step(&mut self, end: u64) -> bool {
-        let Some(first) = self.queue.first_entry().filter(|first| first.key().0 <= end) else {
-            return false;
-        };
-        let ((time, _), event) = first.remove_entry();
+        let Some((time, event)) = self.queue.next(end) else { return false };
         self.now = time;
         self.happen(event);
         true
     }
 
     pub(crate) fn at(&mut self, time: u64, event: Event) {
-        self.serial += 1;
-        self.queue.insert((time.max(self.now), self.serial), event);
+        self.queue.add(time.max(self.now), event);
     }
 
     pub(crate) fn after(&mut self, delay: u64, event: Event) {

@@ -116,7 +116,7 @@ fn no_lease_on_a_zone_is_left_when_it_moves(
 ) {
     for (id, node) in world.nodes.iter().filter(|(id, _)| **id != owner) {
         let Some(core) = &node.core else { continue };
-        let holds = core.answers_for(zone, node.clock(world.now).moment);
+        let holds = core.answers_for(zone, node.clock.shows(world.now));
         claim!(
             holds.is_none_or(|held| held >= epoch),
             "no lease on a zone is left when it moves",
@@ -129,7 +129,7 @@ fn no_lease_on_a_zone_is_left_when_it_moves(
 pub(super) fn nobody_answers_for_a_zone_that_moved(world: &World, id: GatewayId) {
     let node = &world.nodes[&id];
     let Some(core) = &node.core else { return };
-    let now = node.clock(world.now).moment;
+    let now = node.clock.shows(world.now);
     for zone in core.house().zones().keys() {
         let Some(held) = core.answers_for(zone, now) else { continue };
         let newer = (zone.clone(), held.next())..=(zone.clone(), Epoch(u64::MAX));
@@ -156,7 +156,7 @@ pub(crate) fn whoever_answers_for_a_zone_knows_what_was_told(
         return;
     }
     let heard = world.broker.hears(&Session::Query(zone.clone()), node.life());
-    let answers = heard && core.answers_for(zone, node.clock(world.now).moment).is_some();
+    let answers = heard && core.answers_for(zone, node.clock.shows(world.now)).is_some();
     claim!(
         !answers,
         "whoever answers for a zone knows what was told",

@@ -192,7 +192,7 @@ pub(super) fn what_a_leader_wanted_to_move_does_not_move_when_it_leads_again() {
         world.until("gateway 2 has a lease again", 3000, |world| {
             let node = &world.nodes[&GatewayId(2)];
             let lease = node.core.as_ref().and_then(gateway_core::Gateway::lease);
-            lease.is_some_and(|until| until > node.clock(world.now).moment)
+            lease.is_some_and(|until| until > node.clock.shows(world.now))
         });
         world.parted.clear();
         world.until("gateway 1 leads again", 5000, |world| world.leader() == Some(1));

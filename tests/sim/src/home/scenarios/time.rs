@@ -50,7 +50,7 @@ fn set_clock(world: &mut World, id: u8, ahead: i64) {
 /// By how many milliseconds the time of day of gateway 1 is ahead of the true one.
 fn day_is_off(world: &World) -> i64 {
     let node = &world.nodes[&wire::GatewayId(1)];
-    let moment = node.clock(world.now).moment;
+    let moment = node.clock.shows(world.now);
     let UnixMillis(time) =
         node.core.as_ref().and_then(|core| core.time_of_day(moment)).expect("known");
     time as i64 - (1_700_000_000_000 + world.now / 1000) as i64

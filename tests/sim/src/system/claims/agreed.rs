@@ -5,8 +5,8 @@ use gateway_core::peer::PeerMessage;
 use paxos::{Ballot, Message, Slot};
 use wire::GatewayId;
 
-use super::{Watch, times};
-use crate::home::disk::{Disk, News};
+use super::times;
+use crate::home::disk::News;
 use crate::system::world::World;
 use crate::verdict::claim;
 
@@ -16,63 +16,17 @@ pub(crate) fn after_a_write(world: &mut World, id: GatewayId, news: News) {
     for said in &news.said {
         watch.wrote.entry(*said).or_default().insert(replica);
     }
-    let chosen = disk.accepted.range(..=disk.chosen).rev();
-    for (_, entry) in chosen.take_while(|(slot, _)| **slot > news.chosen) {
-        a_slot_has_one_value(watch, id, entry);
-    }
-    if news.applied {
-        replicas_at_the_same_slot_are_equal(watch, id, disk);
-        watch.top = watch.top.max(disk.applied);
-    }
+    watch.agreement.after_a_write(id, disk, &news);
     if news.installed {
         world.summary.snapshots += 1;
     }
     world.reach.stamps |= news.forgot_stamps;
     world.reach.ids |= news.forgot_ids;
     for row in news.history {
-        replicas_have_the_same_history(world, id, row);
+        if world.watch.agreement.replicas_have_the_same_history(id, &row) {
+            a_new_row(world, id, row);
+        }
     }
-}
-
-fn a_slot_has_one_value(watch: &mut Watch, id: GatewayId, entry: &paxos::Entry) {
-    let known = watch.values.entry(entry.slot).or_insert_with(|| entry.value.clone());
-    claim!(
-        *known == entry.value,
-        "a slot has one value",
-        "slot {} at gateway {id}: {known:?} and {:?}",
-        entry.slot,
-        entry.value
-    );
-}
-
-fn replicas_at_the_same_slot_are_equal(watch: &mut Watch, id: GatewayId, disk: &Disk) {
-    let hash = *watch.hashes.entry(disk.applied).or_insert(disk.tables.hash);
-    claim!(
-        hash == disk.tables.hash,
-        "replicas at the same slot are equal",
-        "gateway {id} differs from another at slot {}",
-        disk.applied
-    );
-}
-
-fn replicas_have_the_same_history(world: &mut World, id: GatewayId, row: HistoryRow) {
-    let watch = &world.watch;
-    let at = row.seq.0 as usize;
-    claim!(
-        at >= 1 && at <= watch.history.len() + 1,
-        "seq has no holes",
-        "gateway {id} writes {row:?} after {} rows",
-        watch.history.len()
-    );
-    if let Some(known) = watch.history.get(at - 1) {
-        claim!(
-            *known == row,
-            "replicas have the same history",
-            "gateway {id} writes {row:?}, another {known:?}"
-        );
-        return;
-    }
-    a_new_row(world, id, row);
 }
 
 fn a_new_row(world: &mut World, id: GatewayId, row: HistoryRow) {
@@ -111,7 +65,7 @@ fn a_new_row(world: &mut World, id: GatewayId, row: HistoryRow) {
         world.watch.seqs.entry(key).or_insert((row.seq.0, now));
     }
     world.watch.last.insert((row.node, order), (value, row.ordered.unwrap_or(0)));
-    world.watch.history.push(row);
+    world.watch.agreement.history.push(row);
 }
 
 /// What leaves rests on what is on the disk.

@@ -110,7 +110,7 @@ pub(crate) fn an_answer_arrives(world: &mut World, question: &str, answer: &Answ
     }
     let Some(seq) = answer.get("seq").as_u64() else { return };
     claim!(
-        seq <= world.watch.history.len() as u64,
+        seq <= world.watch.agreement.history.len() as u64,
         "what is answered is agreed",
         "{place}: {answer:?}"
     );
@@ -137,7 +137,7 @@ pub(crate) fn a_state_arrives(
     let Ok(json) = serde_json::from_slice::<Json>(payload) else { return };
     let Some(seq) = json["seq"].as_u64() else { return };
     world.last_states.insert(topic.to_owned(), seq);
-    let agreed = world.watch.history.len() as u64;
+    let agreed = world.watch.agreement.history.len() as u64;
     claim!(seq <= agreed, "what is published is agreed", "{topic}: {json} of {agreed} changes");
     let Some(conn) = world.clients[at].conn else { return };
     let last = world.watch.states.insert((conn, topic.to_owned()), seq).unwrap_or(0);

@@ -6,11 +6,11 @@ mod times;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gateway_core::event::HistoryRow;
-use paxos::{ReplicaId, Slot, Value};
+use paxos::ReplicaId;
 use wire::{GatewayId, NodeId};
 
 use super::world::World;
+use crate::home::agreement::Agreement;
 
 pub(crate) use self::agreed::{after_a_write, before_a_message, rests_on_a_write};
 pub(crate) use self::heard::{
@@ -21,14 +21,9 @@ pub(crate) use self::times::{DAY_OFF, an_order_arrives, an_order_is_sent, gatewa
 
 /// What the claims remember.
 pub(crate) struct Watch {
-    /// Every agreed change, in order, as the first replica wrote it.
-    pub(crate) history: Vec<HistoryRow>,
+    pub(crate) agreement: Agreement,
     /// Number of the change that wrote a value, of an order or of a report; and when it was first written.
     pub(crate) seqs: BTreeMap<(bool, u64), (u64, u64)>,
-    /// What was chosen in a slot.
-    values: BTreeMap<Slot, Value>,
-    /// The hash of the tables at a slot.
-    hashes: BTreeMap<Slot, u64>,
     /// Which replicas ever had this order or report on disk.
     wrote: BTreeMap<(bool, u64), BTreeSet<ReplicaId>>,
     /// Last value and order number per device and register.
@@ -51,8 +46,6 @@ pub(crate) struct Watch {
     /// The last state of each device that the watcher's connection has brought.
     states: BTreeMap<(u64, String), u64>,
     majority: usize,
-    /// The highest slot that anyone applied.
-    pub(crate) top: Slot,
     leading: BTreeSet<GatewayId>,
 }
 
@@ -67,10 +60,8 @@ impl Watch {
     /// Of a home that so many found.
     pub(crate) fn new(founders: usize) -> Self {
         Self {
-            history: Vec::new(),
+            agreement: Agreement::default(),
             seqs: BTreeMap::new(),
-            values: BTreeMap::new(),
-            hashes: BTreeMap::new(),
             wrote: BTreeMap::new(),
             last: BTreeMap::new(),
             registered: BTreeMap::new(),
@@ -83,7 +74,6 @@ impl Watch {
             opened: BTreeMap::new(),
             states: BTreeMap::new(),
             majority: founders / 2 + 1,
-            top: Slot::ZERO,
             leading: BTreeSet::new(),
         }
     }

@@ -35,7 +35,7 @@ fn is_undated(world: &World, since: u64) -> bool {
 pub(super) fn note_gaps(world: &mut World, id: GatewayId) {
     let knows = |process: &Process| {
         let core = process.core.as_ref()?;
-        core.time_of_day(process.clock(world.now).moment)
+        core.time_of_day(process.clock.shows(world.now))
     };
     if knows(&world.processes[&id]).is_none() {
         world.watch.knowing.remove(&id);

@@ -38,13 +38,13 @@ impl<T> Queue<T> {
         self.events[place].take().map(|event| (at, event))
     }
 
-    /// Takes out all events that are due after `at` and meet the condition, in their order.
-    pub(crate) fn take_later(&mut self, at: u64, which: impl Fn(&T) -> bool) -> Vec<T> {
+    /// Takes out all events that meet the condition, which is given their times too, in their order.
+    pub(crate) fn take(&mut self, which: impl Fn(u64, &T) -> bool) -> Vec<T> {
         let Self { order, events, free, .. } = self;
         let mut taken = Vec::new();
         for Reverse((due, number, place)) in std::mem::take(order).into_sorted_vec() {
             let event = &mut events[place];
-            if due > at && event.as_ref().is_some_and(&which) {
+            if event.as_ref().is_some_and(|event| which(due, event)) {
                 free.push(place);
                 taken.extend(event.take());
             } else {
@@ -66,7 +66,7 @@ mod tests {
         for (at, event) in [(5, 'e'), (1, 'a'), (1, 'b'), (9, 'x'), (8, 'y')] {
             queue.add(at, event);
         }
-        assert_eq!(queue.take_later(5, |event| *event != 'a'), ['y', 'x']);
+        assert_eq!(queue.take(|at, event| at > 5 && *event != 'a'), ['y', 'x']);
         let rest: Vec<_> = std::iter::from_fn(|| queue.next(5)).collect();
         assert_eq!(rest, [(1, 'a'), (1, 'b'), (5, 'e')]);
     }

@@ -1,4 +1,4 @@
-//! A replica's own clock: it drifts, and it leaps forward when its machine was suspended.
+//! The clock of a process that never goes back: it drifts, and it leaps forward when its machine was suspended.
 
 use paxos::Moment;
 
@@ -13,6 +13,15 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
+    pub(crate) const fn new(drift: i64) -> Self {
+        Self { started: 0, drift, leapt: 0 }
+    }
+
+    /// The process starts now.
+    pub(crate) const fn start(&mut self, now: u64) {
+        (self.started, self.leapt) = (now, 0);
+    }
+
     /// What it shows.
     pub(crate) const fn shows(&self, now: u64) -> Moment {
         let span = (now - self.started) as i64;
