@@ -80,8 +80,9 @@ impl Site {
         topic.starts_with(&self.heartbeats)
     }
 
-    /// Whether what is published with RETAIN is retained. An answer is for the client that asked, which is connected; one
-    /// that stays would be taken for the answer to a later question. An empty payload clears what an older version kept.
+    /// Whether what is published with RETAIN is retained. An answer is for the client that asked, which is connected;
+    /// one that stays would be taken for the answer to a later question. An empty payload clears what an older version
+    /// kept.
     pub(crate) fn retains(&self, topic: &str, payload: &[u8]) -> bool {
         let reply = REPLIES.iter().any(|root| topic.starts_with(root));
         // A site may be called `reply`.
