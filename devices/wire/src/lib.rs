@@ -32,7 +32,7 @@ mod visible;
 pub use answer::{Answer, CacheUse};
 pub use device::{Class, Kind};
 pub use error::PayloadError;
-pub use heartbeat::{CacheCounts, Digest, Heartbeat, Liveness, Times};
+pub use heartbeat::{CacheCounts, Digest, Heartbeat, Liveness, SiteGeneration, Times, Written};
 pub use hearth_names::{NameError, RETAINED_PROPERTY, STAMP_PROPERTY, Stamp, StampError};
 pub use id::{Clock, Epoch, GatewayId, NodeId, OrderNumber, Seq, UnixMillis};
 pub use name::{Device, Site, Zone};
