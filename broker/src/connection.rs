@@ -94,6 +94,27 @@ struct Guest {
     _place: Connected,
 }
 
+/// What of a CONNECT its answer depends on.
+struct Asked {
+    client: String,
+    encoder: Encoder,
+    /// The largest packet that the client takes, in bytes.
+    takes: u32,
+    /// Seconds.
+    keep_alive: u16,
+}
+
+impl Asked {
+    fn of(connect: &Connect) -> Self {
+        Self {
+            client: connect.client_id.clone(),
+            encoder: Encoder(connect.version),
+            takes: connect.maximum_packet,
+            keep_alive: connect.keep_alive,
+        }
+    }
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
     async fn run(mut self, visitor: Visitor) {
         // Boxed, so that a connection is not as large for ever as its beginning.
@@ -109,7 +130,45 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
 
     /// Takes the CONNECT and answers it; none if the client is not let in.
     async fn greet(&mut self, visitor: Visitor) -> Option<Guest> {
-        let Visitor { certificate, door, admission, mut pending, deadline, .. } = visitor;
+        let Visitor { certificate, door, admission, pending, deadline, .. } = visitor;
+        let mut connect = self.first_packet(pending, deadline).await?;
+        let asked = Asked::of(&connect);
+        let login = std::mem::take(&mut connect.login);
+        let user = login.user.clone().or(certificate.clone());
+        let admitted = tokio::select! {
+            admitted = door.admit(self.network, certificate.as_deref(), login) => admitted,
+            () = gone(&mut self.pipe) => {
+                tracing::info!(client = asked.client, peer = %self.peer, "went away before its CONNACK");
+                return None;
+            }
+        };
+        let why = |reason: Reason| match reason {
+            Reason::Quota => (reason, "has as much in sessions and wills as there is room for"),
+            Reason::ClientId => (reason, "has a client id that is another user's"),
+            other => (other, other.text()),
+        };
+        let entered = admitted.map_err(why).and_then(|guest| {
+            let reserve = guest.has_reserve(&asked.client, &self.hub.settings.site);
+            let place = admission.enter(self.network, reserve);
+            let place = place.map_err(|full| (full.reason(), full.text()))?;
+            let pace = guest.device().map(|device| self.hub.paces.of(device));
+            // What was true when the password was looked at may have changed meanwhile.
+            let connected =
+                self.hub.step(|core, now| core.connect(now, self.id, connect, door.again(guest)?));
+            Ok((connected.map_err(why)?, place, pace))
+        });
+        let (connected, place, pace) = match entered {
+            Ok(entered) => entered,
+            Err((reason, why)) => {
+                self.turn_away(&asked, user.as_deref(), reason, why).await;
+                return None;
+            }
+        };
+        Some(self.welcome(asked, connected, user, (pace, place)))
+    }
+
+    /// The CONNECT, if it comes in time and makes sense.
+    async fn first_packet(&mut self, mut pending: Pending, deadline: Instant) -> Option<Connect> {
         let read = tokio::select! {
             biased;
             read = self.read_connect() => read,
@@ -122,69 +181,52 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
                 return None;
             }
         };
-        drop(pending);
-        let mut connect = match read {
-            Ok(connect) => connect,
+        match read {
+            Ok(connect) => Some(connect),
             Err(reason) => {
                 self.refuse(reason).await;
-                return None;
+                None
             }
-        };
-        let (version, keep_alive) = (connect.version, connect.keep_alive);
-        let (anonymous, client) = (connect.client_id.is_empty(), connect.client_id.clone());
-        let (encoder, takes) = (Encoder(version), connect.maximum_packet);
-        let login = std::mem::take(&mut connect.login);
-        let user = login.user.clone().or(certificate.clone());
-        let admitted = tokio::select! {
-            admitted = door.admit(self.network, certificate.as_deref(), login) => admitted,
-            () = gone(&mut self.pipe) => {
-                tracing::info!(client, peer = %self.peer, "went away before its CONNACK");
-                return None;
-            }
-        };
-        let why = |reason: Reason| match reason {
-            Reason::Quota => (reason, "has as much in sessions and wills as there is room for"),
-            other => (other, other.text()),
-        };
-        let entered = admitted.map_err(why).and_then(|guest| {
-            let reserve = guest.has_reserve(&client, &self.hub.settings.site);
-            let place = admission.enter(self.network, reserve);
-            let place = place.map_err(|full| (full.reason(), full.text()))?;
-            let pace = guest.device().map(|device| self.hub.paces.of(device));
-            // What was true when the password was looked at may have changed meanwhile.
-            let connected =
-                self.hub.step(|core, now| core.connect(now, self.id, connect, door.again(guest)?));
-            Ok((connected.map_err(why)?, place, pace))
-        });
-        let (connected, place, pace) = match entered {
-            Ok(entered) => entered,
-            Err((reason, why)) => {
-                if takes >= REFUSAL {
-                    encoder.refuse(&mut self.pipe.output, reason);
-                }
-                let user = user.as_deref().unwrap_or("without a name");
-                self.note(
-                    &client,
-                    why,
-                    format_args!("client {client}, user {user}, {}", self.peer),
-                );
-                self.last_words().await;
-                return None;
-            }
-        };
+        }
+    }
+
+    /// Answers a CONNECT that is understood and refused.
+    async fn turn_away(
+        &mut self,
+        asked: &Asked,
+        user: Option<&str>,
+        reason: Reason,
+        why: &'static str,
+    ) {
+        if asked.takes >= REFUSAL {
+            asked.encoder.refuse(&mut self.pipe.output, reason);
+        }
+        let (client, user) = (&asked.client, user.unwrap_or("without a name"));
+        self.note(client, why, format_args!("client {client}, user {user}, {}", self.peer));
+        self.last_words().await;
+    }
+
+    fn welcome(
+        &mut self,
+        asked: Asked,
+        connected: broker_core::Connected,
+        user: Option<Box<str>>,
+        (pace, place): (Option<Arc<Pace>>, Connected),
+    ) -> Guest {
+        let Asked { client: claimed, encoder, keep_alive, .. } = asked;
         let limits = &self.hub.settings.limits;
         let announced = ConnackLimits {
             receive_maximum: limits.receive_maximum,
             maximum_packet: limits.packet_bytes,
-            assigned_id: anonymous.then_some(&*connected.client),
+            assigned_id: claimed.is_empty().then_some(&*connected.client),
             session_expiry: connected.session_expiry,
         };
         encoder.welcome(&mut self.pipe.output, connected.session_present, &announced);
-        tracing::info!(client = %connected.client, peer = %self.peer, ?version, present = connected.session_present, "connected");
-        let about = format!("client {}, {}", connected.client, self.peer);
+        let (client, version) = (connected.client, encoder.0);
+        tracing::info!(%client, peer = %self.peer, ?version, present = connected.session_present, "connected");
+        let about = format!("client {client}, {}", self.peer);
         let culprit = user.map_or_else(|| self.network.to_string(), Into::into);
-        let who = Who { culprit, about };
-        Some(Guest { encoder, client: connected.client, who, keep_alive, pace, _place: place })
+        Guest { encoder, client, who: Who { culprit, about }, keep_alive, pace, _place: place }
     }
 
     /// Logs why this client is not let in; its network is the culprit, since everything else is only claimed. The line

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use crate::bell::Bell;
+use crate::control;
 use crate::pace::Paces;
 use crate::refusals::Refusals;
 use crate::router::{Feed, Router, RouterDied};
@@ -93,14 +94,20 @@ impl Hub {
 
     /// Runs one step of the core and carries out its effects.
     pub(crate) fn step<R>(&self, act: impl FnOnce(&mut Core, Moment) -> R) -> R {
-        self.step_for(ConnId(0), act)
+        self.step_and_ring(None, act)
     }
 
     /// The same for a connection that pulls within the step and so need not be woken by it.
     pub(crate) fn step_for<R>(&self, own: ConnId, act: impl FnOnce(&mut Core, Moment) -> R) -> R {
+        self.step_and_ring(Some(own), act)
+    }
+
+    fn step_and_ring<R>(&self, own: Option<ConnId>, act: impl FnOnce(&mut Core, Moment) -> R) -> R {
         let mut guard = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let state = &mut *guard;
         let result = act(&mut state.core, self.now());
+        // What is answered now, nobody has pulled yet.
+        let own = own.filter(|_| !control::answer_all(&mut state.core, self.now()));
         let effects = state.core.effects();
         for op in effects.router.drain(..) {
             if carry_out(&mut state.router, &op).is_err() {
@@ -118,7 +125,7 @@ impl Hub {
         // Those that are told again and again have one bell to ring.
         effects.wake.dedup();
         for conn in effects.wake.drain(..) {
-            if conn != own
+            if Some(conn) != own
                 && let Some(bell) = state.bells.get(&conn)
             {
                 bell.ring();

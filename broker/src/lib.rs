@@ -38,6 +38,7 @@ mod access;
 mod admission;
 mod bell;
 mod connection;
+mod control;
 mod converse;
 mod descriptors;
 mod error;

@@ -27,8 +27,9 @@ pub use settings::Settings;
 use std::future::Future;
 
 use gateway_core::command::Agreed;
+use gateway_core::house::Memory;
 use gateway_core::id::Incarnation;
-use gateway_core::{Gateway, Step, Timing};
+use gateway_core::{Gateway, Step, Timing, UNPROMISED};
 use paxos::ReplicaId;
 use tokio::sync::mpsc;
 use wire::Topics;
@@ -163,5 +164,7 @@ fn core_settings(
         rounds: settings.rounds,
         log_keep: settings.log_keep,
         timing: Timing::default().times(settings.patience),
+        memory: Memory::USUAL,
+        unpromised: UNPROMISED,
     }
 }

@@ -3,7 +3,10 @@
 #[cfg(feature = "testing")]
 pub mod testing;
 
+use bytes::Bytes;
+
 use crate::access::Guest;
+use crate::administration::{self, SessionView};
 use crate::codec::Action;
 use crate::egress::Egress;
 use crate::id::{ConnId, Sender};
@@ -15,6 +18,7 @@ use crate::moment::Moment;
 use crate::out::{Effects, Timer};
 use crate::packet::{Connect, Packet, Publish, Qos, Reason};
 use crate::reading::Reading;
+use crate::request::Request;
 use crate::rooms::Rooms;
 use crate::router::{Routed, RouterOp};
 use crate::settings::Settings;
@@ -196,6 +200,23 @@ impl Core {
     /// Publishes one of the broker's own values below `$SYS/broker`, retained; an empty one clears the topic.
     pub fn tell(&mut self, now: Moment, topic: &str, value: &str) {
         intake::tell(&mut self.rooms, now, topic, value);
+    }
+
+    /// The sessions in the order of their client ids, at most `most` of them, and only those behind `after`. Looks at
+    /// every session, so not for every day's traffic.
+    #[must_use]
+    pub fn sessions(&self, now: Moment, after: &str, most: usize) -> Vec<SessionView> {
+        administration::sessions(&self.rooms, now, after, most)
+    }
+
+    /// Ends a session, whoever has it, with its connection; tells whether there is one.
+    pub fn end_session(&mut self, now: Moment, client: &str) -> bool {
+        administration::end(&mut self.rooms, now, client)
+    }
+
+    /// Answers one of [`Effects::requests`]; `named` is the topic that its payload asks the answer to be sent to.
+    pub fn answer(&mut self, now: Moment, request: &Request, named: Option<&str>, payload: Bytes) {
+        administration::answer(&mut self.rooms, now, request, named, payload);
     }
 
     /// Everything in numbers. Looks at every session, so not for every day's traffic.

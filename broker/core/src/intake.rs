@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hearth_names::{RETAINED_PROPERTY, STAMP_PROPERTY};
+use hearth_names::{REPLY_PROPERTY, RETAINED_PROPERTY, STAMP_PROPERTY};
 
 use crate::access::Payer;
 use crate::id::SessionKey;
@@ -36,19 +36,22 @@ pub(crate) fn take_in(rooms: &mut Rooms, now: Moment, accepted: Accepted) {
     let zone = route.zone();
     // Nothing delivers a publish at QoS 0 again, so no gateway has to recognise it.
     let stamp = (zone.is_some() && hold.is_some()).then(|| rooms.zones.stamp());
-    let session = publisher.and_then(|key| rooms.sessions.get(key));
-    let payer = session.map_or(Payer::House, |session| session.payer.clone());
+    let asks = rooms.zones.site().asks(&publish.topic);
+    let session = publisher.and_then(|key| rooms.sessions.get_mut(key));
+    let payer = session.as_ref().map_or(Payer::House, |session| session.payer.clone());
+    let replies = session.filter(|_| asks).map(|session| session.rights.replies());
     let mut message = Message {
         publisher,
         owner: payer.user().filter(|_| publish.retain).cloned(),
         stamp,
         zone,
         handed: route.is_held(),
+        replies,
         ..Message::new(publish, now, rooms.next_order())
     };
-    if zone.is_some() && !message.properties.is_empty() {
-        message.properties =
-            without_user_properties(&message.properties, &[STAMP_PROPERTY, RETAINED_PROPERTY]);
+    if (zone.is_some() || asks) && !message.properties.is_empty() {
+        let ours = [STAMP_PROPERTY, RETAINED_PROPERTY, REPLY_PROPERTY];
+        message.properties = without_user_properties(&message.properties, &ours);
     }
     let message = Arc::new(message.weighed(rooms.sessions.scales()));
     if message.retain {
@@ -70,8 +73,8 @@ pub(crate) fn publish_for(
     publish: Publish,
 ) {
     let route = rooms.zones.route(&publish.topic, &rooms.sessions);
-    if publisher.is_some() && route == Route::Own {
-        return tracing::debug!(topic = %publish.topic, "a will below $SYS goes nowhere");
+    if publisher.is_some() && matches!(route, Route::Own | Route::Request) {
+        return tracing::debug!(topic = %publish.topic, "a will to the broker itself goes nowhere");
     }
     let limits = &rooms.settings.limits;
     if rooms.zones.full(&publish.topic, route, publish.weight(), limits) {

@@ -1,6 +1,6 @@
 //! The site's topics and client ids, as far as the broker knows them.
 
-use hearth_names::{REPORT, SET};
+use hearth_names::{GET, REPORT, SET};
 
 use crate::route::ZoneName;
 use crate::settings::Settings;
@@ -28,6 +28,8 @@ pub(crate) struct Site {
     heartbeats: String,
     /// `hearth/<site>/broker/waiting`
     waiting: String,
+    /// `hearth/<site>/broker/sessions`
+    sessions: String,
 }
 
 impl Site {
@@ -41,6 +43,7 @@ impl Site {
             zone_sessions: hearth_names::zone_clients(site),
             heartbeats: hearth_names::gateways(site),
             waiting: hearth_names::waiting(site),
+            sessions: hearth_names::sessions(site),
         }
     }
 
@@ -88,6 +91,21 @@ impl Site {
         // A site may be called `reply`.
         let of_site = topic.starts_with(&self.root) || topic.starts_with(&self.own);
         !reply || of_site || payload.is_empty()
+    }
+
+    /// Whether what is published to this topic is a request to gateways, whose payload may say where the answer goes.
+    pub(crate) fn asks(&self, topic: &str) -> bool {
+        let of_device = topic.starts_with(&self.root)
+            && topic.rsplit('/').next().is_some_and(|verb| [SET, GET].contains(&verb));
+        let of_gateways = topic.strip_prefix(&self.own);
+        of_device
+            || of_gateways
+                .is_some_and(|rest| ["api/", "gateway/"].iter().any(|root| rest.starts_with(root)))
+    }
+
+    /// Whether what is published to this topic is a request to the broker itself.
+    pub(crate) fn is_request(&self, topic: &str) -> bool {
+        topic == self.sessions
     }
 
     /// The topic that names zones which wait.

@@ -5,7 +5,7 @@ mod name;
 mod stamp;
 
 pub use name::{LONGEST, NameError, check};
-pub use stamp::{RETAINED_PROPERTY, STAMP_PROPERTY, Stamp, StampError};
+pub use stamp::{REPLY_PROPERTY, RETAINED_PROPERTY, STAMP_PROPERTY, Stamp, StampError};
 
 /// First level of Hearth's own topics, and first part of its client ids. No site may be called so.
 pub const OWN: &str = "hearth";
@@ -15,6 +15,9 @@ pub const REPORT: &str = "report";
 
 /// Last level of the topic of an order: `<site>/<zone>/<device>/set`.
 pub const SET: &str = "set";
+
+/// Last level of the topic of a query: `<site>/<zone>/<device>/get`.
+pub const GET: &str = "get";
 
 /// `<site>/`: how the topics of a site's devices begin.
 #[must_use]
@@ -38,6 +41,12 @@ pub fn gateways(site: &str) -> String {
 #[must_use]
 pub fn waiting(site: &str) -> String {
     format!("{OWN}/{site}/broker/waiting")
+}
+
+/// `hearth/<site>/broker/sessions`: asks the broker itself about its sessions, or to end one.
+#[must_use]
+pub fn sessions(site: &str) -> String {
+    format!("{OWN}/{site}/broker/sessions")
 }
 
 /// `hearth-<site>-`: how the client ids of a site's gateways begin.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use wire::{GatewayId, Site, Versions};
 
 use crate::command::Agreed;
+use crate::house::Memory;
 use crate::id::Incarnation;
 
 /// The settings of one gateway.
@@ -45,7 +46,19 @@ pub struct Settings {
     pub log_keep: u64,
     /// Periods and timeouts.
     pub timing: Timing,
+    /// What is remembered of requests that may come again; the usual, but where small ones are tried.
+    pub memory: Memory,
+    /// Proposals of one zone for publishes at QoS 0 that are not applied yet; [`UNPROMISED`], but where fewer are tried.
+    pub unpromised: usize,
 }
+
+/// Nothing holds the senders of publishes at QoS 0 back, so what is above is dropped and counted. 32: half of what our
+/// own broker has under way at QoS 1 and 2 (its receive maximum), so that a flood gets no more than a third of the
+/// zone's agreements.
+///
+/// Proposals for QoS 1 and 2 need no bound of their own: none is refused, and the session has at most as many under way
+/// as its receive maximum says, or, on a foreign broker that knows none, 65,535 packet ids.
+pub const UNPROMISED: usize = 32;
 
 /// Chosen slots that Paxos keeps in memory for late replicas; older ones come from the disk.
 const LOG_WINDOW: u64 = 4096;

@@ -121,11 +121,16 @@ impl Egress<'_> {
         let Ready { pid, dup, delivery } = ready;
         let session = self.sessions.get_mut(key)?;
         let message = delivery.message;
-        let extra = if session.zone.is_some() {
+        let mut extra = if session.zone.is_some() {
             self.zones.extra(&message, delivery.stored)
         } else {
             Box::default()
         };
+        if let Some(replies) = &message.replies
+            && self.zones.site().is_gateway(&session.client)
+        {
+            extra = [&extra, &replies[..]].concat().into();
+        }
         let left = message.expires.map(|at| at.secs_from(now).max(1));
         let mut outgoing = Outgoing {
             pid,

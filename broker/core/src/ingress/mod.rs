@@ -9,6 +9,7 @@ use crate::message::Hold;
 use crate::moment::Moment;
 use crate::out::Out;
 use crate::packet::{Publish, Qos, Reason, Version};
+use crate::request::Request;
 use crate::rooms::Rooms;
 use crate::route::Route;
 use crate::session::{Arrival, Print, Terms};
@@ -84,7 +85,7 @@ fn unpromised(rooms: &mut Rooms, now: Moment, from: Sender, route: Route, publis
         return;
     }
     let publisher = Some(from.key);
-    take_in(rooms, now, Accepted { publish, route, publisher, hold: None });
+    accept(rooms, now, Accepted { publish, route, publisher, hold: None });
 }
 
 /// A publish of QoS 1 or 2, which is taken, refused, or asked for again later.
@@ -127,11 +128,21 @@ fn promised(
     let hold = Hold { number: rooms.next_hold(), publisher: from.key, pid, qos };
     begin(rooms, from, hold, print, route);
     let publisher = Some(from.key);
-    take_in(rooms, now, Accepted { publish, route, publisher, hold: Some(hold) });
+    accept(rooms, now, Accepted { publish, route, publisher, hold: Some(hold) });
     if !planted::waits(route.is_held()) {
         rooms.out.acknowledge(conn, pid, qos, Reason::Normal);
     }
     Ok(Taken::Done)
+}
+
+/// Takes in what is for others; what is for the broker itself is the caller's to answer.
+fn accept(rooms: &mut Rooms, now: Moment, accepted: Accepted) {
+    match (accepted.route, accepted.publisher) {
+        (Route::Request, Some(asker)) => {
+            rooms.out.effects.requests.push(Request::of(asker, accepted.publish));
+        }
+        _ => take_in(rooms, now, accepted),
+    }
 }
 
 /// Why a QoS 1 or 2 publish is not taken in, if it is not.

@@ -100,6 +100,9 @@ impl Zones {
         if is_own(topic) {
             return Route::Own;
         }
+        if self.site.is_request(topic) {
+            return Route::Request;
+        }
         self.site.zone_of(topic).map_or(Route::Plain, |name| {
             let session = self.held.session(name.of(topic));
             let covers = |key: &SessionKey| {

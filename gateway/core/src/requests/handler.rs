@@ -82,7 +82,7 @@ impl RequestHandler {
                 deliveries::query_nowhere(ctx, delivery, &zone, &device, out);
             }
             (Session::Site, Some(Topic::Api(verb))) => {
-                api::asked(with.agreement.waiting(), delivery, verb, out);
+                api::asked(with.ctx, with.agreement.waiting(), delivery, verb, out);
             }
             (Session::Own, Some(Topic::Gateway(_, verb))) => {
                 let (overview, reads) = (with.overview(), &mut self.reads);

@@ -2,8 +2,9 @@
 
 use super::super::{Refused, spawn};
 use super::*;
+use gateway_core::house::Memory;
 use gateway_core::id::Incarnation;
-use gateway_core::{Gateway, Input, Now, Settings, Step, Timing};
+use gateway_core::{Gateway, Input, Now, Settings, Step, Timing, UNPROMISED};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -25,6 +26,8 @@ fn settings(incarnation: u64) -> Settings {
         rounds: false,
         log_keep: 65_536,
         timing: Timing::default(),
+        memory: Memory::USUAL,
+        unpromised: UNPROMISED,
     }
 }
 
