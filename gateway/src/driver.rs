@@ -11,7 +11,7 @@ use gateway_core::{Gateway, Step};
 use link::{Publish, Qos};
 use paxos::Moment;
 use tokio::sync::mpsc;
-use wire::{GatewayId, Heartbeat, Topic, Topics};
+use wire::{GatewayId, Heartbeat, Knock, MAKER_PROPERTY, Topic, Topics, UP_TO_PROPERTY};
 
 use crate::clock::Clock;
 use crate::contention::{Act, Contention, Group};
@@ -247,9 +247,13 @@ impl Driver {
     fn asked(&mut self, message: link::Delivery) -> Result<(), Error> {
         match self.topics.parse(&message.topic) {
             Some(Topic::Gateway(_, wire::GatewayVerb::Status)) => self.beat(&message),
-            Some(Topic::Waiting) => match std::str::from_utf8(&message.payload).map(str::parse) {
-                Ok(Ok(zone)) => self.step(Input::Waiting(zone)),
-                _ => Ok(()),
+            Some(Topic::Waiting) => match waiting(&message) {
+                Some(input) => self.step(input),
+                None => Ok(()),
+            },
+            Some(Topic::Asking) => match asking(&message.payload) {
+                Some(input) => self.step(input),
+                None => Ok(()),
             },
             topic => {
                 let delivery = delivery(Session::Own, Generation(0), Token(0), message);
@@ -290,4 +294,22 @@ impl Driver {
             Claim::Forged(false) | Claim::Own => Ok(()),
         }
     }
+}
+
+/// For which zone without a session the broker holds a report, and on whose account it would be made.
+fn waiting(message: &link::Delivery) -> Option<Input> {
+    let zone = std::str::from_utf8(&message.payload).ok()?.parse().ok()?;
+    let property = |name: &str| {
+        let found = message.properties.iter().find(|(named, _)| named == name);
+        found.map(|(_, text)| text.as_str())
+    };
+    let maker = property(MAKER_PROPERTY).and_then(|text| text.parse().ok());
+    let up_to = property(UP_TO_PROPERTY).and_then(|text| text.parse().ok());
+    Some(Input::Waiting { zone, maker: maker.zip(up_to) })
+}
+
+/// What the broker holds for a zone without a session, as the core takes it.
+fn asking(payload: &[u8]) -> Option<Input> {
+    let Knock { up_to, zone } = std::str::from_utf8(payload).ok()?.parse().ok()?;
+    Some(Input::Asking(zone.parse().ok()?, up_to))
 }

@@ -41,7 +41,7 @@ impl Peers {
         forward(From::Paxos, events, inbox.clone());
         let verbs = [GatewayVerb::Get, GatewayVerb::Stats, GatewayVerb::Log, GatewayVerb::Lead];
         let verbs = verbs.iter().map(|verb| topics.gateway(id, *verb));
-        let listen = verbs.chain([topics.heartbeats(), topics.waiting()]);
+        let listen = verbs.chain([topics.heartbeats(), topics.waiting(), topics.asking()]);
         let version = if settings.own_broker { Version::V5 } else { Version::V3 };
         let mut own = options(settings, client_id(&topics, id, "own"), version);
         own.will = Some(Will {

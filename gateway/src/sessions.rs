@@ -46,7 +46,8 @@ pub(crate) enum Change {
 /// that a new owner is given them again within milliseconds. `gateway_core` remembers many more.
 const RECEIVE_MAXIMUM: u16 = 64;
 
-/// How long a broker keeps the session of a zone that nobody owns, and what waits in it.
+/// How long another broker keeps the session of a zone that nobody owns, and what waits in it. One of ours holds what
+/// is for a zone without a session, and keeps none that nobody will open again.
 const EXPIRY: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 impl Sessions {
@@ -155,7 +156,7 @@ impl Sessions {
         let mut options = peers::options(&self.settings, client_id, version);
         if matches!(session, Session::Zone(_)) {
             options.clean = false;
-            options.session_expiry = EXPIRY;
+            options.session_expiry = if self.settings.own_broker { Duration::ZERO } else { EXPIRY };
             options.manual_acks = true;
             options.receive_maximum = RECEIVE_MAXIMUM;
         }

@@ -40,6 +40,8 @@ pub(crate) struct Home {
     options: Vec<String>,
     folder: TempDir,
     broker: Option<Process>,
+    /// Settings of the broker that are not the usual ones, as variables.
+    limits: Vec<(&'static str, &'static str)>,
     /// Whether there are users.
     guarded: bool,
     /// Whether the broker is mosquitto.
@@ -118,6 +120,7 @@ impl Home {
             options: options.iter().map(|option| (*option).to_owned()).collect(),
             folder: TempDir::new().unwrap(),
             broker: None,
+            limits: Vec::new(),
             guarded,
             foreign: false,
         }
@@ -133,7 +136,7 @@ impl Home {
 
     fn begin(&mut self) {
         let (broker, port) =
-            if self.foreign { foreign::mosquitto(self.data()) } else { broker(self.data(), 0) };
+            if self.foreign { foreign::mosquitto(self.data()) } else { self.broker(0) };
         (self.broker, self.port) = (Some(broker), port);
         for id in 1..=3 {
             self.start_gateway(id);
@@ -208,7 +211,13 @@ impl Home {
 
     /// A new life of the broker, where the one before was.
     pub(crate) fn start_broker(&mut self) {
-        self.broker = Some(broker(self.data(), self.port).0);
+        self.broker = Some(self.broker(self.port).0);
+    }
+
+    fn broker(&self, port: u16) -> (Process, u16) {
+        let mut command = broker_command(self.data(), port);
+        command.envs(self.limits.iter().copied());
+        listening(command)
     }
 
     pub(crate) fn url(&self) -> String {
@@ -424,9 +433,13 @@ impl Talker {
 
 /// A broker with its file in this folder, on this port or on a free one for 0.
 pub(crate) fn broker(folder: &Path, port: u16) -> (Process, u16) {
+    listening(broker_command(folder, port))
+}
+
+fn broker_command(folder: &Path, port: u16) -> Command {
     let mut command = hearth();
     command.args(["broker", "--bind", &format!("127.0.0.1:{port}"), "--data-dir"]).arg(folder);
-    listening(command)
+    command
 }
 
 /// Starts a broker, and waits until it listens.

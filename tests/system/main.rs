@@ -17,6 +17,7 @@ mod files;
 mod foreign_broker;
 mod full_disk;
 mod hangups;
+mod invented_zones;
 mod kit;
 mod orders;
 mod readme;

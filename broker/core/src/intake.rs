@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hearth_names::{RETAINED_PROPERTY, STAMP_PROPERTY};
+use hearth_names::{MAKER_PROPERTY, RETAINED_PROPERTY, STAMP_PROPERTY, UP_TO_PROPERTY};
 
 use crate::access::Payer;
 use crate::id::SessionKey;
@@ -11,12 +11,13 @@ use crate::keep::Keep;
 use crate::message::{Hold, Message};
 use crate::moment::Moment;
 use crate::out::Complaint;
-use crate::packet::{Properties, Publish, Qos, without_user_properties};
+use crate::packet::{Properties, Publish, Qos, user_property, without_user_properties};
 use crate::retained::Full;
 use crate::rooms::Rooms;
 use crate::route::Route;
-use crate::site::OWN;
-use crate::zones::{Handed, Held};
+use crate::shares::maker;
+use crate::site::{OWN, is_set};
+use crate::zones::{Handed, Held, Knocking};
 
 /// A publish that was accepted.
 #[derive(Debug)]
@@ -40,6 +41,7 @@ pub(crate) fn take_in(rooms: &mut Rooms, now: Moment, accepted: Accepted) {
     let payer = session.map_or(Payer::House, |session| session.payer.clone());
     let mut message = Message {
         publisher,
+        payer: if zone.is_some() { payer.clone() } else { Payer::House },
         owner: payer.user().filter(|_| publish.retain).cloned(),
         stamp,
         zone,
@@ -50,8 +52,17 @@ pub(crate) fn take_in(rooms: &mut Rooms, now: Moment, accepted: Accepted) {
         message.properties =
             without_user_properties(&message.properties, &[STAMP_PROPERTY, RETAINED_PROPERTY]);
     }
+    if rooms.zones.site().is_registration(&message.topic) {
+        let mut properties =
+            without_user_properties(&message.properties, &[MAKER_PROPERTY]).into_vec();
+        let maker = maker(&payer, &rooms.settings.limits).to_string();
+        properties.extend(user_property(MAKER_PROPERTY, &maker));
+        message.properties = properties.into();
+    }
     let message = Arc::new(message.weighed(rooms.sessions.scales()));
-    if message.retain {
+    // A set that is kept would be obeyed again and again, so its owner refuses it. It may clear what there was.
+    let order = route.is_held() && is_set(&message.topic);
+    if message.retain && (!order || message.payload.is_empty()) {
         retain(rooms, &message, payer);
     }
     // Before the zone, whose name may be announced: messages enter the router in their order.
@@ -70,11 +81,13 @@ pub(crate) fn publish_for(
     publish: Publish,
 ) {
     let route = rooms.zones.route(&publish.topic, &rooms.sessions);
-    if publisher.is_some() && route == Route::Own {
-        return tracing::debug!(topic = %publish.topic, "a will below $SYS goes nowhere");
+    if publisher.is_some() && matches!(route, Route::Own | Route::Verdict) {
+        return tracing::debug!(topic = %publish.topic, "a will on a topic of the broker's own goes nowhere");
     }
     let limits = &rooms.settings.limits;
-    if rooms.zones.full(&publish.topic, route, publish.weight(), limits) {
+    let session = publisher.and_then(|key| rooms.sessions.get(key));
+    let payer = session.map_or(&Payer::House, |session| &session.payer);
+    if rooms.zones.full(&publish, route, payer, limits) {
         tracing::warn!(topic = %publish.topic, "no room for the will of a client of this zone");
         return;
     }
@@ -96,8 +109,8 @@ pub(crate) fn tell(rooms: &mut Rooms, now: Moment, topic: &str, value: &str) {
 /// Names every zone that waits.
 pub(crate) fn announce(rooms: &mut Rooms, now: Moment) {
     let Rooms { zones, sessions, out, .. } = rooms;
-    for zone in zones.announce(now, sessions, out) {
-        announce_zone(rooms, now, &zone);
+    for (zone, knocking) in zones.announce(now, sessions, out) {
+        announce_zone(rooms, now, &zone, knocking);
     }
     start_announcing(rooms, now);
 }
@@ -108,9 +121,23 @@ pub(crate) fn start_announcing(rooms: &mut Rooms, now: Moment) {
     zones.start_announcing(now, &settings.limits, out);
 }
 
-fn announce_zone(rooms: &mut Rooms, now: Moment, zone: &str) {
-    let topic = rooms.zones.site().waiting_topic().into();
-    let publish = own(topic, Bytes::copy_from_slice(zone.as_bytes()));
+fn announce_zone(rooms: &mut Rooms, now: Moment, zone: &str, knocking: Knocking) {
+    let site = rooms.zones.site();
+    let publish = match &knocking {
+        Knocking::Report { payer, order } => {
+            let mut publish =
+                own(site.waiting_topic().into(), Bytes::copy_from_slice(zone.as_bytes()));
+            let maker = maker(payer, &rooms.settings.limits).to_string();
+            let up_to = rooms.zones.moment(*order).to_string();
+            let mut properties = user_property(MAKER_PROPERTY, &maker);
+            properties.extend(user_property(UP_TO_PROPERTY, &up_to));
+            publish.properties.forwarded = properties.into();
+            publish
+        }
+        Knocking::Set => {
+            own(site.asking_topic().into(), rooms.zones.knock(zone, rooms.order()).into())
+        }
+    };
     publish_for(rooms, now, None, publish);
 }
 
@@ -170,9 +197,9 @@ fn hand(rooms: &mut Rooms, now: Moment, route: Route, message: &Arc<Message>, ho
                 zones.settle(Held { zone, hold, weight: message.weight() }, None, sessions, out);
             }
         }
-        Handed::Waits { first } => {
-            if first {
-                announce_zone(rooms, now, name.of(&message.topic));
+        Handed::Waits { news } => {
+            if let Some(knocking) = news {
+                announce_zone(rooms, now, name.of(&message.topic), knocking);
             }
             start_announcing(rooms, now);
         }

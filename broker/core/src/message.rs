@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::access::Payer;
 use crate::id::{GroupId, SessionKey, Stamp};
 use crate::moment::Moment;
 use crate::packet::{Publish, Qos};
@@ -27,6 +28,8 @@ pub struct Message {
     pub expires: Option<Moment>,
     /// `None` for the broker's own messages.
     pub(crate) publisher: Option<SessionKey>,
+    /// On whose account goes the zone that it may make; the house's for what is for no zone.
+    pub(crate) payer: Payer,
     /// The user who published it; none where there are no users, and for the broker's own messages.
     pub owner: Option<Arc<str>>,
     /// Position in the order of everything that happened to subscriptions and messages.
@@ -52,6 +55,7 @@ impl Message {
             properties: publish.properties.forwarded,
             expires: publish.properties.expiry.map(|seconds| now.after_secs(seconds)),
             publisher: None,
+            payer: Payer::House,
             owner: None,
             order,
             stamp: None,

@@ -7,6 +7,8 @@ use crate::id::SessionKey;
 pub(crate) enum Route {
     /// A topic of the broker's own: no client publishes there.
     Own,
+    /// The leader's word on what zones hold, which is for the broker alone.
+    Verdict,
     /// To its subscribers only.
     Plain,
     /// A report or set of a zone.
@@ -36,7 +38,7 @@ impl Route {
     pub(crate) fn zone(self) -> Option<ZoneName> {
         match self {
             Self::Zone(name, _) => Some(name),
-            Self::Own | Self::Plain => None,
+            Self::Own | Self::Verdict | Self::Plain => None,
         }
     }
 

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use broker_settings::Limits;
+use hearth_names::{Account, Allowance, Maker};
 
 use crate::access::Payer;
 use crate::map::Map;
@@ -107,6 +108,30 @@ pub(crate) fn open_to(payer: &Payer, whole: usize, limits: &Limits) -> usize {
         Payer::House => whole,
         Payer::Anyone | Payer::User { .. } => whole - percent_of(whole, limits.gateway_percent),
     }
+}
+
+/// How much of a bound this payer may have alone.
+pub(crate) fn part_of(payer: &Payer, whole: usize, limits: &Limits) -> usize {
+    match payer {
+        Payer::House | Payer::Anyone => open_to(payer, whole, limits),
+        Payer::User { device: true, .. } => part(whole, limits.device_percent),
+        Payer::User { device: false, .. } => part(whole, limits.user_percent),
+    }
+}
+
+/// What the gateways have to know of this payer to count the zones that it makes.
+pub(crate) fn maker(payer: &Payer, limits: &Limits) -> Maker {
+    let number = |zones: usize| u32::try_from(zones).unwrap_or(u32::MAX);
+    let all = number(open_to(payer, limits.zones, limits));
+    let user = number(part_of(payer, limits.zones, limits));
+    let (role, account) = match payer {
+        Payer::House | Payer::Anyone => (all, None),
+        Payer::User { name, role, .. } => {
+            let account = Account { role: (&**role).into(), user: (&**name).into() };
+            (number(part(limits.zones, limits.role_percent)), Some(account))
+        }
+    };
+    Maker { may: Allowance { user, role, all }, account }
 }
 
 /// At least one, or a small whole would be nobody's.

@@ -28,6 +28,14 @@ pub(crate) struct Site {
     heartbeats: String,
     /// `hearth/<site>/broker/waiting`
     waiting: String,
+    /// `hearth/<site>/broker/asking`
+    asking: String,
+    /// `hearth/<site>/broker/refuse`
+    refuse: String,
+    /// `hearth/<site>/api/register`
+    register: String,
+    /// `hearth-<site>-site`
+    leader: String,
 }
 
 impl Site {
@@ -41,6 +49,10 @@ impl Site {
             zone_sessions: hearth_names::zone_clients(site),
             heartbeats: hearth_names::gateways(site),
             waiting: hearth_names::waiting(site),
+            asking: hearth_names::asking(site),
+            refuse: hearth_names::refuse(site),
+            register: hearth_names::register(site),
+            leader: hearth_names::site_client(site),
         }
     }
 
@@ -90,9 +102,29 @@ impl Site {
         !reply || of_site || payload.is_empty()
     }
 
-    /// The topic that names zones which wait.
+    /// The topic that names zones for which a report waits.
     pub(crate) fn waiting_topic(&self) -> &str {
         &self.waiting
+    }
+
+    /// The topic that names zones for which orders wait and no report.
+    pub(crate) fn asking_topic(&self) -> &str {
+        &self.asking
+    }
+
+    /// Whether a topic is the one on which the leader refuses what zones hold.
+    pub(crate) fn is_refuse_topic(&self, topic: &str) -> bool {
+        self.zones && topic == self.refuse
+    }
+
+    /// Whether a topic is that of a registration.
+    pub(crate) fn is_registration(&self, topic: &str) -> bool {
+        self.zones && topic == self.register
+    }
+
+    /// The client id of the leader's session.
+    pub(crate) fn leader(&self) -> &str {
+        &self.leader
     }
 }
 
@@ -104,6 +136,21 @@ pub(crate) fn is_own(topic: &str) -> bool {
 /// Whether gateways take this name for a zone. What is sent to another would wait for an owner for ever.
 fn can_be_zone(name: &str) -> bool {
     hearth_names::check(name).is_ok()
+}
+
+/// Whether a topic of a zone is that of a report, which makes its zone; a set does not.
+pub(crate) fn is_report(topic: &str) -> bool {
+    verb(topic) == REPORT
+}
+
+/// Whether a topic of a zone is that of a set.
+pub(crate) fn is_set(topic: &str) -> bool {
+    verb(topic) == SET
+}
+
+/// The last level of a topic.
+pub(crate) fn verb(topic: &str) -> &str {
+    topic.rsplit('/').next().unwrap_or_default()
 }
 
 /// Whether what is published under this verb is held until its zone's owner has it.

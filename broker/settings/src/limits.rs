@@ -143,6 +143,9 @@ limits! {
         retained_messages: usize = 120_000, to u32::MAX;
         /// Bytes of retained messages. 256 MiB: what a small box can spare.
         retained_bytes: usize = 256 * 1024 * 1024, to u32::MAX;
+        /// Zones of the site, and those with a session or something that waits for one. 1,000: a hotel's rooms. A user
+        /// may make a part of them, in percent as above: 250, and a device 20.
+        zones: usize = 1_000, to u32::MAX;
         /// Publishes of one zone taken in and not acknowledged by its session. 4,096: half a minute of a
         /// zone's hundred busy sensors while its owner moves.
         zone_messages: usize = 4_096, to u32::MAX;

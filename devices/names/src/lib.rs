@@ -1,9 +1,13 @@
 //! What Hearth's broker and its gateways must call alike: names, the topics and client ids that both
 //! know, and the stamp of a publish. `wire` builds the whole protocol on it; the broker needs no more.
 
+mod knock;
+mod maker;
 mod name;
 mod stamp;
 
+pub use knock::{Knock, KnockError, Turned};
+pub use maker::{Account, Allowance, MAKER_PROPERTY, Maker, MakerError, UP_TO_PROPERTY};
 pub use name::{LONGEST, NameError, check};
 pub use stamp::{RETAINED_PROPERTY, STAMP_PROPERTY, Stamp, StampError};
 
@@ -34,16 +38,41 @@ pub fn gateways(site: &str) -> String {
     format!("{OWN}/{site}/gateway/")
 }
 
-/// `hearth/<site>/broker/waiting`: the broker holds messages for the zone in the payload.
+/// `hearth/<site>/broker/waiting`: the broker holds a report for the zone in the payload.
 #[must_use]
 pub fn waiting(site: &str) -> String {
     format!("{OWN}/{site}/broker/waiting")
+}
+
+/// `hearth/<site>/broker/asking`: the broker holds orders and no report for a zone; the payload is a [`Knock`].
+#[must_use]
+pub fn asking(site: &str) -> String {
+    format!("{OWN}/{site}/broker/asking")
+}
+
+/// `hearth/<site>/broker/refuse`: the leader's word, on the session of [`site_client`], that what a zone holds is
+/// refused; the payload is a [`Turned`].
+#[must_use]
+pub fn refuse(site: &str) -> String {
+    format!("{OWN}/{site}/broker/refuse")
+}
+
+/// `hearth/<site>/api/register`: a registration makes its zone too.
+#[must_use]
+pub fn register(site: &str) -> String {
+    format!("{OWN}/{site}/api/register")
 }
 
 /// `hearth-<site>-`: how the client ids of a site's gateways begin.
 #[must_use]
 pub fn gateway_clients(site: &str) -> String {
     format!("{OWN}-{site}-")
+}
+
+/// `hearth-<site>-site`: the client id of the session through which the leader answers for the whole site.
+#[must_use]
+pub fn site_client(site: &str) -> String {
+    format!("{OWN}-{site}-site")
 }
 
 /// `hearth-<site>-zone-`: how the client id of the session through which a zone's owner reads it begins; the zone

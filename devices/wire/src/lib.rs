@@ -33,7 +33,10 @@ pub use answer::{Answer, CacheUse};
 pub use device::{Class, Kind};
 pub use error::PayloadError;
 pub use heartbeat::{CacheCounts, Digest, Heartbeat, Liveness, Times};
-pub use hearth_names::{NameError, RETAINED_PROPERTY, STAMP_PROPERTY, Stamp, StampError};
+pub use hearth_names::{
+    Account, Allowance, Knock, MAKER_PROPERTY, Maker, NameError, REPORT, RETAINED_PROPERTY, SET,
+    STAMP_PROPERTY, Stamp, StampError, Turned, UP_TO_PROPERTY,
+};
 pub use id::{Clock, Epoch, GatewayId, NodeId, OrderNumber, Seq, UnixMillis};
 pub use name::{Device, Site, Zone};
 pub use registers::{Command, Desired, StateMessage};

@@ -26,6 +26,8 @@ pub enum Topic {
     Paxos(GatewayId, PaxosLeg),
     /// `hearth/<site>/broker/waiting`
     Waiting,
+    /// `hearth/<site>/broker/asking`
+    Asking,
 }
 
 macro_rules! verbs {
@@ -188,10 +190,22 @@ impl Topics {
         format!("{}paxos/{gateway}/{leg}", self.own())
     }
 
-    /// `hearth/<site>/broker/waiting`: a broker of ours holds messages for the zone in the payload.
+    /// `hearth/<site>/broker/waiting`: a broker of ours holds a report for the zone in the payload.
     #[must_use]
     pub fn waiting(&self) -> String {
         hearth_names::waiting(self.site.as_str())
+    }
+
+    /// `hearth/<site>/broker/asking`: a broker of ours holds orders and no report for a zone.
+    #[must_use]
+    pub fn asking(&self) -> String {
+        hearth_names::asking(self.site.as_str())
+    }
+
+    /// `hearth/<site>/broker/refuse`: the leader's word that what a broker of ours holds for a zone is refused.
+    #[must_use]
+    pub fn refuse(&self) -> String {
+        hearth_names::refuse(self.site.as_str())
     }
 
     /// `hearth/<site>/world/<zone>/<device>`: where the simulated user acts on a simulated device.
@@ -221,7 +235,7 @@ impl Topics {
     /// Client id of the session through which the leader answers the API.
     #[must_use]
     pub fn site_session(&self) -> String {
-        format!("{}site", self.clients())
+        hearth_names::site_client(self.site.as_str())
     }
 
     /// Client id of a gateway's own connection for `purpose`.
@@ -239,6 +253,7 @@ impl Topics {
         match *levels.as_slice() {
             [OWN, of, "api", verb] if of == site => Some(Topic::Api(verb.parse().ok()?)),
             [OWN, of, "broker", "waiting"] if of == site => Some(Topic::Waiting),
+            [OWN, of, "broker", "asking"] if of == site => Some(Topic::Asking),
             [OWN, of, "gateway", gateway, verb] if of == site => {
                 Some(Topic::Gateway(GatewayId(gateway.parse().ok()?), verb.parse().ok()?))
             }
@@ -288,6 +303,7 @@ mod tests {
             assert_eq!(topics.parse(&topics.paxos(GatewayId(3), *leg)), Some(topic));
         }
         assert_eq!(topics.parse(&topics.waiting()), Some(Topic::Waiting));
+        assert_eq!(topics.parse(&topics.asking()), Some(Topic::Asking));
     }
 
     #[test]

@@ -9,12 +9,12 @@ use core::fmt;
 use paxos::Voters;
 use serde::{Deserialize, Serialize};
 use wire::{
-    Clock, Device, Epoch, GatewayId, Kind, OrderNumber, RequestId, Stamp, State, UnixMillis,
+    Clock, Device, Epoch, GatewayId, Kind, Maker, OrderNumber, RequestId, Stamp, State, UnixMillis,
     Version, Zone,
 };
 
 use crate::id::Incarnation;
-use crate::version::{COUNTED_TIME, EXACT_STATES, NEWEST};
+use crate::version::{COUNTED_TIME, COUNTED_ZONES, EXACT_STATES, NEWEST};
 
 /// First byte of the entries that exist since [`Version::FIRST`]; that of later ones is their version.
 const FIRST: u8 = 1;
@@ -135,6 +135,35 @@ pub enum Op {
         /// The new offset.
         offset: Offset,
     },
+    /// As `Place`, on somebody's account.
+    Make {
+        /// The zone.
+        zone: Zone,
+        /// Who.
+        maker: Maker,
+    },
+    /// As `Register`; the zone, if there is none, goes on somebody's account.
+    Enrol {
+        /// Its zone.
+        zone: Zone,
+        /// Its name.
+        device: Device,
+        /// What it is.
+        kind: Kind,
+        /// By which the proposer finds its requester again.
+        tag: u64,
+        /// Who.
+        maker: Maker,
+    },
+    /// A zone that has had no device for some time goes.
+    Remove {
+        /// The zone.
+        zone: Zone,
+        /// Its epoch; a later one is not meant.
+        epoch: Epoch,
+        /// The number of its next proposal: after another one it is not meant either.
+        next: u64,
+    },
 }
 
 impl Op {
@@ -144,6 +173,7 @@ impl Op {
         match self {
             Self::Raise { .. } => Version(4),
             Self::Clock { .. } => COUNTED_TIME,
+            Self::Make { .. } | Self::Enrol { .. } | Self::Remove { .. } => COUNTED_ZONES,
             Self::Report { report: Said { state, .. }, .. } | Self::Set { state, .. }
                 if !state.is_canonical() =>
             {

@@ -1,6 +1,6 @@
 //! What goes into a gateway's core and what it asks for.
 
-use wire::{GatewayId, Heartbeat, NodeId, Seq, State, UnixMillis, Zone};
+use wire::{GatewayId, Heartbeat, Maker, NodeId, Seq, Stamp, State, UnixMillis, Zone};
 
 use crate::house::{Refusal, StatusRow};
 use crate::id::{Generation, Incarnation, Ticket, Token};
@@ -57,8 +57,17 @@ pub enum Input {
     Heartbeat(Heartbeat),
     /// A heartbeat or a last will that a broker had kept: it says what there was, not who lives.
     Kept(Heartbeat),
-    /// A broker of ours holds messages for a zone that has no session.
-    Waiting(Zone),
+    /// A broker of ours holds a report for a zone that has no session.
+    Waiting {
+        /// The zone.
+        zone: Zone,
+        /// Who makes it if there is none, and how much the broker had taken in up to that one's last report; none of an
+        /// older broker.
+        maker: Option<(Maker, Stamp)>,
+    },
+    /// A broker of ours holds orders and no report for a zone that has no session, among what it had taken in up to
+    /// there.
+    Asking(Zone, Stamp),
     /// A session is connected and subscribed.
     Up {
         /// Which one.

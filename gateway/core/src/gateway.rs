@@ -43,6 +43,7 @@ use crate::ownership::zones::{self, Zones};
 use crate::peer::PeerMessage;
 use crate::planted;
 use crate::requests::handler::{RequestHandler, Surroundings};
+use crate::requests::knocks::Door;
 use crate::requests::refusals::Refusals;
 use crate::settings::Settings;
 use crate::snapshots::Report;
@@ -89,6 +90,7 @@ pub struct Gateway {
     duties: Duties,
     zones: Zones,
     site: Site,
+    door: Door,
     cache: Cache,
     requests: RequestHandler,
     refusals: Refusals,
@@ -132,6 +134,7 @@ impl Gateway {
             duties: Duties::default(),
             zones: Zones::default(),
             site: Site::default(),
+            door: Door::default(),
             cache: Cache::new(settings.cache),
             requests: RequestHandler::default(),
             refusals: Refusals::default(),
@@ -197,7 +200,12 @@ impl Gateway {
             Input::Stopping => out.agree(paxos::Input::HandOver),
             Input::Heartbeat(beat) => self.hear_beat(beat, true, out),
             Input::Kept(beat) => self.hear_beat(beat, planted::peers::kept_beat_is_life(), out),
-            Input::Waiting(zone) => self.duties.place(&self.ctx, zone, out),
+            Input::Waiting { zone, maker } => {
+                let (maker, up_to) = maker.unzip();
+                self.door.note_report(&self.ctx, &zone, up_to);
+                self.duties.place(&self.ctx, zone, maker, out);
+            }
+            Input::Asking(zone, up_to) => self.door.knock(&self.ctx, zone, up_to),
             Input::Up { session: Session::Site, generation } => self.site.up(generation),
             Input::Up { session, generation } => {
                 self.zones.session_up(&self.ctx, &session, generation, out);
@@ -337,6 +345,7 @@ impl Gateway {
             }
             Question::Past if leads => self.timekeeper.leads_for_sure(self.ctx.now.moment),
             Question::Site => self.site.confirmed(leads, out),
+            Question::Knocks(knocks) => self.door.confirmed(&self.ctx, knocks, leads, out),
             Question::Api(delivery, verb) => {
                 let (requests, with) = self.requests();
                 requests.api(&with, &delivery, verb, leads, out);
@@ -355,6 +364,7 @@ impl Gateway {
                 zones: &mut self.zones,
                 cache: &mut self.cache,
                 requests: &mut self.requests,
+                door: &mut self.door,
                 clock: &mut self.clock,
             };
             settling.settle(&written, out);
@@ -391,6 +401,7 @@ impl Gateway {
             Chore::Queries => self.requests.query_chores(ctx, out),
             Chore::Snapshots => self.fetching.chores(ctx, &self.peers, out),
             Chore::Site => self.site.chores(ctx, out),
+            Chore::Door => self.door.chores(ctx, out),
             Chore::Voters => self.requests.voter_chores(ctx, out),
             Chore::Time => {
                 let voters = self.agreement.voters();

@@ -113,6 +113,10 @@ mod list {
             RefusedInSilence = 22,
             /// a request that is refused is acknowledged as if it were taken
             RefusedAsSuccess = 22,
+            /// anybody makes as many zones as he likes
+            ZonesNotCounted = 22,
+            /// an order to a zone that is only moving is refused
+            KnownZoneRefused = 22,
             /// silence counts while one's own links are down
             SilenceWhileDeaf = 23,
             /// a heartbeat that the broker kept is taken for life

@@ -90,7 +90,8 @@ pub(crate) fn refuse(
     finish(delivery, planted::reply::refused_as_success(Some(refusal)), out);
 }
 
-fn finish(delivery: &Delivery, refusal: Option<Refusal>, out: &mut Wants) {
+/// Acknowledges a delivery, or refuses it without a word of its own.
+pub(crate) fn finish(delivery: &Delivery, refusal: Option<Refusal>, out: &mut Wants) {
     out.effect(Effect::Acknowledge {
         session: delivery.session.clone(),
         generation: delivery.generation,

@@ -19,7 +19,12 @@ use wire::{Version, Versions};
 /// - 5: ids are remembered for a time, apart from stamps.
 /// - 6: [`EXACT_STATES`].
 /// - 7: [`COUNTED_TIME`].
-pub const NEWEST: Version = Version(7);
+/// - 8: [`COUNTED_ZONES`].
+pub const NEWEST: Version = Version(8);
+
+/// Since this version a zone is made on somebody's account ([`Op::Make`](crate::command::Op::Make)), and goes again
+/// when it has no devices. Before, they are not counted, and stay.
+pub const COUNTED_ZONES: Version = Version(8);
 
 /// Since this version a report or an order carries the state as it was said. Before, it carries the canonical state
 /// ([`State::canonical`](wire::State::canonical)).

@@ -3,10 +3,10 @@
 //! A role changes itself and nothing else. What it wants of the others and of the outside it leaves in [`Wants`], and
 //! [`Gateway`](crate::Gateway) sees to one want after the other: whatever follows from a want comes before the next.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use paxos::{Chosen, Event, Moment};
-use wire::{ApiVerb, Epoch, GatewayId, Zone};
+use wire::{ApiVerb, Epoch, GatewayId, Stamp, Zone};
 
 use crate::command::Op;
 use crate::context::Context;
@@ -67,9 +67,14 @@ pub(crate) enum Question {
     Site,
     /// This gateway wants to know whether it has applied everything that was chosen before it led.
     Past,
+    /// This gateway wants to know whether nobody knows these zones.
+    Knocks(Knocks),
     /// Someone asks the API, and must not be answered by a leader that was deposed.
     Api(Box<Delivery>, ApiVerb),
 }
+
+/// Zones for which a broker holds orders only, with how much it had taken in when it said so.
+pub(crate) type Knocks = BTreeMap<Zone, Stamp>;
 
 /// A life of a gateway wants a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,6 +107,7 @@ pub(crate) enum Chore {
     Queries,
     Snapshots,
     Site,
+    Door,
     Voters,
     Time,
     Lead,
@@ -109,7 +115,7 @@ pub(crate) enum Chore {
 }
 
 impl Chore {
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Beat,
         Self::Lease,
         Self::Join,
@@ -121,6 +127,7 @@ impl Chore {
         Self::Queries,
         Self::Snapshots,
         Self::Site,
+        Self::Door,
         Self::Voters,
         Self::Time,
         Self::Lead,

@@ -69,15 +69,17 @@ fn voters(connection: &Connection) -> rusqlite::Result<Voters> {
     Voters::try_from(ids).map_err(|error| malformed(0, format!("voters: {error}")))
 }
 
-/// Counters, agreed settings and presence; nothing in a file to which nothing was applied.
-fn values(connection: &Connection) -> rusqlite::Result<Option<Change>> {
+/// Counters, agreed settings and presence, and how zones came about; nothing in a file to which nothing was applied.
+fn values(connection: &Connection) -> rusqlite::Result<Vec<Change>> {
     let pair = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
     let values = rows(connection, "SELECT name, value FROM house", [], pair)?;
     let values: BTreeMap<String, String> = values.into_iter().collect();
     if values.is_empty() {
-        return Ok(None);
+        return Ok(Vec::new());
     }
-    text::parse_house(&values).map(Some).map_err(|detail| malformed(0, detail))
+    let made = values.iter().filter_map(|(name, value)| text::parse_made(name, value));
+    let all: Result<Vec<_>, _> = made.chain([text::parse_house(&values)]).collect();
+    all.map_err(|detail| malformed(0, detail))
 }
 
 type ReadRow = fn(&Row<'_>) -> rusqlite::Result<Change>;

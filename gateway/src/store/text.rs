@@ -5,10 +5,12 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use gateway_core::command::{Agreed, Leadership, Offset, TimerName};
-use gateway_core::house::{Change, Counters, Presence, SeenKey};
+use gateway_core::house::{Change, Counters, Made, Presence, SeenKey};
 use gateway_core::version::COUNTED_TIME;
 use paxos::{ReplicaId, Voters};
-use wire::{Clock, Device, Epoch, NodeId, RequestId, Seq, UnixMillis, Version, Zone, ZoneVerb};
+use wire::{
+    Account, Clock, Device, Epoch, NodeId, RequestId, Seq, UnixMillis, Version, Zone, ZoneVerb,
+};
 
 /// The rows of table `house`.
 pub(super) type HouseValues = BTreeMap<&'static str, String>;
@@ -95,6 +97,32 @@ fn text_of<'a>(values: &'a BTreeMap<String, String>, name: &str) -> Result<&'a s
     values.get(name).map(String::as_str).ok_or_else(|| format!("house.{name} is missing"))
 }
 
+/// The row of table `house` that says how a zone came about.
+pub(super) fn made_name(zone: &Zone) -> String {
+    format!("{MADE}{zone}")
+}
+
+/// How the names of such rows begin.
+const MADE: &str = "made/";
+
+/// When a zone was made, and on whose account.
+pub(super) fn made(made: &Made) -> String {
+    let Made { at, by } = made;
+    by.as_ref().map_or_else(|| at.to_string(), |by| format!("{at} {by}"))
+}
+
+/// The opposite of [`made_name`] and [`made`], for such a row.
+pub(super) fn parse_made(name: &str, value: &str) -> Option<Result<Change, String>> {
+    let zone = name.strip_prefix(MADE)?;
+    let parsed = || {
+        let (at, by) = value.split_once(' ').map_or((value, None), |(at, by)| (at, Some(by)));
+        let by = by.map(str::parse::<Account>).transpose().ok()?;
+        let made = Made { at: UnixMillis(at.parse().ok()?), by };
+        Some(Change::Made(zone.parse().ok()?, made))
+    };
+    Some(parsed().ok_or_else(|| format!("house.{name} is {value:?}")))
+}
+
 /// Replicas, each as one number that tells its disk too.
 pub(super) fn voters(voters: &Voters) -> String {
     voters.iter().map(|id| id.0.to_string()).collect::<Vec<_>>().join(",")
@@ -165,6 +193,19 @@ mod tests {
     use super::*;
     use gateway_core::house::House;
     use wire::Stamp;
+
+    #[test]
+    fn how_a_zone_came_about_comes_back() {
+        let zone: Zone = "living room".parse().expect("a name");
+        let account = Account { role: "device".into(), user: "living room/lamp".into() };
+        for by in [None, Some(account)] {
+            let row = Made { at: UnixMillis(7), by };
+            let again = parse_made(&made_name(&zone), &made(&row));
+            assert_eq!(again, Some(Ok(Change::Made(zone.clone(), row))));
+        }
+        assert_eq!(parse_made("version", "8"), None);
+        assert_eq!(parse_made("made/a", "x"), Some(Err("house.made/a is \"x\"".into())));
+    }
 
     #[test]
     fn house_values_come_back() {

@@ -60,6 +60,16 @@ pub(super) fn changes(
                 let sql = "DELETE FROM seen WHERE zone = ?1 AND key = ?2";
                 execute(connection, sql, (key.zone().as_str(), text::seen(key)))?;
             }
+            Change::Made(zone, made) => {
+                let sql = "INSERT INTO house (name, value, sum) VALUES (?1, ?2, hearth_sum(?1, ?2))
+                    ON CONFLICT DO UPDATE SET value = ?2, sum = excluded.sum";
+                execute(connection, sql, (text::made_name(zone), text::made(made)))?;
+            }
+            Change::Removed(zone) => {
+                let sql = "DELETE FROM house WHERE name = ?1";
+                execute(connection, sql, [text::made_name(zone)])?;
+                execute(connection, "DELETE FROM zones WHERE zone = ?1", [zone.as_str()])?;
+            }
         }
     }
     if let Some(values) = last {

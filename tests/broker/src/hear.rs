@@ -84,7 +84,7 @@ impl World {
         let empty = App(u32::MAX);
         let app = app_of(&out.message.payload).unwrap_or(empty);
         self.handshakes.publish(life, app, out)?;
-        if app == empty || &*out.message.topic == "hearth/home/broker/waiting" {
+        if app == empty || out.message.topic.starts_with("hearth/home/broker/") {
             return Ok(());
         }
         let from_zone = own.is_some() && own == self.model.zone_of(&out.message.topic);

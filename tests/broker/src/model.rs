@@ -324,7 +324,7 @@ impl Model {
         self.share(told, expires.is_some());
         if told.retain && told.empty {
             self.retained.remove(&told.topic);
-        } else if told.retain {
+        } else if told.retain && !(zone.is_some() && told.topic.ends_with("/set")) {
             let kept = Kept { told: told.clone(), writer, expires };
             self.retained.insert(told.topic.clone(), kept);
         }

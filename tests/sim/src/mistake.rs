@@ -38,7 +38,6 @@ const SEAMS: &[Mistake] = &[
     Mistake::Broker(AtBroker::AcknowledgedElsewhere),
     Mistake::Broker(AtBroker::PacketIdIsTheMessage),
     Mistake::Broker(AtBroker::ReportTwice),
-    Mistake::Broker(AtBroker::NotSentAgain),
     Mistake::Broker(AtBroker::CleanStartIgnored),
     Mistake::Broker(AtBroker::OldConnectionActs),
     Mistake::Broker(AtBroker::RetainedForNewOnly),

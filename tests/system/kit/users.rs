@@ -15,7 +15,17 @@ pub(super) fn password(user: &str) -> String {
 impl Home {
     /// Three gateways with these options and, besides theirs and an admin, these users with their roles.
     pub(crate) fn guarded(options: &[&str], users: &[(&str, &str)]) -> Self {
+        Self::guarded_within(&[], options, users)
+    }
+
+    /// The same with these settings of the broker.
+    pub(crate) fn guarded_within(
+        limits: &[(&'static str, &'static str)],
+        options: &[&str],
+        users: &[(&str, &str)],
+    ) -> Self {
         let mut home = Self::empty(options, true);
+        home.limits = limits.to_vec();
         for (user, role) in [("gateway", "gateway"), (MYSELF, "admin")].iter().chain(users) {
             home.add_user(user, role);
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Core;
+use crate::access::Payer;
 use crate::id::{ConnId, SessionKey, Stamp};
 use crate::lifecycle;
 use crate::message::Message;
@@ -125,7 +126,8 @@ impl<'c> Inside<'c> {
     pub fn zone_is_full(self, publish: &Publish) -> bool {
         let route = self.0.zones.route(&publish.topic, &self.0.sessions);
         let limits = &self.0.settings.limits;
-        self.0.zones.full(&publish.topic, route, publish.weight(), limits)
+        // Nobody here makes up more zones than one user may.
+        self.0.zones.full(publish, route, &Payer::Anyone, limits)
     }
 
     /// Whether what all sessions are weighs what their sum says.

@@ -1,7 +1,9 @@
 //! What a client publishes, until it is taken in: handshakes, rights, bounds.
 
 mod planted;
+mod verdict;
 
+use crate::access::Payer;
 use crate::codec::Action;
 use crate::id::{ConnId, Sender, SessionKey};
 use crate::intake::{Accepted, take_in};
@@ -13,6 +15,7 @@ use crate::rooms::Rooms;
 use crate::route::Route;
 use crate::session::{Arrival, Print, Terms};
 use crate::sessions::Sessions;
+use crate::site::is_set;
 
 /// What became of a publish.
 #[derive(Debug)]
@@ -42,9 +45,18 @@ pub(crate) fn publish(
     publish: Publish,
 ) -> Result<Taken, Reason> {
     let route = rooms.zones.route(&publish.topic, &rooms.sessions);
-    if route == Route::Own {
-        refuse_own(rooms, from, &publish);
-        return Ok(Taken::Done);
+    match route {
+        Route::Verdict if is_leader(rooms, from.key) => {
+            verdict::hear(rooms, from.key, &publish.payload);
+            take_own(rooms, from, &publish, Reason::Normal);
+            return Ok(Taken::Done);
+        }
+        Route::Own | Route::Verdict => {
+            tracing::debug!(topic = %publish.topic, "nobody but the broker publishes here");
+            take_own(rooms, from, &publish, Reason::NotAuthorized);
+            return Ok(Taken::Done);
+        }
+        Route::Plain | Route::Zone(..) => {}
     }
     if publish.qos == Qos::AtMostOnce {
         unpromised(rooms, now, from, route, publish);
@@ -79,7 +91,7 @@ fn unpromised(rooms: &mut Rooms, now: Moment, from: Sender, route: Route, publis
     if !rooms.sessions.get_mut(from.key).is_some_and(|session| session.permits(&publish)) {
         return;
     }
-    if is_full(rooms, route, &publish) {
+    if is_full(rooms, from.key, route, &publish) {
         tracing::debug!(topic = %publish.topic, "no room for a QoS 0 publish of this zone");
         return;
     }
@@ -142,32 +154,35 @@ fn refusal(rooms: &mut Rooms, key: SessionKey, route: Route, publish: &Publish) 
         return Some(Refusal::Told(Reason::NotAuthorized));
     };
     let limits = &rooms.settings.limits;
-    let retain = publish.retain && rooms.zones.site().retains(&publish.topic, &publish.payload);
-    if retain && !rooms.retained.admits(publish, &session.payer, limits) {
+    let kept = !(route.is_held() && is_set(&publish.topic))
+        && rooms.zones.site().retains(&publish.topic, &publish.payload);
+    if publish.retain && kept && !rooms.retained.admits(publish, &session.payer, limits) {
         return Some(Refusal::Told(Reason::Quota));
     }
-    is_full(rooms, route, publish).then_some(Refusal::Later)
+    is_full(rooms, key, route, publish).then_some(Refusal::Later)
 }
 
-fn is_full(rooms: &Rooms, route: Route, publish: &Publish) -> bool {
-    rooms.zones.full(&publish.topic, route, publish.weight(), &rooms.settings.limits)
+fn is_full(rooms: &Rooms, key: SessionKey, route: Route, publish: &Publish) -> bool {
+    let payer = rooms.sessions.get(key).map_or(&Payer::Anyone, |session| &session.payer);
+    rooms.zones.full(publish, route, payer, &rooms.settings.limits)
+}
+
+/// Whether this is the session through which the leader answers for the site.
+fn is_leader(rooms: &Rooms, key: SessionKey) -> bool {
+    rooms.sessions.get(key).is_some_and(|session| *session.client == *rooms.zones.site().leader())
 }
 
 /// A publish to a topic of the broker's own. MQTT 3.1.1 has no word for no: it is taken and goes nowhere.
-fn refuse_own(rooms: &mut Rooms, from: Sender, publish: &Publish) {
-    let Publish { pid, qos, topic, .. } = publish;
-    tracing::debug!(%topic, "nobody but the broker publishes below $SYS");
+fn take_own(rooms: &mut Rooms, from: Sender, publish: &Publish, reason: Reason) {
+    let Publish { pid, qos, .. } = publish;
     if *qos == Qos::AtMostOnce {
         return;
     }
     let Some(session) = rooms.sessions.get_mut(from.key) else { return };
-    let reason = match session.version {
-        Version::V5 => Reason::NotAuthorized,
-        Version::V311 => {
-            session.incoming.take(from.conn, *pid, *qos, Print::of(publish));
-            Reason::Normal
-        }
-    };
+    let reason = if session.version == Version::V311 { Reason::Normal } else { reason };
+    if reason == Reason::Normal {
+        session.incoming.take(from.conn, *pid, *qos, Print::of(publish));
+    }
     rooms.out.acknowledge(from.conn, *pid, *qos, reason);
 }
 

@@ -70,6 +70,7 @@ fn revive(rooms: &mut Rooms, now: Moment, stored: StoredMessage, retain: bool) -
         properties: stored.properties,
         expires: stored.left.map(|left| now.after(left)),
         publisher: None,
+        payer: Payer::House,
         owner: stored.owner.map(Into::into),
         zone,
         stamp: zone.map(|_| rooms.zones.stamp()),

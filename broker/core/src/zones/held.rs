@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, VecDeque};
 
 use broker_settings::Limits;
 
+use crate::access::Payer;
 use crate::id::SessionKey;
-use crate::message::Delivery;
+use crate::message::{Delivery, Message};
+use crate::shares::{open_to, part_of};
+use crate::site::is_report;
 
-/// Zones that may wait at a time. 1,024: a name too many is a mistake or an attack; each costs an announcement.
-const ZONES: usize = 1024;
 /// What a held message costs beside its bytes, about.
 pub(crate) const OVERHEAD: usize = 128;
 
@@ -19,14 +20,28 @@ pub(super) struct Holds {
     bytes: usize,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Zone {
     session: Option<SessionKey>,
+    /// The user whose publish came first.
+    opened_by: Payer,
     waiting: VecDeque<Delivery>,
     /// QoS 1 and 2 publishes taken in and not acknowledged, held or in the session.
     taken: usize,
     /// QoS 0 publishes in `waiting`.
     qos0: usize,
+    /// Reports in `waiting`.
+    reports: usize,
+}
+
+/// What waits for a zone without a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Knocking {
+    /// A report, which makes the zone if there is none, on the account of the first one's payer; `order` is the last
+    /// of that payer's.
+    Report { payer: Payer, order: u64 },
+    /// Sets only.
+    Set,
 }
 
 /// What waits for gateways.
@@ -51,7 +66,8 @@ impl Holds {
     }
 
     pub(super) fn session_starts(&mut self, zone: &str, key: SessionKey) {
-        self.zones.entry(zone.into()).or_default().session = Some(key);
+        let place = self.zones.entry(zone.into());
+        place.or_insert_with(|| Zone::opened_by(Payer::House)).session = Some(key);
     }
 
     /// What the session had not acknowledged waits again, before anything newer.
@@ -59,27 +75,39 @@ impl Holds {
         let Some(place) = self.zones.get_mut(zone) else { return };
         place.session = None;
         for delivery in held.into_iter().rev() {
+            place.reports += usize::from(is_report(&delivery.message.topic));
             place.waiting.push_front(delivery);
         }
         self.tidy(zone);
     }
 
     /// Whether there is no room for another publish of this weight.
-    pub(super) fn full(&self, zone: &str, weight: usize, limits: &Limits) -> bool {
+    pub(super) fn full(&self, zone: &str, weight: usize, payer: &Payer, limits: &Limits) -> bool {
         let taken = self.zones.get(zone).map(|zone| zone.taken);
         self.bytes + weight + OVERHEAD > limits.zone_bytes
             || taken.unwrap_or(0) >= limits.zone_messages
-            || (taken.is_none() && self.zones.len() >= ZONES)
+            || (taken.is_none() && !self.has_place(payer, limits))
+    }
+
+    /// Whether somebody's publish may wait for a zone more. Whoever makes zones up has his part of all places, so that
+    /// others' new zones are announced meanwhile.
+    fn has_place(&self, payer: &Payer, limits: &Limits) -> bool {
+        let own = |place: &&Zone| {
+            place.session.is_none()
+                && payer.user().is_some_and(|user| place.opened_by.user() == Some(user))
+        };
+        self.zones.len() < open_to(payer, limits.zones, limits)
+            && self.zones.values().filter(own).count() < part_of(payer, limits.zones, limits)
     }
 
     /// Counts a QoS 1 or 2 publish that was taken in.
-    pub(super) fn admit(&mut self, zone: &str, weight: usize) {
+    pub(super) fn admit(&mut self, zone: &str, message: &Message) {
         // Most zones are known, so their names are copied only for those that are not.
         match self.zones.get_mut(zone) {
             Some(place) => place.taken += 1,
-            None => self.zones.entry(zone.into()).or_default().taken += 1,
+            None => place(&mut self.zones, zone, message).taken += 1,
         }
-        self.bytes += weight + OVERHEAD;
+        self.bytes += message.weight() + OVERHEAD;
     }
 
     /// A QoS 1 or 2 publish is acknowledged, or refused.
@@ -91,10 +119,16 @@ impl Holds {
         self.tidy(zone);
     }
 
-    /// Puts a delivery into the waiting room; whether it is the first one there.
-    pub(super) fn wait(&mut self, zone: &str, delivery: Delivery, limits: &Limits) -> bool {
-        let place = self.zones.entry(zone.into()).or_default();
-        let first = place.waiting.is_empty();
+    /// Puts a delivery into the waiting room; says what waits there now if it is more than before.
+    pub(super) fn wait(
+        &mut self,
+        zone: &str,
+        delivery: Delivery,
+        limits: &Limits,
+    ) -> Option<Knocking> {
+        let place = place(&mut self.zones, zone, &delivery.message);
+        let (before, reports) = (place.waiting.len(), place.reports);
+        place.reports += usize::from(is_report(&delivery.message.topic));
         if unpromised(&delivery) {
             self.bytes += delivery.message.weight() + OVERHEAD;
             place.qos0 += 1;
@@ -103,24 +137,43 @@ impl Holds {
                 && let Some(oldest) = place.waiting.remove(at)
             {
                 place.qos0 -= 1;
+                place.reports -= usize::from(is_report(&oldest.message.topic));
                 self.bytes -= oldest.message.weight() + OVERHEAD;
             }
         }
         place.waiting.push_back(delivery);
-        first
+        let first_report = reports == 0 && place.reports > 0;
+        if before == 0 || first_report { place.knocking() } else { None }
     }
 
-    /// Takes out of the waiting room what `wanted` says.
-    pub(super) fn take(&mut self, zone: &str, wanted: impl Fn(&str) -> bool) -> Vec<Delivery> {
+    /// Who published the report with this place in the order, if it waits.
+    pub(super) fn payer_of(&self, zone: &str, order: u64) -> Option<Payer> {
+        let mut waiting = self.zones.get(zone)?.waiting.iter();
+        waiting.find(|d| d.message.order == order).map(|d| d.message.payer.clone())
+    }
+
+    /// Takes out of the waiting room what `wanted` says, the oldest first and at most `most`.
+    pub(super) fn take(
+        &mut self,
+        zone: &str,
+        most: usize,
+        wanted: impl Fn(&Message) -> bool,
+    ) -> Vec<Delivery> {
         let Some(place) = self.zones.get_mut(zone) else { return Vec::new() };
-        let (taken, left) = std::mem::take(&mut place.waiting)
-            .into_iter()
-            .partition::<VecDeque<_>, _>(|d| wanted(&d.message.topic));
+        let mut room = most;
+        let (taken, left) =
+            std::mem::take(&mut place.waiting).into_iter().partition::<VecDeque<_>, _>(|d| {
+                let takes = room > 0 && wanted(&d.message);
+                room -= usize::from(takes);
+                takes
+            });
         place.waiting = left;
+        place.reports -= taken.iter().filter(|d| is_report(&d.message.topic)).count();
         for delivery in taken.iter().filter(|d| unpromised(d)) {
             place.qos0 -= 1;
             self.bytes -= delivery.message.weight() + OVERHEAD;
         }
+        self.tidy(zone);
         taken.into()
     }
 
@@ -129,10 +182,9 @@ impl Holds {
         self.zones.keys().cloned().collect()
     }
 
-    /// The names of those with something in the waiting room.
-    pub(super) fn waiting(&self) -> impl Iterator<Item = &str> {
-        let waiting = self.zones.iter().filter(|(_, zone)| !zone.waiting.is_empty());
-        waiting.map(|(name, _)| &**name)
+    /// Those with something in the waiting room, and what it is.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = (&str, Knocking)> {
+        self.zones.iter().filter_map(|(name, zone)| Some((&**name, zone.knocking()?)))
     }
 
     pub(super) fn waits(&self) -> Waits {
@@ -151,6 +203,42 @@ impl Holds {
             self.zones.remove(zone);
         }
     }
+}
+
+impl Zone {
+    fn opened_by(payer: Payer) -> Self {
+        Self {
+            session: None,
+            opened_by: payer,
+            waiting: VecDeque::new(),
+            taken: 0,
+            qos0: 0,
+            reports: 0,
+        }
+    }
+
+    fn knocking(&self) -> Option<Knocking> {
+        match (self.waiting.is_empty(), self.reports) {
+            (true, _) => None,
+            (false, 0) => Some(Knocking::Set),
+            (false, _) => {
+                let reports = || self.waiting.iter().filter(|d| is_report(&d.message.topic));
+                let payer = reports().next()?.message.payer.clone();
+                let last = reports().rfind(|d| d.message.payer == payer)?;
+                Some(Knocking::Report { order: last.message.order, payer })
+            }
+        }
+    }
+}
+
+/// The place of a zone, which this message opens if there is none.
+fn place<'z>(
+    zones: &'z mut BTreeMap<Box<str>, Zone>,
+    zone: &str,
+    message: &Message,
+) -> &'z mut Zone {
+    let opened = || Zone::opened_by(message.payer.clone());
+    zones.entry(zone.into()).or_insert_with(opened)
 }
 
 /// Whether nobody waits for it: published with QoS 0. The delivery's own QoS does not tell, for a zone's session may

@@ -14,24 +14,26 @@ mod planted;
 use std::sync::Arc;
 
 use broker_settings::Limits;
-use hearth_names::{RETAINED_PROPERTY, STAMP_PROPERTY};
+use hearth_names::{Knock, REPORT, RETAINED_PROPERTY, STAMP_PROPERTY, Turned};
 
 #[cfg(feature = "testing")]
 pub use held::HeldBooks;
+pub(crate) use held::Knocking;
 #[cfg(feature = "testing")]
 pub(crate) use held::OVERHEAD;
 pub use held::Waits;
 
+use crate::access::Payer;
 use crate::id::{Incarnation, SessionKey, Stamp};
 use crate::message::{Delivery, Hold, Message};
 use crate::moment::Moment;
 use crate::out::{Out, Timer};
-use crate::packet::{Qos, Reason, Version, user_property};
+use crate::packet::{Publish, Qos, Reason, Version, user_property};
 use crate::route::{Place, Route, ZoneName};
 use crate::session::Via;
 use crate::sessions::Sessions;
 use crate::settings::Settings;
-use crate::site::{Site, is_own};
+use crate::site::{Site, is_own, verb};
 use held::Holds;
 
 /// The site's zones.
@@ -61,8 +63,8 @@ enum Gateways {
 pub(crate) enum Handed {
     /// It belongs into the queue of the zone's session.
     Give(SessionKey, Delivery),
-    /// It waits; whether it is the first one, so that the zone is to be announced.
-    Waits { first: bool },
+    /// It waits; `news` says that the zone is to be announced now.
+    Waits { news: Option<Knocking> },
     /// The zone's session does not want it.
     Unwanted,
     /// There is too much at QoS 0 for this zone already.
@@ -100,6 +102,9 @@ impl Zones {
         if is_own(topic) {
             return Route::Own;
         }
+        if self.site.is_refuse_topic(topic) {
+            return Route::Verdict;
+        }
         self.site.zone_of(topic).map_or(Route::Plain, |name| {
             let session = self.held.session(name.of(topic));
             let covers = |key: &SessionKey| {
@@ -115,9 +120,17 @@ impl Zones {
     }
 
     /// Whether there is no room for another publish of this weight, which goes there.
-    pub(crate) fn full(&self, topic: &str, route: Route, weight: usize, limits: &Limits) -> bool {
+    pub(crate) fn full(
+        &self,
+        publish: &Publish,
+        route: Route,
+        payer: &Payer,
+        limits: &Limits,
+    ) -> bool {
         let name = route.zone().filter(|_| route.is_held());
-        name.is_some_and(|name| self.held.full(name.of(topic), weight, limits))
+        name.is_some_and(|name| {
+            self.held.full(name.of(&publish.topic), publish.weight(), payer, limits)
+        })
     }
 
     /// Looks at who has come; true if it is the first gateway ever.
@@ -198,14 +211,14 @@ impl Zones {
             }
             Place::Wait => {
                 self.admit(zone, &delivery);
-                Handed::Waits { first: self.held.wait(zone, delivery, limits) }
+                Handed::Waits { news: self.held.wait(zone, delivery, limits) }
             }
         }
     }
 
     fn admit(&mut self, zone: &str, delivery: &Delivery) {
         if delivery.hold.is_some() {
-            self.held.admit(zone, delivery.message.weight());
+            self.held.admit(zone, &delivery.message);
         }
     }
 
@@ -213,7 +226,8 @@ impl Zones {
     pub(crate) fn release_held(&mut self, key: SessionKey, sessions: &Sessions) -> Vec<Delivery> {
         let Some(session) = sessions.get(key) else { return Vec::new() };
         let Some(zone) = &session.zone else { return Vec::new() };
-        let held = self.held.take(zone, |topic| session.subscriptions.covers(topic));
+        let covers = |message: &Message| session.subscriptions.covers(&message.topic);
+        let held = self.held.take(zone, usize::MAX, covers);
         held.into_iter().filter_map(|delivery| fit(key, delivery, sessions)).collect()
     }
 
@@ -271,25 +285,55 @@ impl Zones {
         }
     }
 
+    /// What waits for a zone is refused for good: takes it out of the waiting room, at most `most` publishes. Reports
+    /// are refused of one payer only, whose account has no room.
+    pub(crate) fn turn_away(&mut self, turned: &Turned, most: usize) -> Vec<Delivery> {
+        let Knock { up_to, zone } = &turned.knock;
+        let payer = self.held.payer_of(zone, up_to.counter);
+        let report = turned.verb == REPORT;
+        let this_life =
+            (up_to.broker, Incarnation(up_to.incarnation)) == (self.broker_id, self.incarnation);
+        if !this_life || (report && payer.is_none()) {
+            return Vec::new();
+        }
+        let meant = |message: &Message| {
+            message.order <= up_to.counter
+                && verb(&message.topic) == turned.verb
+                && (!report || payer.as_ref() == Some(&message.payer))
+        };
+        self.held.take(zone, most, meant)
+    }
+
+    /// The moment at which so many messages had come in.
+    pub(crate) fn moment(&self, order: u64) -> hearth_names::Stamp {
+        let (broker, Incarnation(incarnation)) = (self.broker_id, self.incarnation);
+        hearth_names::Stamp { broker, incarnation, counter: order }
+    }
+
+    /// The text that names a zone for which only orders wait, when `order` messages had come in.
+    pub(crate) fn knock(&self, zone: &str, order: u64) -> String {
+        Knock { up_to: self.moment(order), zone: zone.to_owned() }.to_string()
+    }
+
     /// Names every waiting zone again, for a leader that has only just connected.
     pub(crate) fn announce(
         &mut self,
         now: Moment,
         sessions: &mut Sessions,
         out: &mut Out,
-    ) -> Vec<Box<str>> {
+    ) -> Vec<(Box<str>, Knocking)> {
         self.announcing = false;
         if matches!(self.gateways, Gateways::Expected(until) if now >= until) {
             self.do_without_gateways(sessions, out);
         }
-        self.held.waiting().map(Into::into).collect()
+        self.held.waiting().map(|(zone, knocking)| (zone.into(), knocking)).collect()
     }
 
     /// No gateway has come: everyone else has had what is held, so its publishers may know.
     fn do_without_gateways(&mut self, sessions: &mut Sessions, out: &mut Out) {
         self.gateways = Gateways::None;
         for zone in self.held.names() {
-            for delivery in self.held.take(&zone, |_| true) {
+            for delivery in self.held.take(&zone, usize::MAX, |_| true) {
                 if let Some(hold) = delivery.hold {
                     let weight = delivery.message.weight();
                     self.settle(Held { zone: &zone, hold, weight }, None, sessions, out);

@@ -15,6 +15,7 @@ use crate::ownership::flights::{Handle, Requester};
 use crate::ownership::publications;
 use crate::ownership::zones::{Kept, Zones};
 use crate::requests::handler::RequestHandler;
+use crate::requests::knocks::Door;
 use crate::requests::waiters::OrderOf;
 use crate::story;
 use crate::want::{Refused, Want, Wants};
@@ -26,6 +27,7 @@ pub(crate) struct Settling<'a> {
     pub(crate) zones: &'a mut Zones,
     pub(crate) cache: &'a mut Cache,
     pub(crate) requests: &'a mut RequestHandler,
+    pub(crate) door: &'a mut Door,
     pub(crate) clock: &'a mut Clock,
 }
 
@@ -37,7 +39,7 @@ impl Settling<'_> {
             self.registered(*node, rows, out);
         }
         let joined = outcome.notes.iter().any(|note| matches!(note, Note::Joined(..)));
-        if joined || !outcome.moved.is_empty() {
+        if joined || !outcome.moved.is_empty() || !outcome.removed.is_empty() {
             self.follow_owners(out);
         }
         for (written, row) in outcome.written.iter().zip(rows) {
@@ -60,7 +62,8 @@ impl Settling<'_> {
     /// Zones moved, or this gateway has just joined and may own zones that did not move.
     fn follow_owners(&mut self, out: &mut Wants) {
         let unwritten = self.unsettled.first_epoch();
-        for zone in self.ctx.house.zones().keys() {
+        let gone: Vec<Zone> = self.zones.gone(self.ctx);
+        for zone in gone.iter().chain(self.ctx.house.zones().keys()) {
             if self.zones.reconcile(self.ctx, zone, unwritten, out) == Kept::GivenUp {
                 self.requests.forget(zone);
                 self.cache.forget_zone(self.ctx, zone);
@@ -106,7 +109,13 @@ impl Settling<'_> {
             Op::Report { zone, origin, .. } | Op::Set { zone, origin, .. } => {
                 self.land(zone, origin, op, verdict, out);
             }
-            Op::Register { tag, .. } => self.requests.registered(self.ctx, *tag, verdict, out),
+            Op::Make { zone, .. } => {
+                let refused = matches!(verdict, Verdict::Refused(..));
+                self.door.made(self.ctx, zone, refused, out);
+            }
+            Op::Register { tag, .. } | Op::Enrol { tag, .. } => {
+                self.requests.registered(self.ctx, *tag, verdict, out)
+            }
             _ => {}
         }
     }

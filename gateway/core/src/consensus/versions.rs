@@ -1,13 +1,13 @@
 //! What may be used in a site of its version, and when it is raised; see [`version`](crate::version).
 
-use wire::{State, Version};
+use wire::{Allowance, Maker, State, Version};
 
 use crate::command::{DecodeError, Entry, Op};
 use crate::context::Context;
 use crate::ownership::peers::Peers;
 use crate::peer::PeerMessage;
 use crate::planted;
-use crate::version::EXACT_STATES;
+use crate::version::{COUNTED_ZONES, EXACT_STATES};
 
 /// Whether an entry may be proposed.
 pub(crate) fn may_propose(ctx: &Context, peers: &Peers, op: &Op) -> bool {
@@ -15,7 +15,9 @@ pub(crate) fn may_propose(ctx: &Context, peers: &Peers, op: &Op) -> bool {
         // The first entry of a version is the one that raises the site to it.
         Op::Raise { .. } => true,
         // The first zone waits for that, so that no state of a new site is agreed in an older form.
-        Op::Place { .. } | Op::Register { .. } if ctx.house.zones().is_empty() => {
+        Op::Place { .. } | Op::Register { .. } | Op::Make { .. } | Op::Enrol { .. }
+            if ctx.house.zones().is_empty() =>
+        {
             !is_to_be_raised(ctx, peers)
         }
         _ => speaks(ctx, op.since()),
@@ -36,6 +38,21 @@ fn is_to_be_raised(ctx: &Context, peers: &Peers) -> bool {
 /// The state as an entry may carry it now; none where programs that run here could not understand it.
 pub(crate) fn agreed_form(ctx: &Context, state: State) -> Option<State> {
     if speaks(ctx, EXACT_STATES) { Some(state) } else { state.canonical() }
+}
+
+/// Who makes a zone, where that is counted; none where programs that run here could not understand it.
+pub(crate) fn counted(ctx: &Context, maker: Option<Maker>) -> Option<Maker> {
+    // An older broker of ours, or another one, does not say.
+    let anybody = || Maker {
+        may: Allowance { user: u32::MAX, role: u32::MAX, all: u32::MAX },
+        account: None,
+    };
+    counts_zones(ctx).then(|| maker.unwrap_or_else(anybody))
+}
+
+/// Whether zones go on somebody's account, and go.
+pub(crate) fn counts_zones(ctx: &Context) -> bool {
+    speaks(ctx, COUNTED_ZONES)
 }
 
 /// Whether a message may be sent.

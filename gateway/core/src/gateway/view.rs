@@ -28,6 +28,7 @@ impl Gateway {
             + self.requests.waiting()
             + self.zones.waiting()
             + self.duties.waiting()
+            + self.door.waiting()
     }
 
     /// How many entries and rows are applied and wait for the store.

@@ -1,7 +1,7 @@
 //! Apply: one entry in, one outcome out, the same on every replica.
 
 use paxos::Voters;
-use wire::{GatewayId, Version, Zone};
+use wire::{Device, GatewayId, Kind, Version, Zone};
 
 use super::change::Change;
 use super::devices::Target;
@@ -44,11 +44,7 @@ impl House {
             Op::Place { zone } => self.place(zone, &mut outcome),
             Op::Register { zone, device, kind, .. } => {
                 self.place(zone, &mut outcome);
-                let known = self.node(zone, device);
-                match known.or_else(|| self.register(zone, device, *kind, &mut outcome)) {
-                    Some(node) => outcome.verdict = Verdict::done(node, known.is_some()),
-                    None => outcome.verdict = Verdict::Refused(Refusal::Unknown, NOBODY.into()),
-                }
+                self.enrol(zone, device, *kind, &mut outcome);
             }
             Op::Report { zone, device, report, origin } => {
                 if self.admit(zone, origin, &mut outcome) {
@@ -60,9 +56,25 @@ impl House {
                     self.set(entry, Target { zone, device }, state, *expires, origin, &mut outcome);
                 }
             }
+            Op::Make { zone, maker } => drop(self.make(zone, maker, &mut outcome)),
+            Op::Enrol { zone, device, kind, maker, .. } => {
+                if self.make(zone, maker, &mut outcome) {
+                    self.enrol(zone, device, *kind, &mut outcome);
+                }
+            }
+            Op::Remove { zone, epoch, next } => self.remove(zone, *epoch, *next, &mut outcome),
             Op::Fire { timer, generation } => self.fire(entry, *timer, *generation, &mut outcome),
         }
         self.close(outcome)
+    }
+
+    /// Registers a device of a zone that there is, if somebody could own it.
+    fn enrol(&mut self, zone: &Zone, device: &Device, kind: Kind, outcome: &mut Outcome) {
+        let known = self.node(zone, device);
+        outcome.verdict = match known.or_else(|| self.register(zone, device, kind, outcome)) {
+            Some(node) => Verdict::done(node, known.is_some()),
+            None => Verdict::Refused(Refusal::Unknown, NOBODY.into()),
+        };
     }
 
     /// The last of an entry's changes tells of all of them.

@@ -7,7 +7,7 @@ use paxos::Voters;
 use wire::{Clock, GatewayId, NodeId, OrderNumber, Seq, State, UnixMillis, Zone};
 
 use super::presence::Presence;
-use super::rows::{Counters, DeviceRow, Member, OpenOrder, Timer, ZoneRow};
+use super::rows::{Counters, DeviceRow, Made, Member, OpenOrder, Timer, ZoneRow};
 use super::seen::{Receipt, SeenKey};
 use crate::command::{Agreed, TimerName};
 
@@ -50,6 +50,10 @@ pub enum Change {
     Saw(SeenKey, u64, Receipt),
     /// Something was seen so long ago that it cannot come again.
     Forgot(SeenKey),
+    /// A zone was made.
+    Made(Zone, Made),
+    /// A zone is gone, with how it came about.
+    Removed(Zone),
 }
 
 /// A register of a device with its new value.

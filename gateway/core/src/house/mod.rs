@@ -9,7 +9,7 @@
 //!
 //! ```text
 //! apply ─▶ devices ─▶ rules ─▶ orders ─▶ timers ─▶ state: the house itself ─▶ rows, seen
-//!   └────▶ placement ──────────────────────────────┘
+//!   └────▶ placement ◀─ zones ─────────────────────┘
 //! ```
 
 mod apply;
@@ -26,11 +26,12 @@ mod rules;
 mod seen;
 mod state;
 mod timers;
+mod zones;
 
 pub use change::{Change, Register, StatusRow};
 pub use note::Note;
 pub use outcome::{Moved, Outcome, Refusal, Verdict, Written};
 pub use presence::Presence;
-pub use rows::{Counters, DeviceRow, Member, OpenOrder, Timer, ZoneRow};
+pub use rows::{Counters, DeviceRow, Made, Member, OpenOrder, Timer, ZoneRow};
 pub use seen::{NoRoom, Receipt, Remembered, Seen, SeenKey};
 pub use state::House;

@@ -22,6 +22,8 @@ pub struct Outcome {
     pub registered: Vec<NodeId>,
     /// Zones that got an owner or a new one.
     pub moved: Vec<Moved>,
+    /// Zones that are gone.
+    pub removed: Vec<Zone>,
     /// What there is to tell.
     pub notes: Vec<Note>,
 }

@@ -1,7 +1,8 @@
 //! The rows that a house is made of.
 
 use wire::{
-    Clock, Device, Epoch, GatewayId, Kind, OrderNumber, Seq, State, UnixMillis, Version, Zone,
+    Account, Clock, Device, Epoch, GatewayId, Kind, OrderNumber, Seq, State, UnixMillis, Version,
+    Zone,
 };
 
 use crate::command::{Leadership, Offset};
@@ -69,6 +70,15 @@ pub struct ZoneRow {
     pub epoch: Epoch,
     /// Number of the next proposal that this epoch may apply.
     pub next: u64,
+}
+
+/// How a zone came about.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Made {
+    /// The elapsed time at which it was made.
+    pub at: UnixMillis,
+    /// On whose account; none where nobody's is kept.
+    pub by: Option<Account>,
 }
 
 /// A registered device.

@@ -8,7 +8,7 @@ use wire::{Device, GatewayId, Kind, NodeId, Zone};
 use super::change::Change;
 use super::digest;
 use super::presence::Presence;
-use super::rows::{Counters, DeviceRow, Member, OpenOrder, Timer, ZoneRow};
+use super::rows::{Counters, DeviceRow, Made, Member, OpenOrder, Timer, ZoneRow};
 use super::seen::Seen;
 use crate::command::{Agreed, TimerName};
 
@@ -22,6 +22,8 @@ pub struct House {
     pub(super) voters: Voters,
     pub(super) gateways: BTreeMap<GatewayId, Member>,
     pub(crate) zones: BTreeMap<Zone, ZoneRow>,
+    /// Of zones that were made since they are counted.
+    pub(super) made: BTreeMap<Zone, Made>,
     pub(super) devices: BTreeMap<NodeId, DeviceRow>,
     pub(super) by_name: BTreeMap<(Zone, Device), NodeId>,
     pub(super) orders: BTreeMap<NodeId, OpenOrder>,
@@ -41,6 +43,7 @@ impl House {
             voters: Voters::none(),
             gateways: BTreeMap::new(),
             zones: BTreeMap::new(),
+            made: BTreeMap::new(),
             devices: BTreeMap::new(),
             by_name: BTreeMap::new(),
             orders: BTreeMap::new(),
@@ -144,6 +147,7 @@ impl House {
             Change::Voters(voters) => self.voters = voters,
             Change::Gateway(id, member) => drop(self.gateways.insert(id, member)),
             Change::Zone(zone, row) => drop(self.zones.insert(zone, row)),
+            Change::Made(zone, made) => drop(self.made.insert(zone, made)),
             Change::Device(node, row) => self.index_device(node, row),
             Change::Order(node, Some(order)) => drop(self.orders.insert(node, order)),
             Change::Timer(name, Some(timer)) => drop(self.timers.insert(name, timer)),
@@ -151,6 +155,7 @@ impl House {
             Change::Order(_, None)
             | Change::Timer(_, None)
             | Change::Forgot(_)
+            | Change::Removed(_)
             | Change::Status { .. } => {}
         }
     }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use paxos::{Moment, Voters};
-use wire::{Epoch, GatewayId, Zone};
+use wire::{Epoch, GatewayId, Maker, Zone};
 
 use crate::command::{Move, Op, TimerName};
 use crate::consensus::versions;
@@ -36,6 +36,7 @@ enum Duty {
     Clock,
     Place(Zone),
     Return(Zone, Epoch),
+    Remove(Zone, Epoch),
     Fire(TimerName, u64),
 }
 
@@ -76,10 +77,34 @@ impl Duties {
     }
 
     /// A broker holds messages for a zone; if nobody owns it, the leader sees to that.
-    pub(crate) fn place(&mut self, ctx: &Context, zone: Zone, out: &mut Wants) {
+    pub(crate) fn place(
+        &mut self,
+        ctx: &Context,
+        zone: Zone,
+        maker: Option<Maker>,
+        out: &mut Wants,
+    ) {
         let unknown = !ctx.house.zones().contains_key(&zone);
         if unknown && ctx.leads && self.is_due(ctx, Duty::Place(zone.clone())) {
-            out.propose(Op::Place { zone });
+            out.propose(match versions::counted(ctx, maker) {
+                Some(maker) => Op::Make { zone, maker },
+                None => Op::Place { zone },
+            });
+        }
+    }
+
+    /// Zones without devices go again after some time.
+    fn clear_out(&mut self, ctx: &Context, out: &mut Wants) {
+        if !ctx.elapsed.known || !versions::counts_zones(ctx) {
+            return;
+        }
+        let abandoned = |zone: &&Zone| ctx.house.is_abandoned(zone, ctx.elapsed.time);
+        let zones: Vec<Zone> = ctx.house.zones().keys().filter(abandoned).cloned().collect();
+        for zone in zones {
+            let Some(row) = ctx.house.zones().get(&zone) else { continue };
+            if self.is_due(ctx, Duty::Remove(zone.clone(), row.epoch)) {
+                out.propose(Op::Remove { zone, epoch: row.epoch, next: row.next });
+            }
         }
     }
 
@@ -132,6 +157,7 @@ impl Duties {
             out.propose(Op::Raise { version, voters: ctx.house.voters().clone() });
         }
         self.keep_time(ctx, voters, timekeeper, out);
+        self.clear_out(ctx, out);
         if !ctx.settings.own_broker {
             // It was refused, or one of an earlier leadership came after it.
             if grants.leadership(ctx).is_none() && self.is_due(ctx, Duty::Lead) {

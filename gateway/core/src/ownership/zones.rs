@@ -77,6 +77,12 @@ impl Zones {
         self.owned.keys()
     }
 
+    /// Those that the house does not have any more.
+    pub(crate) fn gone(&self, ctx: &Context) -> Vec<Zone> {
+        let gone = self.names().filter(|zone| !ctx.house.zones().contains_key(*zone));
+        gone.cloned().collect()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.owned.len()
     }
@@ -294,8 +300,8 @@ impl Zones {
     /// Drops a zone whose epoch is over.
     fn give_up(&mut self, ctx: &Context, zone: &Zone, out: &mut Wants) -> Kept {
         let now = ctx.house.zones().get(zone).map(|row| row.epoch);
-        let (Some(held), Some(now)) = (self.epoch(zone), now) else { return Kept::Yes };
-        if held == now {
+        // A zone that is gone has none.
+        if self.epoch(zone).is_none_or(|held| Some(held) == now) {
             return Kept::Yes;
         }
         self.suspend(zone, out);

@@ -72,3 +72,8 @@ pub(crate) fn newest_ids(ids: usize) -> usize {
 pub(crate) fn ids_kept_for(millis: u64) -> u64 {
     if mutant!(IdsForgotten) { 50 } else { millis }
 }
+
+/// Whether there are as many zones as there may be; there never are.
+pub(crate) fn zones_not_counted(full: bool) -> bool {
+    full && !mutant!(ZonesNotCounted)
+}

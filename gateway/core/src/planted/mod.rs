@@ -10,6 +10,7 @@ pub(crate) mod duties;
 pub(crate) mod early;
 pub(crate) mod grants;
 pub(crate) mod house;
+pub(crate) mod knocks;
 pub(crate) mod lease;
 pub(crate) mod peers;
 pub(crate) mod publications;

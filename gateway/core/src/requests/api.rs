@@ -2,7 +2,7 @@
 //! answers.
 
 use serde_json::{Value as Json, json};
-use wire::{Answer, ApiVerb, GetRequest, PayloadError, Register};
+use wire::{Answer, ApiVerb, GetRequest, MAKER_PROPERTY, Maker, PayloadError, Register};
 
 use crate::context::Context;
 use crate::event::{Delivery, Read};
@@ -70,7 +70,7 @@ impl Api<'_> {
             );
         }
         let reply = Reply::to(delivery, request.reply_to, request.id);
-        match self.answer(verb, &delivery.payload, &reply, out) {
+        match self.answer(verb, delivery, &reply, out) {
             Ok(()) => acknowledge(delivery, out),
             Err(error) => refuse(delivery, &reply, Refusal::Payload, error, out),
         }
@@ -79,16 +79,16 @@ impl Api<'_> {
     fn answer(
         &mut self,
         verb: ApiVerb,
-        payload: &[u8],
+        delivery: &Delivery,
         reply: &Reply,
         out: &mut Wants,
     ) -> Result<(), PayloadError> {
         let Overview { ctx, agreement, peers, .. } = self.overview;
-        let to = reply.clone();
+        let (to, payload) = (reply.clone(), delivery.payload.as_slice());
         match verb {
             ApiVerb::Register => {
                 let register = Register::parse(payload)?;
-                self.registrations.register(ctx, register, to, out);
+                self.registrations.register(ctx, register, maker(delivery), to, out);
             }
             ApiVerb::Devices => self.reads.ask(Asked::Devices(to), out, Read::Everything),
             ApiVerb::Gateways => reply.answer(Answer::ok(self.overview.gateways()), out),
@@ -119,6 +119,12 @@ pub(crate) fn tell_devices(ctx: &Context, asked: &Asked, rows: &[StatusRow], out
     });
     let devices: Vec<Json> = devices.collect();
     asked.reply().answer(Answer::ok(json!({ "devices": devices })), out);
+}
+
+/// On whose account a broker of ours says that a request goes.
+fn maker(delivery: &Delivery) -> Option<Maker> {
+    let maker = delivery.properties.iter().find(|(name, _)| name == MAKER_PROPERTY);
+    maker.and_then(|(_, text)| text.parse().ok())
 }
 
 /// Where a request is answered that is not looked at more closely.

@@ -1,8 +1,8 @@
 //! What comes in on a zone's session: reports and orders to be agreed, and the devices' wills.
 
 use wire::{
-    Answer, Clock, Device, RETAINED_PROPERTY, Report, RequestId, STAMP_PROPERTY, SetRequest, Stamp,
-    Zone, ZoneVerb,
+    Clock, Device, RETAINED_PROPERTY, Report, RequestId, STAMP_PROPERTY, SetRequest, Stamp, Zone,
+    ZoneVerb,
 };
 
 use crate::command::{Op, Origin, Said};
@@ -148,22 +148,6 @@ struct Asked<'a> {
     id: Option<RequestId>,
     reply: Reply,
     wait_for_state: bool,
-}
-
-/// A query of a zone that nobody owns reaches the leader alone; one that is owned is its
-/// owner's business.
-pub(crate) fn query_nowhere(
-    ctx: &Context,
-    delivery: &Delivery,
-    zone: &Zone,
-    device: &Device,
-    out: &mut Wants,
-) {
-    if !ctx.house.zones().contains_key(zone) {
-        let why = format!("no device {zone}/{device} is registered, and no zone {zone}");
-        Reply::to(delivery, None, None).answer(Answer::error(why), out);
-    }
-    acknowledge(delivery, out);
 }
 
 fn stamp(delivery: &Delivery) -> Option<Stamp> {

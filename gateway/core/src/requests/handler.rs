@@ -15,7 +15,8 @@ use crate::ownership::peers::Peers;
 use crate::ownership::zones::Zones;
 use crate::reply::misaddressed;
 use crate::requests::api::{self, Api};
-use crate::requests::deliveries::{self, Deliveries};
+use crate::requests::deliveries::Deliveries;
+use crate::requests::knocks;
 use crate::requests::local::{self, Local};
 use crate::requests::overview::Overview;
 use crate::requests::queries::{Answering, Queries};
@@ -79,7 +80,13 @@ impl RequestHandler {
                 self.queries.query(with, delivery, &zone, &device, out);
             }
             (Session::Site, Some(Topic::Device(zone, device, ZoneVerb::Get))) => {
-                deliveries::query_nowhere(ctx, delivery, &zone, &device, out);
+                knocks::query_nowhere(ctx, delivery, &zone, &device, out);
+            }
+            (Session::Site, Some(Topic::Device(zone, device, ZoneVerb::Set))) => {
+                knocks::turned_away(ctx, delivery, &zone, &device, out);
+            }
+            (Session::Site, Some(Topic::Device(zone, _, ZoneVerb::Report))) => {
+                knocks::no_room(delivery, &zone, out);
             }
             (Session::Site, Some(Topic::Api(verb))) => {
                 api::asked(with.agreement.waiting(), delivery, verb, out);

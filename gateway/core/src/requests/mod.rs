@@ -3,6 +3,7 @@
 pub(crate) mod api;
 pub(crate) mod deliveries;
 pub(crate) mod handler;
+pub(crate) mod knocks;
 pub(crate) mod local;
 pub(crate) mod overview;
 pub(crate) mod queries;

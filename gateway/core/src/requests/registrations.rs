@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use paxos::Moment;
-use wire::{Answer, Register};
+use wire::{Answer, Maker, Register};
 
 use crate::command::Op;
+use crate::consensus::versions;
 use crate::context::Context;
 use crate::house::Verdict;
 use crate::reply::Reply;
@@ -22,6 +23,7 @@ pub(crate) struct Registrations {
 #[derive(Debug)]
 struct Registration {
     register: Register,
+    maker: Option<Maker>,
     reply: Reply,
     /// When it was proposed last.
     proposed: Option<Moment>,
@@ -40,6 +42,7 @@ impl Registrations {
         &mut self,
         ctx: &Context,
         register: Register,
+        maker: Option<Maker>,
         reply: Reply,
         out: &mut Wants,
     ) {
@@ -48,7 +51,7 @@ impl Registrations {
             return reply.answer(Answer::error(why), out);
         }
         self.tag += 1;
-        self.waiting.insert(self.tag, Registration { register, reply, proposed: None });
+        self.waiting.insert(self.tag, Registration { register, maker, reply, proposed: None });
         self.chores(ctx, out);
     }
 
@@ -59,7 +62,10 @@ impl Registrations {
             if waiting.proposed.is_none_or(|at| now >= at + again) {
                 waiting.proposed = Some(now);
                 let Register { zone, device, kind } = waiting.register.clone();
-                out.propose(Op::Register { zone, device, kind, tag: *tag });
+                out.propose(match versions::counted(ctx, waiting.maker.clone()) {
+                    Some(maker) => Op::Enrol { zone, device, kind, tag: *tag, maker },
+                    None => Op::Register { zone, device, kind, tag: *tag },
+                });
             }
         }
     }

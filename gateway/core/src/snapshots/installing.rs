@@ -67,7 +67,8 @@ impl Installing<'_> {
     pub(crate) fn installed(&mut self, slot: Slot, out: &mut Wants) {
         self.fetching.installed(self.ctx, slot, out);
         let unwritten = self.unsettled.first_epoch();
-        let zones: Vec<Zone> = self.ctx.house.zones().keys().cloned().collect();
+        let mut zones = self.zones.gone(self.ctx);
+        zones.extend(self.ctx.house.zones().keys().cloned());
         for zone in &zones {
             if self.zones.reclaim(self.ctx, zone, unwritten, out) == Kept::GivenUp {
                 self.forget(zone);

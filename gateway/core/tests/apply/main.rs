@@ -9,3 +9,4 @@ mod random;
 mod rows;
 mod rules;
 mod time;
+mod zones;

@@ -6,7 +6,10 @@ use gateway_core::command::{Agreed, Entry, Leadership, Move, Offset, Op, Origin,
 use gateway_core::house::{Change, House};
 use gateway_core::id::Incarnation;
 use hearth_random::Random;
-use wire::{Clock, Epoch, GatewayId, Kind, NodeId, OrderNumber, Stamp, State, UnixMillis};
+use wire::{
+    Account, Allowance, Clock, Epoch, GatewayId, Kind, Maker, NodeId, OrderNumber, Stamp, State,
+    UnixMillis,
+};
 
 use crate::home::{id, split, spoken, zone};
 use crate::rows::Rows;
@@ -21,7 +24,7 @@ fn replicas_that_apply_one_log_are_equal_and_a_restart_forgets_nothing() {
 
 #[test]
 fn the_same_holds_for_a_log_so_long_that_zones_forget_what_they_saw() {
-    assert!(play(7, 10_000, 500) > 0, "the log was too short for anything to be forgotten");
+    assert!(play(7, 12_000, 500) > 0, "the log was too short for anything to be forgotten");
 }
 
 /// Applies a random log twice, and restores the house from its rows after every `often` entries;
@@ -56,13 +59,23 @@ fn random_op(dice: &mut Random, house: &House) -> Op {
     let (zone_of, device) = split(PLACES[dice.less_than(6) as usize]);
     let (gateway, incarnation) =
         (GatewayId(1 + dice.less_than(3) as u8), Incarnation(1 + dice.less_than(3)));
-    match dice.less_than(23) {
+    match dice.less_than(26) {
         0 => {
             let (serves, caches) = (gateway.0 < 3, gateway.0 != 2);
             Op::Join { gateway, incarnation, serves, caches }
         }
         1 => Op::Dead { gateway, incarnation },
         20 => Op::Lead,
+        23 => Op::Make { zone: zone_of, maker: random_maker(dice) },
+        24 => {
+            let (kind, maker) = (random_kind(dice), random_maker(dice));
+            Op::Enrol { zone: zone_of, device, kind, tag: 0, maker }
+        }
+        25 => {
+            let row = house.zones().get(&zone_of);
+            let (epoch, next) = row.map_or((Epoch(1), 1), |row| (row.epoch, row.next));
+            Op::Remove { zone: zone_of, epoch, next }
+        }
         22 => Op::Clock { offset: Offset(dice.less_than(9000) as i64 - 4500) },
         21 => {
             let leadership =
@@ -93,6 +106,16 @@ fn random_firing(dice: &mut Random, house: &House) -> Op {
     match timers.get(dice.less_than(4) as usize) {
         Some((name, timer)) => Op::Fire { timer: **name, generation: timer.generation },
         None => Op::Fire { timer: TimerName::DropOrder(NodeId(2)), generation: dice.less_than(9) },
+    }
+}
+
+/// With so little room that it is used up.
+fn random_maker(dice: &mut Random) -> Maker {
+    let user = ["ada", "eve"][dice.less_than(2) as usize].to_owned();
+    let account = Account { role: "person".to_owned(), user };
+    Maker {
+        may: Allowance { user: 2, role: 3, all: 5 },
+        account: dice.once_in(2).then_some(account),
     }
 }
 

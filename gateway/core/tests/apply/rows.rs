@@ -19,6 +19,12 @@ impl Rows {
             Change::Order(node, _) => format!("order {node}"),
             Change::Timer(name, _) => format!("timer {name}"),
             Change::Saw(key, ..) | Change::Forgot(key) => format!("seen {key:?}"),
+            Change::Made(zone, _) => format!("made {zone}"),
+            Change::Removed(zone) => {
+                self.0.remove(&format!("zone {zone}"));
+                self.0.remove(&format!("made {zone}"));
+                return;
+            }
             Change::Status { .. } => return,
         };
         match change {

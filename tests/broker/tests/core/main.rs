@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed expectation is the test's result")]
 
 mod acknowledged;
+mod asking;
 mod bounds;
 mod kept;
 mod kept_wills;
@@ -204,14 +205,14 @@ fn waiting_zones_are_announced_until_they_are_served() {
     bench.subscribe(leader, "hearth/home/broker/waiting");
     bench.pull(leader);
     let (device, _) = bench.open(connect("device"));
-    bench.send(device, Packet::Publish(publish("home/hall/d/set", "x", Qos::AtMostOnce, 0)));
+    bench.send(device, Packet::Publish(publish("home/hall/d/report", "x", Qos::AtMostOnce, 0)));
     let announced = ["hearth/home/broker/waiting hall q0 #0"];
     assert_eq!(bench.pull(leader), announced);
     bench.later(1);
     assert_eq!(bench.pull(leader), announced);
     let (zone, _) = bench.open(connect("hearth-home-zone-hall"));
     bench.subscribe(zone, "home/hall/#");
-    assert_eq!(bench.pull(zone)[1..], ["home/hall/d/set x q0 #0"]);
+    assert_eq!(bench.pull(zone)[1..], ["home/hall/d/report x q0 #0"]);
     bench.send(device, Packet::Publish(publish("home/hall/d/set", "y", Qos::AtMostOnce, 0)));
     assert_eq!(
         bench.pull(zone),

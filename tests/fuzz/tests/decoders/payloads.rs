@@ -132,6 +132,7 @@ fn topic() {
             Topic::Gateway(gateway, verb) => topics.gateway(*gateway, *verb),
             Topic::Paxos(gateway, leg) => topics.paxos(*gateway, *leg),
             Topic::Waiting => topics.waiting(),
+            Topic::Asking => topics.asking(),
         };
         assert_eq!(topics.parse(&text), Some(topic));
         true

@@ -10,8 +10,8 @@ use gateway_core::peer::PeerMessage;
 use gateway_core::snapshots::{Chunk, SnapshotAnswer, SnapshotId};
 use paxos::{Ballot, Message as M, Opinion, ReplicaId, Request, SessionId, Slot, Value, Voters};
 use wire::{
-    Clock, Device, Epoch, GatewayId, Kind, NodeId, OrderNumber, RequestId, Stamp, State,
-    UnixMillis, Version, Zone,
+    Account, Allowance, Clock, Device, Epoch, GatewayId, Kind, Maker, NodeId, OrderNumber,
+    RequestId, Stamp, State, UnixMillis, Version, Zone,
 };
 
 #[test]
@@ -88,8 +88,16 @@ pub(crate) fn entries() -> Vec<Entry> {
         Op::Fire { timer: TimerName::CloseDoor(NodeId(2)), generation: 1 },
         Op::Fire { timer: TimerName::DropOrder(NodeId(3)), generation: 2 },
         Op::Clock { offset: Offset(-86_400_000) },
+        Op::Make { zone: zone(), maker: maker() },
+        Op::Enrol { zone: zone(), device: device(), kind: Kind::Door, tag: 5, maker: maker() },
+        Op::Remove { zone: zone(), epoch: Epoch(4), next: 7 },
     ];
     ops.map(entry).into()
+}
+
+fn maker() -> Maker {
+    let account = Account { role: "device".to_owned(), user: "hallway/doorSensor".to_owned() };
+    Maker { may: Allowance { user: 250, role: 750, all: 950 }, account: Some(account) }
 }
 
 /// A value of each kind.
@@ -193,6 +201,7 @@ fn texts() -> BTreeMap<&'static str, Vec<&'static str>> {
                 "hearth/home/gateway/3/status",
                 "hearth/home/paxos/254/request",
                 "hearth/home/broker/waiting",
+                "hearth/home/broker/asking",
             ],
         ),
         ("settings", vec![default, six]),

@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use gateway_core::Input;
 use gateway_core::event::{Delivery, Session};
 use gateway_core::id::{Generation, Incarnation, Token};
-use wire::{GatewayId, Heartbeat, STAMP_PROPERTY, Site, Stamp, Topic, Topics, Zone, ZoneVerb};
+use wire::{
+    GatewayId, Heartbeat, Maker, STAMP_PROPERTY, Site, Stamp, Topic, Topics, Turned, Zone, ZoneVerb,
+};
 
 /// A gateway in one of its lives.
 pub(crate) type Life = (GatewayId, Incarnation);
@@ -46,6 +48,8 @@ pub(crate) struct Broker {
     pub(crate) incarnation: u64,
     holders: BTreeMap<Session, (Life, Generation)>,
     held: BTreeMap<Zone, VecDeque<Held>>,
+    /// Refused on the leader's word, which has not answered yet. The real broker acknowledges these at once.
+    turned: BTreeMap<u64, Held>,
     presence: BTreeMap<String, Vec<u8>>,
     /// The last heartbeat or will of each gateway.
     pub(crate) kept: BTreeMap<GatewayId, Heartbeat>,
@@ -59,6 +63,8 @@ pub(crate) struct Broker {
     /// A foreign one stamps nothing, and knows a zone only once somebody has subscribed to it.
     pub(crate) foreign: bool,
     known: BTreeSet<Zone>,
+    /// On whose account all zones are made.
+    pub(crate) maker: Option<Maker>,
 }
 
 /// A stamp as one number.
@@ -77,6 +83,7 @@ impl Broker {
             incarnation: 1,
             holders: BTreeMap::new(),
             held: BTreeMap::new(),
+            turned: BTreeMap::new(),
             presence: BTreeMap::new(),
             kept: BTreeMap::new(),
             states: BTreeMap::new(),
@@ -85,6 +92,7 @@ impl Broker {
             lingering: Vec::new(),
             foreign: false,
             known: BTreeSet::new(),
+            maker: None,
         }
     }
 
@@ -107,17 +115,46 @@ impl Broker {
 
     /// What is not acknowledged yet.
     pub(crate) fn unacknowledged(&self) -> usize {
-        self.held.values().map(VecDeque::len).sum()
+        self.held.values().map(VecDeque::len).sum::<usize>() + self.turned.len()
     }
 
-    /// Zones that hold something and have no session.
-    pub(crate) fn waiting(&self) -> Vec<Zone> {
+    /// What is announced of zones that hold something and have no session.
+    pub(crate) fn waiting(&self) -> Vec<Input> {
         if self.foreign {
             return Vec::new();
         }
         let held = self.held.iter().filter(|(_, queue)| !queue.is_empty());
-        let zones = held.map(|(zone, _)| zone.clone());
-        zones.filter(|zone| self.holder(&Session::Zone(zone.clone())).is_none()).collect()
+        let held = held.filter(|(zone, _)| self.holder(&Session::Zone((*zone).clone())).is_none());
+        let announced = |(zone, queue): (&Zone, &VecDeque<Held>)| {
+            if queue.iter().any(|held| held.topic.ends_with("/report")) {
+                let maker = self.maker.clone();
+                Input::Waiting { zone: zone.clone(), maker: maker.map(|maker| (maker, self.now())) }
+            } else {
+                Input::Asking(zone.clone(), self.now())
+            }
+        };
+        held.map(announced).collect()
+    }
+
+    /// How much it has taken in.
+    const fn now(&self) -> Stamp {
+        Stamp { broker: 1, incarnation: self.incarnation, counter: self.stamps }
+    }
+
+    /// The leader says that nobody knows a zone: what it has been given until then is refused.
+    fn turn_away(&mut self, payload: &[u8]) -> Vec<Act> {
+        let turned = std::str::from_utf8(payload).ok().and_then(|text| text.parse().ok());
+        let Turned { verb, knock } = turned.expect("a refusal");
+        let zone: Zone = knock.zone.parse().expect("a zone");
+        let Some(queue) = self.held.get_mut(&zone) else { return Vec::new() };
+        let suffix = format!("/{verb}");
+        let (refused, left): (VecDeque<_>, VecDeque<_>) = std::mem::take(queue)
+            .into_iter()
+            .partition(|held| held.stamp <= key(knock.up_to) && held.topic.ends_with(&suffix));
+        *queue = left;
+        let acts = refused.iter().flat_map(|held| self.hand(Session::Site, held, false)).collect();
+        self.turned.extend(refused.into_iter().map(|held| (held.stamp, held)));
+        acts
     }
 
     /// The stamp of the next publish.
@@ -179,6 +216,9 @@ impl Broker {
                 Vec::new()
             }
             Request::Publish { topic, payload } => {
+                if topic == self.topics.refuse() {
+                    return self.turn_away(&payload);
+                }
                 let parsed = self.topics.parse(&topic);
                 if matches!(parsed, Some(Topic::Device(_, _, ZoneVerb::State))) {
                     self.states.insert(topic.clone(), payload.clone());
@@ -232,6 +272,11 @@ impl Broker {
         }
         let up = Input::Up { session: session.clone(), generation };
         acts.push(Act::Tell(from, session.clone(), up));
+        if session == Session::Site {
+            acts.extend(
+                self.turned.values().flat_map(|held| self.hand(Session::Site, held, false)),
+            );
+        }
         let Session::Zone(zone) = &session else { return acts };
         self.known.insert(zone.clone());
         let present = self.presence.iter().filter(|(topic, _)| {
@@ -251,7 +296,14 @@ impl Broker {
     }
 
     fn acknowledge(&mut self, session: &Session, stamp: u64) -> Vec<Act> {
-        let Session::Zone(zone) = session else { return Vec::new() };
+        let Session::Zone(zone) = session else {
+            return self
+                .turned
+                .remove(&stamp)
+                .map(|_| Act::Acknowledge(stamp))
+                .into_iter()
+                .collect();
+        };
         let Some(queue) = self.held.get_mut(zone) else { return Vec::new() };
         let Some(at) = queue.iter().position(|held| held.stamp == stamp) else { return Vec::new() };
         queue.remove(at);

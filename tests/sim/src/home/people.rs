@@ -8,6 +8,7 @@ use wire::{Answer, ZoneVerb};
 
 use super::claims;
 use super::world::{Event, MS, World};
+use crate::verdict::claim;
 
 #[derive(Default)]
 pub(crate) struct People {
@@ -38,6 +39,8 @@ pub(crate) struct Said {
 
 pub(crate) struct Asked {
     pub(crate) place: String,
+    /// Whether somebody had been told of a change in its zone when this was asked.
+    zone_known: bool,
     called: u64,
     /// The newest change of the device that was acknowledged or answered when this was asked.
     pub(crate) known: u64,
@@ -232,6 +235,13 @@ impl World {
         let Some(asked) = self.people.asked.get_mut(question) else { return };
         let first = asked.answers.is_empty();
         let well = answer.failure().is_none();
+        let nowhere = answer.failure().is_some_and(|why| why.contains("there is no zone"));
+        claim!(
+            !(nowhere && asked.zone_known && asked.operation.is_some()),
+            "no order is refused for a zone that there is",
+            "{}: {answer:?}",
+            asked.place
+        );
         let mut told = None;
         if let Some(at) = asked.operation.filter(|_| well) {
             // A set was agreed.
@@ -386,7 +396,10 @@ impl World {
         let place = place.to_owned();
         let called = self.now;
         let (answers, operation, list) = (Vec::new(), None, None);
-        let asked = Asked { place, called, known, list, answers, operation, again };
+        let zone = place.split('/').next().and_then(|zone| zone.parse::<wire::Zone>().ok());
+        let told = zone.and_then(|zone| self.watch.told.get(&zone));
+        let zone_known = told.is_some_and(|seq| *seq > 0);
+        let asked = Asked { place, zone_known, called, known, list, answers, operation, again };
         self.people.asked.insert(question.clone(), asked);
         question
     }

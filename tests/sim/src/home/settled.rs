@@ -93,6 +93,7 @@ impl World {
         });
         self.within("all replicas are equal again", since, Self::are_equal);
         self.nothing_waits();
+        self.only_reports_make_zones();
         self.memory_is_what_the_tables_hold();
         self.every_device_is_answered_for();
     }
@@ -134,6 +135,13 @@ impl World {
             let own = node.disk.tables.seq.0;
             claim!(own == seq, "nothing agreed is lost", "gateway {id} has {own} of {seq} changes");
         }
+    }
+
+    fn only_reports_make_zones(&self) {
+        let zones = self.nodes.values().filter_map(|node| node.core.as_ref());
+        let made =
+            zones.flat_map(|core| core.house().zones()).find(|(zone, _)| zone.as_str() == "attic");
+        claim!(made.is_none(), "only a report or a registration makes a zone", "{made:?}");
     }
 
     fn memory_is_what_the_tables_hold(&self) {

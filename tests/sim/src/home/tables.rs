@@ -29,6 +29,7 @@ enum Key {
     Order(NodeId),
     Timer(TimerName),
     Seen(SeenKey),
+    Made(Zone),
 }
 
 impl Tables {
@@ -72,6 +73,11 @@ impl Tables {
             Change::Timer(name, timer) => self.put(Key::Timer(*name), timer.map(|_| change)),
             Change::Saw(key, ..) => self.put(Key::Seen(key.clone()), Some(change)),
             Change::Forgot(key) => self.put(Key::Seen(key.clone()), None),
+            Change::Made(zone, _) => self.put(Key::Made(zone.clone()), Some(change)),
+            Change::Removed(zone) => {
+                self.put(Key::Zone(zone.clone()), None);
+                self.put(Key::Made(zone.clone()), None);
+            }
             Change::Status { .. } => return self.write(change),
         }
         None

@@ -310,8 +310,8 @@ impl World {
     }
 
     fn announce(&mut self) {
-        for zone in self.broker.waiting() {
-            self.broadcast(None, || Input::Waiting(zone.clone()));
+        for input in self.broker.waiting() {
+            self.broadcast(None, || input.clone());
         }
         self.after(50 * MS, Event::Announce);
     }

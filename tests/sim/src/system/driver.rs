@@ -7,7 +7,7 @@ use gateway_core::house::Refusal;
 use gateway_core::id::{Generation, Token};
 use gateway_core::peer::PeerMessage;
 use gateway_core::snapshots::Task;
-use wire::{GatewayId, GatewayVerb, Heartbeat, Topic};
+use wire::{GatewayId, GatewayVerb, Heartbeat, Knock, MAKER_PROPERTY, Topic, UP_TO_PROPERTY};
 
 use super::claims;
 use super::links::{Answer, Arrival, Name, Open, publish};
@@ -156,10 +156,18 @@ impl World {
                 }
             }
             Some(Topic::Waiting) => {
-                if let Ok(Ok(zone)) = std::str::from_utf8(&outgoing.message.payload).map(str::parse)
-                {
-                    self.input(life, Input::Waiting(zone));
-                }
+                let zone = std::str::from_utf8(&outgoing.message.payload).map(str::parse);
+                let Ok(Ok(zone)) = zone else { return };
+                let said = properties::read(outgoing).user;
+                let property = |name| said.iter().find(|(named, _)| named == name);
+                let maker = property(MAKER_PROPERTY).and_then(|(_, text)| text.parse().ok());
+                let up_to = property(UP_TO_PROPERTY).and_then(|(_, text)| text.parse().ok());
+                self.input(life, Input::Waiting { zone, maker: maker.zip(up_to) });
+            }
+            Some(Topic::Asking) => {
+                let knock = std::str::from_utf8(&outgoing.message.payload).map(str::parse);
+                let Ok(Ok(Knock { up_to, zone })) = knock else { return };
+                self.input(life, Input::Asking(zone.parse().expect("a zone"), up_to));
             }
             _ => {
                 let delivery = delivery(Session::Own, Generation(0), Token(0), outgoing);

@@ -168,7 +168,7 @@ impl World {
             Name::Session(Session::Zone(zone), _) => {
                 connect.client_id = topics.zone_session(zone);
                 connect.clean = false;
-                connect.session_expiry = 7 * 24 * 60 * 60;
+                connect.session_expiry = 0;
                 connect.receive_maximum = self.plan.bounds.receive_maximum;
             }
             Name::Session(Session::Query(zone), _) => {
@@ -195,7 +195,7 @@ impl World {
                 let verbs =
                     [GatewayVerb::Get, GatewayVerb::Stats, GatewayVerb::Log, GatewayVerb::Lead];
                 let verbs = verbs.iter().map(|verb| topics.gateway(id, *verb));
-                let all = verbs.chain([topics.heartbeats(), topics.waiting()]);
+                let all = verbs.chain([topics.heartbeats(), topics.waiting(), topics.asking()]);
                 all.map(|path| filter(path, Qos::AtMostOnce)).collect()
             }
             Name::Session(Session::Zone(of), _) => {

@@ -41,6 +41,7 @@ impl World {
         let took = self.now - since;
         self.summary.longest_recovery = self.summary.longest_recovery.max(took);
         self.nothing_acknowledged_is_lost();
+        self.only_reports_make_zones();
         claims::histories_are_linearizable(self);
     }
 
@@ -146,6 +147,12 @@ impl World {
             }
         }
         broken("every query is answered in a calm home", open.join(", "));
+    }
+
+    fn only_reports_make_zones(&self) {
+        let zones = self.furthest().map(|core| core.house().zones());
+        let made = zones.into_iter().flatten().find(|(zone, _)| zone.as_str() == "attic");
+        claim!(made.is_none(), "only a report or a registration makes a zone", "{made:?}");
     }
 
     fn nothing_acknowledged_is_lost(&self) {

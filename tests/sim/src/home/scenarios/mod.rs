@@ -41,7 +41,11 @@ impl World {
 }
 
 /// Mistakes that no seed finds, by the scenario that `mistakes/` names.
-const ONLY_HERE: [(&str, fn()); 4] = [
+const ONLY_HERE: [(&str, fn()); 5] = [
+    (
+        "a_user_who_has_made_as_many_zones_as_it_may_makes_no_more",
+        ownership::a_user_who_has_made_as_many_zones_as_it_may_makes_no_more,
+    ),
     (
         "what_a_leader_wanted_to_move_does_not_move_when_it_leads_again",
         queries::what_a_leader_wanted_to_move_does_not_move_when_it_leads_again,

@@ -1,6 +1,7 @@
 //! Zones and their owners when gateways die, are cut off, and return.
 
 use serde_json::json;
+use wire::{Account, Allowance, Maker, ZoneVerb};
 
 use crate::home::people::value_of;
 use crate::home::world::{MS, World};
@@ -188,4 +189,40 @@ fn a_standby_serves_when_nobody_else_is_left() {
     });
     world.start(1);
     world.assert_settled();
+}
+
+#[test]
+fn a_zone_without_devices_goes_after_ten_minutes_and_a_report_makes_it_again() {
+    let mut world = home(3);
+    let epoch = |world: &World| {
+        let core = world.nodes.values().find_map(|node| node.core.as_ref());
+        let zone = "cellar".parse().expect("a name");
+        core.and_then(|core| core.house().zones().get(&zone).map(|row| row.epoch))
+    };
+    world.nonsense("cellar/lamp", ZoneVerb::Report);
+    world.until("it is served", 2000, |world| world.server("cellar").is_some());
+    let before = epoch(&world);
+    world.run(9 * 60_000);
+    assert!(world.server("cellar").is_some(), "not yet");
+    world.run(61_000);
+    assert_eq!((world.server("cellar"), epoch(&world)), (None, None), "nobody serves it");
+    let stamp = world.report("cellar/lamp");
+    world.until("a report is agreed", 2000, |world| world.is_acknowledged(stamp));
+    assert!(epoch(&world) > before, "an epoch is never used again");
+    world.assert_settled();
+}
+
+#[test]
+pub(super) fn a_user_who_has_made_as_many_zones_as_it_may_makes_no_more() {
+    let mut world = World::new(1, 3, 0, |_| {});
+    let account = Account { role: "person".to_owned(), user: "ada".to_owned() };
+    let may = Allowance { user: 1, role: 9, all: 9 };
+    world.broker.maker = Some(Maker { may, account: Some(account) });
+    world.furnish(&["a/x"]);
+    let question = world.nonsense("b/x", ZoneVerb::Report);
+    world.until("it is answered", 2000, |world| world.answer(&question).is_some());
+    let why = world.answer(&question).and_then(|answer| answer.failure());
+    assert!(why.is_some_and(|why| why.contains("broker.limits.zones")), "{why:?}");
+    assert_eq!(world.server("b"), None);
+    world.until("it is acknowledged", 100, |world| world.broker.unacknowledged() == 0);
 }
