@@ -2,6 +2,7 @@
 
 pub(crate) mod residents;
 mod roles;
+mod sessions;
 mod users;
 
 use std::io::Write;
@@ -48,6 +49,8 @@ enum BrokerCommand {
     User(users::UserArgs),
     /// Print the roles: who may do what
     Roles,
+    /// List the broker's sessions, or end one
+    Sessions(sessions::SessionsArgs),
 }
 
 /// What the broker prints before its address, for people and for whoever started it.
@@ -57,6 +60,7 @@ pub(crate) async fn broker(globals: &Globals, args: BrokerArgs) -> Outcome {
     match args.command {
         Some(BrokerCommand::User(user)) => return users::users(globals, user).await,
         Some(BrokerCommand::Roles) => return roles::roles(globals),
+        Some(BrokerCommand::Sessions(args)) => return sessions::sessions(globals, args).await,
         None => {}
     }
     let flags = [

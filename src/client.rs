@@ -75,6 +75,11 @@ impl Client {
         self.ask(&self.topics.device(&place.zone, &place.device, verb), payload, patience).await
     }
 
+    /// Asks the broker itself about its sessions.
+    pub(crate) async fn broker(&self, payload: Json) -> Outcome<Answer> {
+        self.ask(&self.topics.sessions(), payload, self.patience()).await
+    }
+
     /// Ends the connection after everything was sent.
     pub(crate) async fn close(self) {
         self.requester.close().await;

@@ -12,6 +12,7 @@ use crate::admission::{Admission, Connected, Network, Pending};
 use crate::bell::Bell;
 use crate::converse::{Conversation, End, Who};
 use crate::hub::Hub;
+use crate::large::Account;
 use crate::pace::Pace;
 use crate::pipe::Pipe;
 use crate::transport::hint;
@@ -99,7 +100,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         // Boxed, so that a connection is not as large for ever as its beginning.
         let Some(guest) = Box::pin(self.greet(visitor)).await else { return };
         let Guest { encoder, client, who, keep_alive, pace, _place } = guest;
-        let (hub, id, bell) = (self.hub, self.id, &*self.bell);
+        let (hub, id, bell) = (self.hub, self.id, &self.bell);
         let (pipe, decoder) = (&mut self.pipe, &mut self.decoder);
         let conversation =
             Conversation::new((hub, id, bell, &who), pipe, decoder, encoder, keep_alive, pace);
@@ -144,6 +145,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         };
         let why = |reason: Reason| match reason {
             Reason::Quota => (reason, "has as much in sessions and wills as there is room for"),
+            Reason::ClientId => (reason, "has a client id that is another user's"),
             other => (other, other.text()),
         };
         let entered = admitted.map_err(why).and_then(|guest| {
@@ -151,12 +153,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             let place = admission.enter(self.network, reserve);
             let place = place.map_err(|full| (full.reason(), full.text()))?;
             let pace = guest.device().map(|device| self.hub.paces.of(device));
+            let device = pace.is_some();
             // What was true when the password was looked at may have changed meanwhile.
             let connected =
                 self.hub.step(|core, now| core.connect(now, self.id, connect, door.again(guest)?));
-            Ok((connected.map_err(why)?, place, pace))
+            Ok((connected.map_err(why)?, place, pace, (reserve, device)))
         });
-        let (connected, place, pace) = match entered {
+        let (connected, place, pace, (reserve, device)) = match entered {
             Ok(entered) => entered,
             Err((reason, why)) => {
                 if takes >= REFUSAL {
@@ -183,7 +186,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         tracing::info!(client = %connected.client, peer = %self.peer, ?version, present = connected.session_present, "connected");
         let about = format!("client {}, {}", connected.client, self.peer);
         let culprit = user.map_or_else(|| self.network.to_string(), Into::into);
-        let who = Who { culprit, about };
+        let account = match (reserve, device) {
+            (true, _) => Account::House,
+            (false, true) => Account::Device(culprit.as_str().into()),
+            (false, false) => Account::User(culprit.as_str().into()),
+        };
+        let who = Who { culprit, about, account };
         Some(Guest { encoder, client: connected.client, who, keep_alive, pace, _place: place })
     }
 

@@ -18,11 +18,12 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::bell::Bell;
 use crate::hub::Hub;
+use crate::large::{Account, Crowded, LARGE, Room};
 use crate::pace::Pace;
 use crate::pipe::Pipe;
 use broker_core::protocol::{Action, Decoder, Encoder, Packet, Reason};
 use broker_core::{ConnId, Moment};
-use broker_core::{Core, Ended, Received};
+use broker_core::{Core, Ended, Pulled, Received};
 
 /// Bytes encoded ahead of the socket. 64 KiB: one large write; the rest stays in the session's bounded queue.
 const WRITE_AHEAD: usize = 64 * 1024;
@@ -36,6 +37,12 @@ const STEPS_PER_TURN: usize = 8;
 /// What the log says of a device that publishes faster than devices may.
 const TOO_FAST: &str =
     "publishes faster than a device may (device_publishes_per_second), and is read more slowly";
+/// What the log says of a client whose large packet waits for room.
+const NO_ROOM: &str = "has as many large packets under way as there is room for (large_bytes)";
+/// What the log says of a client whose large packet takes its room for too long.
+const TOO_SLOW: &str = "took too long over a large packet";
+/// Time for a large packet to come in. Two minutes: 16 MiB over a line of one megabit a second.
+const LARGE_TIME: Duration = Duration::from_secs(120);
 /// A deadline that never comes; a year.
 const NEVER: Duration = Duration::from_secs(365 * 24 * 3600);
 
@@ -70,13 +77,15 @@ pub(crate) struct Who {
     pub(crate) culprit: String,
     /// Its client id and address.
     pub(crate) about: String,
+    /// On which its large packets go.
+    pub(crate) account: Account,
 }
 
 /// A connection between its CONNACK and its end.
 pub(crate) struct Conversation<'c, S> {
     hub: &'c Hub,
     id: ConnId,
-    bell: &'c Bell,
+    bell: &'c Arc<Bell>,
     who: &'c Who,
     pipe: &'c mut Pipe<S>,
     decoder: &'c mut Decoder,
@@ -97,6 +106,20 @@ pub(crate) struct Conversation<'c, S> {
     pace: Option<Arc<Pace>>,
     /// It has published faster, and is read no further for now.
     paced: bool,
+    /// What large packets are under way.
+    under_way: UnderWay,
+}
+
+/// The large packets of a connection.
+#[derive(Default)]
+struct UnderWay {
+    /// Room for the one that comes in, and since when.
+    coming: Option<(Room, Instant)>,
+    /// One wants to come, and there is no room for it: nothing is read.
+    waits: bool,
+    /// Room for the one that goes out, and its size until it is in the output.
+    going: Option<Room>,
+    largest: Option<usize>,
 }
 
 /// What there is to do after a step.
@@ -111,7 +134,7 @@ enum Next {
 
 impl<'c, S: AsyncRead + AsyncWrite + Unpin> Conversation<'c, S> {
     pub(crate) fn new(
-        (hub, id, bell, who): (&'c Hub, ConnId, &'c Bell, &'c Who),
+        (hub, id, bell, who): (&'c Hub, ConnId, &'c Arc<Bell>, &'c Who),
         pipe: &'c mut Pipe<S>,
         decoder: &'c mut Decoder,
         encoder: Encoder,
@@ -141,6 +164,7 @@ impl<'c, S: AsyncRead + AsyncWrite + Unpin> Conversation<'c, S> {
             answers: false,
             pace,
             paced: false,
+            under_way: UnderWay::default(),
         }
     }
 
@@ -185,12 +209,16 @@ impl<'c, S: AsyncRead + AsyncWrite + Unpin> Conversation<'c, S> {
             return Ok(Next::More);
         }
         // What a device has to wait with is not read ahead, or its flood would be held here.
-        let open = open && !self.paced;
+        let open = open && !self.paced && !self.under_way.waits;
         if open && self.packets.is_empty() && self.pipe.output.len() < READ_BELOW {
             match self.pipe.poll_read(cx) {
                 Poll::Ready(Ok(0) | Err(_)) => return Err(End::Gone),
                 Poll::Ready(Ok(count)) => {
                     self.hub.traffic.received(count);
+                    if self.under_way.coming.is_some() {
+                        // It is on its way, however long that takes.
+                        self.heard = now;
+                    }
                     return Ok(Next::More);
                 }
                 Poll::Pending => {}
@@ -216,13 +244,17 @@ impl<'c, S: AsyncRead + AsyncWrite + Unpin> Conversation<'c, S> {
         while open && self.packets.len() < PACKETS_PER_STEP {
             match self.decoder.next(&mut self.pipe.input) {
                 Ok(Some(packet)) => {
+                    self.under_way.coming = None;
                     let publish = matches!(packet, Packet::Publish(_));
                     self.packets.push_back(packet);
                     if publish && self.pays(now) {
                         break;
                     }
                 }
-                Ok(None) => break,
+                Ok(None) => {
+                    fault = self.make_room(now).err();
+                    break;
+                }
                 Err(reason) => {
                     fault = Some(reason);
                     break;
@@ -240,6 +272,27 @@ impl<'c, S: AsyncRead + AsyncWrite + Unpin> Conversation<'c, S> {
         }
         self.answers |= fresh && !self.pipe.output.is_empty();
         fault.map_or(Ok(more && self.packets.is_empty()), |reason| Err(End::Fault(reason)))
+    }
+
+    /// Finds room for the packet that is not complete, if it is a large one.
+    fn make_room(&mut self, now: Instant) -> Result<(), Reason> {
+        self.under_way.waits = false;
+        let input = &mut self.pipe.input;
+        let total = self.decoder.unfinished(input).filter(|total| *total > LARGE);
+        let Some(total) = total.filter(|_| self.under_way.coming.is_none()) else { return Ok(()) };
+        match self.hub.large.take(&self.who.account, total, (self.id, self.bell)) {
+            Ok(room) => {
+                input.reserve(total - input.len());
+                self.under_way.coming = Some((room, now));
+                Ok(())
+            }
+            Err(Crowded::Now) => {
+                self.hub.refused(NO_ROOM, &self.who.culprit, &self.who.about);
+                self.under_way.waits = true;
+                Ok(())
+            }
+            Err(Crowded::Never) => Err(Reason::TooLarge),
+        }
     }
 
     /// Takes a token for a publish; tells whether it was the last one for now.
@@ -267,19 +320,60 @@ impl<'c, S: AsyncRead + AsyncWrite + Unpin> Conversation<'c, S> {
         let output = &mut self.pipe.output;
         let mut letters =
             Letters { encoder: self.encoder, output, told: None, refused: Vec::new() };
-        let (given, behind) = self.hub.step_for(self.id, |core, now| {
+        let largest = self.under_way.largest.take().unwrap_or(LARGE);
+        let (given, pulled) = self.hub.step_for(self.id, |core, now| {
             let given = give(core, now, self.id, packets);
-            (given, core.pull(now, self.id, room, &mut letters))
+            (given, core.pull_below(now, self.id, (room, largest), &mut letters))
         });
-        self.behind = behind;
+        self.behind = pulled == Pulled::Full;
         for why in letters.refused {
             self.hub.refused(why, &self.who.culprit, &self.who.about);
         }
         given?;
-        letters.told.map_or(Ok(()), |reason| Err(End::Told(reason)))
+        if let Some(reason) = letters.told {
+            return Err(End::Told(reason));
+        }
+        if let Pulled::Large(bytes) = pulled {
+            self.make_room_to_write(bytes);
+        }
+        Ok(())
+    }
+
+    /// Finds room for the next message, which is a large one. If there is none now, the bell tells when there may be.
+    fn make_room_to_write(&mut self, bytes: usize) {
+        if self.under_way.going.is_some() {
+            // The one before is not written yet.
+            self.behind = true;
+            return;
+        }
+        let account = match &self.who.account {
+            // What a device may read, others have been allowed to publish.
+            Account::Device(name) => &Account::User(name.clone()),
+            account => account,
+        };
+        match self.hub.large.take(account, bytes, (self.id, self.bell)) {
+            Ok(room) => {
+                self.under_way.going = Some(room);
+                self.under_way.largest = Some(bytes);
+                self.behind = true;
+            }
+            Err(Crowded::Now) => {}
+            Err(Crowded::Never) => {
+                self.under_way.largest = Some(bytes);
+                self.behind = true;
+            }
+        }
     }
 
     fn write(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<(), End> {
+        let written = self.write_some(cx, now);
+        if self.under_way.largest.is_none() && self.pipe.output.len() < WRITE_AHEAD {
+            self.under_way.going = None;
+        }
+        written
+    }
+
+    fn write_some(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<(), End> {
         if self.pipe.output.is_empty() {
             return Ok(());
         }
@@ -306,7 +400,13 @@ impl<'c, S: AsyncRead + AsyncWrite + Unpin> Conversation<'c, S> {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            if !clogged && (token.is_some() || !self.packets.is_empty() || self.hub.crowded()) {
+            let late = self.under_way.coming.as_ref().map(|(_, since)| *since + LARGE_TIME);
+            if late.is_some_and(|late| late <= now) {
+                self.hub.refused(TOO_SLOW, &self.who.culprit, &self.who.about);
+                return Poll::Ready(End::Fault(Reason::Quota));
+            }
+            let waits = token.is_some() || self.under_way.waits;
+            if !clogged && (waits || !self.packets.is_empty() || self.hub.crowded()) {
                 // A client that is not read cannot be heard.
                 self.heard = now;
             }
@@ -316,7 +416,7 @@ impl<'c, S: AsyncRead + AsyncWrite + Unpin> Conversation<'c, S> {
             if due <= now {
                 return Poll::Ready(End::Fault(Reason::KeepAlive));
             }
-            let due = token.map_or(due, |token| token.min(due));
+            let due = [token, late].into_iter().flatten().fold(due, Instant::min);
             // A deadline that only moves away costs nothing: the clock rings when the old one is over.
             if sleep.deadline() > due || sleep.is_elapsed() {
                 sleep.as_mut().reset(due);

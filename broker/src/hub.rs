@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use crate::bell::Bell;
+use crate::control;
+use crate::large::Large;
 use crate::pace::Paces;
 use crate::refusals::Refusals;
 use crate::router::{Feed, Router, RouterDied};
@@ -39,6 +41,8 @@ pub(crate) struct Hub {
     refusals: Refusals,
     /// How fast devices may publish.
     pub(crate) paces: Paces,
+    /// Room for large packets.
+    pub(crate) large: Arc<Large>,
     pub(crate) settings: Settings,
 }
 
@@ -73,6 +77,7 @@ impl Hub {
             traffic: Traffic::default(),
             refusals: Refusals::default(),
             paces: Paces::new(&settings.limits),
+            large: Large::new(&settings.limits),
             settings,
         }
     }
@@ -93,14 +98,20 @@ impl Hub {
 
     /// Runs one step of the core and carries out its effects.
     pub(crate) fn step<R>(&self, act: impl FnOnce(&mut Core, Moment) -> R) -> R {
-        self.step_for(ConnId(0), act)
+        self.step_and_ring(None, act)
     }
 
     /// The same for a connection that pulls within the step and so need not be woken by it.
     pub(crate) fn step_for<R>(&self, own: ConnId, act: impl FnOnce(&mut Core, Moment) -> R) -> R {
+        self.step_and_ring(Some(own), act)
+    }
+
+    fn step_and_ring<R>(&self, own: Option<ConnId>, act: impl FnOnce(&mut Core, Moment) -> R) -> R {
         let mut guard = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let state = &mut *guard;
         let result = act(&mut state.core, self.now());
+        // What is answered now, nobody has pulled yet.
+        let own = own.filter(|_| !control::answer_all(&mut state.core, self.now()));
         let effects = state.core.effects();
         for op in effects.router.drain(..) {
             if carry_out(&mut state.router, &op).is_err() {
@@ -118,7 +129,7 @@ impl Hub {
         // Those that are told again and again have one bell to ring.
         effects.wake.dedup();
         for conn in effects.wake.drain(..) {
-            if conn != own
+            if Some(conn) != own
                 && let Some(bell) = state.bells.get(&conn)
             {
                 bell.ring();
@@ -205,6 +216,7 @@ impl Hub {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.bells.remove(&conn);
         state.held_back.remove(&conn);
+        self.large.forget(conn);
     }
 
     /// Gives the core its ticks. Never returns.

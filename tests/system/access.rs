@@ -103,6 +103,36 @@ fn a_stolen_device_is_that_device_and_nothing_else() {
 }
 
 #[test]
+fn an_answer_goes_only_where_its_asker_may_publish() {
+    let home = guarded();
+    let mut answers = home.listen(&["+/+/+/+/response", "hearth/reply/ada", "reply/eve"]);
+    for (topic, rest) in [
+        ("home/hall/door/get", ""),
+        ("home/hall/door/set", r#","state":"ON""#),
+        ("hearth/home/api/devices", ""),
+    ] {
+        let ask = |reply_to: &str| {
+            let payload = format!(r#"{{"id":"forged","reply_to":"{reply_to}"{rest}}}"#);
+            let asked = ["-q", "1", "-t", topic, "-m", &payload, "-i", "eve", "-V", "311"];
+            assert!(pub_as(&home, "eve", &asked).status.success());
+        };
+        ask("hearth/reply/ada");
+        let (at, answer) = answers.next("response");
+        assert!(
+            at == format!("{topic}/response") && answer.contains("may not publish"),
+            "{answer}"
+        );
+        for hers in ["reply/eve", "hearth/reply/eve"] {
+            ask(hers);
+        }
+        let (_, answer) = answers.next("reply/eve");
+        assert!(answer.contains(r#""status":"ok""#), "{answer}");
+    }
+    let heard = answers.received();
+    assert!(!heard.iter().any(|(topic, _)| topic == "hearth/reply/ada"), "{heard:?}");
+}
+
+#[test]
 fn nobody_comes_in_without_the_right_password() {
     let home = guarded();
     for (version, nobody, wrong) in [("5", 0x87, 0x86), ("311", 5, 4)] {

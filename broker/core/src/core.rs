@@ -3,9 +3,12 @@
 #[cfg(feature = "testing")]
 pub mod testing;
 
+use bytes::Bytes;
+
 use crate::access::Guest;
+use crate::administration::{self, SessionView};
 use crate::codec::Action;
-use crate::egress::Egress;
+use crate::egress::{Egress, Pulled};
 use crate::id::{ConnId, Sender};
 use crate::ingress::{self, Taken};
 use crate::intake;
@@ -15,6 +18,7 @@ use crate::moment::Moment;
 use crate::out::{Effects, Timer};
 use crate::packet::{Connect, Packet, Publish, Qos, Reason};
 use crate::reading::Reading;
+use crate::request::Request;
 use crate::rooms::Rooms;
 use crate::router::{Routed, RouterOp};
 use crate::settings::Settings;
@@ -124,7 +128,18 @@ impl Core {
         room: usize,
         out: &mut impl Extend<Action>,
     ) -> bool {
-        self.egress().pull(now, conn, room, out)
+        self.pull_below(now, conn, (room, usize::MAX), out) == Pulled::Full
+    }
+
+    /// The same, stopping before a message of more than `largest` bytes, for which the caller has to find room first.
+    pub fn pull_below(
+        &mut self,
+        now: Moment,
+        conn: ConnId,
+        (room, largest): (usize, usize),
+        out: &mut impl Extend<Action>,
+    ) -> Pulled {
+        self.egress().pull(now, conn, (room, largest), out)
     }
 
     /// A connection is gone.
@@ -196,6 +211,23 @@ impl Core {
     /// Publishes one of the broker's own values below `$SYS/broker`, retained; an empty one clears the topic.
     pub fn tell(&mut self, now: Moment, topic: &str, value: &str) {
         intake::tell(&mut self.rooms, now, topic, value);
+    }
+
+    /// The sessions in the order of their client ids, at most `most` of them, and only those behind `after`. Looks at
+    /// every session, so not for every day's traffic.
+    #[must_use]
+    pub fn sessions(&self, now: Moment, after: &str, most: usize) -> Vec<SessionView> {
+        administration::sessions(&self.rooms, now, after, most)
+    }
+
+    /// Ends a session, whoever has it, with its connection; tells whether there is one.
+    pub fn end_session(&mut self, now: Moment, client: &str) -> bool {
+        administration::end(&mut self.rooms, now, client)
+    }
+
+    /// Answers one of [`Effects::requests`]; `named` is the topic that its payload asks the answer to be sent to.
+    pub fn answer(&mut self, now: Moment, request: &Request, named: Option<&str>, payload: Bytes) {
+        administration::answer(&mut self.rooms, now, request, named, payload);
     }
 
     /// Everything in numbers. Looks at every session, so not for every day's traffic.

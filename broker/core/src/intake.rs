@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hearth_names::{MAKER_PROPERTY, RETAINED_PROPERTY, STAMP_PROPERTY, UP_TO_PROPERTY};
+use hearth_names::{
+    MAKER_PROPERTY, REPLY_PROPERTY, RETAINED_PROPERTY, STAMP_PROPERTY, UP_TO_PROPERTY,
+};
 
 use crate::access::Payer;
 use crate::id::SessionKey;
@@ -37,8 +39,10 @@ pub(crate) fn take_in(rooms: &mut Rooms, now: Moment, accepted: Accepted) {
     let zone = route.zone();
     // Nothing delivers a publish at QoS 0 again, so no gateway has to recognise it.
     let stamp = (zone.is_some() && hold.is_some()).then(|| rooms.zones.stamp());
-    let session = publisher.and_then(|key| rooms.sessions.get(key));
-    let payer = session.map_or(Payer::House, |session| session.payer.clone());
+    let asks = rooms.zones.site().asks(&publish.topic);
+    let session = publisher.and_then(|key| rooms.sessions.get_mut(key));
+    let payer = session.as_ref().map_or(Payer::House, |session| session.payer.clone());
+    let replies = session.filter(|_| asks).map(|session| session.rights.replies());
     let mut message = Message {
         publisher,
         payer: if zone.is_some() { payer.clone() } else { Payer::House },
@@ -46,11 +50,12 @@ pub(crate) fn take_in(rooms: &mut Rooms, now: Moment, accepted: Accepted) {
         stamp,
         zone,
         handed: route.is_held(),
+        replies,
         ..Message::new(publish, now, rooms.next_order())
     };
-    if zone.is_some() && !message.properties.is_empty() {
-        message.properties =
-            without_user_properties(&message.properties, &[STAMP_PROPERTY, RETAINED_PROPERTY]);
+    if (zone.is_some() || asks) && !message.properties.is_empty() {
+        let ours = [STAMP_PROPERTY, RETAINED_PROPERTY, REPLY_PROPERTY];
+        message.properties = without_user_properties(&message.properties, &ours);
     }
     if rooms.zones.site().is_registration(&message.topic) {
         let mut properties =
@@ -81,7 +86,7 @@ pub(crate) fn publish_for(
     publish: Publish,
 ) {
     let route = rooms.zones.route(&publish.topic, &rooms.sessions);
-    if publisher.is_some() && matches!(route, Route::Own | Route::Verdict) {
+    if publisher.is_some() && matches!(route, Route::Own | Route::Request | Route::Verdict) {
         return tracing::debug!(topic = %publish.topic, "a will on a topic of the broker's own goes nowhere");
     }
     let limits = &rooms.settings.limits;

@@ -9,6 +9,7 @@
 //! Several cores may stand beside each other in one process; the broker's own shell has one, a simulator many.
 
 pub mod access;
+mod administration;
 mod codec;
 mod core;
 mod egress;
@@ -28,6 +29,7 @@ mod outboxes;
 mod packet;
 mod planted;
 mod reading;
+mod request;
 mod retained;
 mod rooms;
 mod route;
@@ -50,10 +52,12 @@ pub mod protocol {
     pub use crate::packet::*;
 }
 
+pub use administration::SessionView;
 pub use broker_settings::Limits;
 #[cfg(feature = "testing")]
 pub use core::testing;
 pub use core::{Core, Received};
+pub use egress::Pulled;
 pub use id::{ConnId, Incarnation, SessionKey, Stamp};
 pub use keep::{
     Keep, LastWill, Lasting, Memory, Sent, StoredMessage, StoredSession, StoredWaiting, StoredWill,
@@ -65,5 +69,6 @@ pub use message::Message;
 pub use moment::Moment;
 pub use out::{Complaint, Counts, Effects};
 pub use reading::Reading;
+pub use request::Request;
 pub use settings::Settings;
 pub use zones::Waits;

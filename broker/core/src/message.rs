@@ -40,6 +40,8 @@ pub struct Message {
     pub(crate) zone: Option<ZoneName>,
     /// Whether the zone's session has been handed this message, so that it must not get it twice.
     pub handed: bool,
+    /// Of a request to the gateways: where its sender may have the answer sent, as user properties.
+    pub(crate) replies: Option<Arc<[u8]>>,
     pub(crate) weighed: Weighed,
 }
 
@@ -61,6 +63,7 @@ impl Message {
             stamp: None,
             zone: None,
             handed: false,
+            replies: None,
             weighed: Weighed::default(),
         }
     }

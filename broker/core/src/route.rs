@@ -9,6 +9,8 @@ pub(crate) enum Route {
     Own,
     /// The leader's word on what zones hold, which is for the broker alone.
     Verdict,
+    /// To the broker itself, which answers.
+    Request,
     /// To its subscribers only.
     Plain,
     /// A report or set of a zone.
@@ -38,7 +40,7 @@ impl Route {
     pub(crate) fn zone(self) -> Option<ZoneName> {
         match self {
             Self::Zone(name, _) => Some(name),
-            Self::Own | Self::Verdict | Self::Plain => None,
+            Self::Own | Self::Request | Self::Verdict | Self::Plain => None,
         }
     }
 

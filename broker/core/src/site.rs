@@ -1,6 +1,6 @@
 //! The site's topics and client ids, as far as the broker knows them.
 
-use hearth_names::{REPORT, SET};
+use hearth_names::{GET, REPORT, SET};
 
 use crate::route::ZoneName;
 use crate::settings::Settings;
@@ -36,6 +36,8 @@ pub(crate) struct Site {
     register: String,
     /// `hearth-<site>-site`
     leader: String,
+    /// `hearth/<site>/broker/sessions`
+    sessions: String,
 }
 
 impl Site {
@@ -53,6 +55,7 @@ impl Site {
             refuse: hearth_names::refuse(site),
             register: hearth_names::register(site),
             leader: hearth_names::site_client(site),
+            sessions: hearth_names::sessions(site),
         }
     }
 
@@ -98,8 +101,27 @@ impl Site {
     pub(crate) fn retains(&self, topic: &str, payload: &[u8]) -> bool {
         let reply = REPLIES.iter().any(|root| topic.starts_with(root));
         // A site may be called `reply`.
-        let of_site = topic.starts_with(&self.root) || topic.starts_with(&self.own);
-        !reply || of_site || payload.is_empty()
+        !reply || self.is_of_site(topic) || payload.is_empty()
+    }
+
+    /// Whether a topic is one of the site's, of devices or Hearth's own.
+    pub(crate) fn is_of_site(&self, topic: &str) -> bool {
+        topic.starts_with(&self.root) || topic.starts_with(&self.own)
+    }
+
+    /// Whether what is published to this topic is a request to gateways, whose payload may say where the answer goes.
+    pub(crate) fn asks(&self, topic: &str) -> bool {
+        let of_device = topic.starts_with(&self.root)
+            && topic.rsplit('/').next().is_some_and(|verb| [SET, GET].contains(&verb));
+        let of_gateways = topic.strip_prefix(&self.own);
+        of_device
+            || of_gateways
+                .is_some_and(|rest| ["api/", "gateway/"].iter().any(|root| rest.starts_with(root)))
+    }
+
+    /// Whether what is published to this topic is a request to the broker itself.
+    pub(crate) fn is_request(&self, topic: &str) -> bool {
+        topic == self.sessions
     }
 
     /// The topic that names zones for which a report waits.

@@ -10,7 +10,7 @@ use super::password::{self, Memory};
 use super::users::{User, Users};
 use super::verifier::Verifier;
 use crate::admission::Network;
-use broker_core::access::{Grant, Guest, Roles};
+use broker_core::access::{Grant, Guest, Names, Roles};
 use broker_core::protocol::{Login, Reason};
 
 /// Where users and roles come from.
@@ -210,10 +210,12 @@ fn read(access: &Access, site: &str) -> Result<Book, AccessError> {
         Some(path) => read_roles(path)?,
         None => Roles::built_in().map_err(|error| wrong(error.to_string()))?,
     };
+    let residents = access.residents.iter().map(|resident| &*resident.name);
+    let names: Arc<Names> = Arc::new(residents.chain(users.iter().map(|(name, _)| name)).collect());
     let mut book = HashMap::new();
     let mut enter = |name: &str, role: &str, login, secret| {
         roles.check(role, name).map_err(wrong)?;
-        if let Some(grant) = Grant::new(&roles, site, name, role, login) {
+        if let Some(grant) = Grant::new((&roles, &names), site, name, role, login) {
             book.insert(name.into(), Entry { grant: Arc::new(grant), secret });
         }
         Ok(())

@@ -12,6 +12,7 @@ pub(crate) const ATTACKS: &[Attack] = &[
     ("wildcards_of_one_person", wildcards_of_one_person),
     ("retained_messages_of_one_person", retained_messages_of_one_person),
     ("sleepers_of_one_person", sleepers_of_one_person),
+    ("client_id_of_somebody_else", client_id_of_somebody_else),
 ];
 
 const QUOTA: u8 = 0x97;
@@ -132,4 +133,23 @@ fn sleepers_of_one_person() {
     }
     witness.was_served();
     victim.stays_below("sleepers", 24 * MIB + 16 * MIB);
+}
+
+/// A session that is kept for ever lies on a client id that somebody else needs.
+fn client_id_of_somebody_else() {
+    const CLIENT_ID: u8 = 0x85;
+    let (victim, witness, _folder) = home("");
+    let lamp = login(&victim, "DVES_1", "kitchen/lamp").keep();
+    assert_eq!(come_and_go(&login(&victim, "DVES_1", "eve").keep(), &victim), 0);
+    for _ in 0..3 {
+        assert_eq!(come_and_go(&lamp, &victim), CLIENT_ID);
+    }
+    victim.has_logged_once("eve: has a session under a client id that another user asked for");
+    let mut ada = login(&victim, "ada", "ada").connect();
+    ada.publish_acked("hearth/home/broker/sessions", r#"{"end": "DVES_1"}"#);
+    assert_eq!(come_and_go(&lamp, &victim), 0, "an administrator has ended it");
+    // What is called after a user is that user's from the beginning.
+    assert_eq!(come_and_go(&login(&victim, "kitchen/lamp:2", "eve").keep(), &victim), CLIENT_ID);
+    assert_eq!(come_and_go(&login(&victim, "kitchen/lamp:2", "kitchen/lamp").keep(), &victim), 0);
+    witness.was_served();
 }

@@ -13,6 +13,7 @@ mod running;
 mod arrivals;
 mod budgets;
 mod devices;
+mod large;
 mod logins;
 mod readers;
 mod sessions;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         arrivals::ATTACKS,
         budgets::ATTACKS,
         devices::ATTACKS,
+        large::ATTACKS,
         logins::ATTACKS,
         readers::ATTACKS,
         sessions::ATTACKS,

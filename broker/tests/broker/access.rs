@@ -13,10 +13,11 @@ use crate::kit::{Client, Options, Running, settings, start_with};
 
 const NOT_AUTHORIZED: u8 = 0x87;
 const BAD_CREDENTIALS: u8 = 0x86;
+const CLIENT_ID: u8 = 0x85;
 
 /// A broker with users, whose password is their name and `!`.
-struct Guarded {
-    broker: Running,
+pub(crate) struct Guarded {
+    pub(crate) broker: Running,
     folder: TempDir,
 }
 
@@ -31,7 +32,7 @@ const EVERYONE: [(&str, &str); 7] = [
 ];
 
 impl Guarded {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::with(|_| {})
     }
 
@@ -61,11 +62,11 @@ impl Guarded {
         self.broker.reloader.reload().unwrap();
     }
 
-    fn v5(&self, user: &str) -> Options {
+    pub(crate) fn v5(&self, user: &str) -> Options {
         login(self.broker.v5(&user.replace('/', "-")), user)
     }
 
-    fn v4(&self, user: &str) -> Options {
+    pub(crate) fn v4(&self, user: &str) -> Options {
         login(self.broker.v4(&user.replace('/', "-")), user)
     }
 }
@@ -80,7 +81,7 @@ fn login(options: Options, user: &str) -> Options {
 }
 
 /// Publishes at QoS 1 or 2 and gives the reason code of the answer.
-fn publish(client: &mut Client, topic: &str, qos: u8, properties: &[u8]) -> u8 {
+pub(crate) fn publish(client: &mut Client, topic: &str, qos: u8, properties: &[u8]) -> u8 {
     let (pid, bytes) = client.publish_bytes(topic, "x", qos << 1, properties);
     client.send(&bytes);
     let body = client.expect(if qos == 1 { 0x40 } else { 0x50 });
@@ -88,7 +89,7 @@ fn publish(client: &mut Client, topic: &str, qos: u8, properties: &[u8]) -> u8 {
     body.get(2).copied().unwrap_or(0)
 }
 
-fn response_topic(topic: &str) -> Vec<u8> {
+pub(crate) fn response_topic(topic: &str) -> Vec<u8> {
     let mut property = vec![0x08];
     crate::kit::text(&mut property, topic);
     property
@@ -208,10 +209,12 @@ fn a_client_id_belongs_to_the_user_who_has_a_session_with_it() {
     let home = Guarded::start();
     let phone = |user: &str| login(home.broker.v5("phone"), user).keep();
     let mut ada = phone("ada").connect();
-    assert_eq!(phone("eve").refused(), NOT_AUTHORIZED);
+    assert_eq!(phone("eve").refused(), CLIENT_ID);
+    let old = login(home.broker.v4("phone"), "eve");
+    assert_eq!(old.refused(), 2, "MQTT 3.1.1 says identifier rejected");
     ada.ping();
     ada.disconnect();
-    assert_eq!(phone("eve").refused(), NOT_AUTHORIZED, "also while it sleeps");
+    assert_eq!(phone("eve").refused(), CLIENT_ID, "also while it sleeps");
     assert!(phone("ada").open().1, "it is still there");
     // A zone goes from gateway to gateway.
     let zone = |user: &str| login(home.broker.v5("hearth-home-zone-hall"), user).keep();
@@ -221,6 +224,51 @@ fn a_client_id_belongs_to_the_user_who_has_a_session_with_it() {
     for user in ["ada", "boss", "hall/lamp"] {
         assert_eq!(zone(user).refused(), NOT_AUTHORIZED, "{user}");
     }
+}
+
+#[test]
+fn a_gateway_is_told_where_the_answer_to_a_request_may_go() {
+    let home = Guarded::start();
+    let mut gateway = login(home.broker.v5("hearth-home-site"), "gw-1").connect();
+    let mut watcher = home.v5("boss").connect();
+    for client in [&mut gateway, &mut watcher] {
+        for filter in ["home/+/+/get", "hearth/home/api/+", "home/+/+/report"] {
+            client.subscribe(filter, 0);
+        }
+    }
+    let mut eve = home.v5("eve").connect();
+    let mut forged = vec![0x26];
+    crate::kit::text(&mut forged, "hearth-reply");
+    crate::kit::text(&mut forged, "hearth/reply/ada");
+    for topic in ["home/hall/lamp/get", "hearth/home/api/devices"] {
+        assert_eq!(publish(&mut eve, topic, 1, &forged), 0);
+        let got = gateway.got();
+        assert_eq!((&*got.topic, got.user("hearth-reply").as_deref()), (topic, Some("reply/#")));
+        let names = String::from_utf8_lossy(&got.properties).into_owned();
+        assert!(names.contains("hearth/reply/eve") && !names.contains("hearth/reply/ada"));
+        assert_eq!(watcher.got().user("hearth-reply"), None, "it concerns nobody else");
+    }
+    let mut lamp = home.v5("hall/lamp").connect();
+    assert_eq!(publish(&mut lamp, "home/hall/lamp/report", 1, &[]), 0);
+    assert_eq!(gateway.got().user("hearth-reply"), None, "a report has no answer elsewhere");
+}
+
+#[test]
+fn a_client_called_after_its_user_finds_nobody_else_there() {
+    let home = Guarded::start();
+    let as_client = |client: &str, user: &str| login(home.broker.v5(client), user).keep();
+    // Before there is a user of this name.
+    let mut eve = as_client("tablet", "eve").connect();
+    eve.subscribe("home/hall/lamp/state", 1);
+    home.change(|users| users.set("tablet", user("tablet", "person")).unwrap());
+    let (mut tablet, present) = as_client("tablet", "tablet").open();
+    assert!(!present, "what waits for somebody else is not for it");
+    assert_eq!(eve.end(), Some(0x8E), "taken over");
+    assert_eq!(as_client("tablet", "eve").refused(), CLIENT_ID);
+    assert_eq!(as_client("tablet:2", "boss").refused(), CLIENT_ID);
+    tablet.ping();
+    as_client("tablets", "eve").connect().ping();
+    as_client("tablet:2", "tablet").connect().ping();
 }
 
 #[test]
@@ -241,7 +289,7 @@ fn a_session_that_outlives_the_broker_is_still_its_users() {
     let data_dir = Some(data.path().to_owned());
     home.broker = start_with(Settings { access, data_dir, durable_ack: false, ..settings() });
     let id = |client: &str, user: &str| login(home.broker.v5(client), user).keep();
-    assert_eq!(id("ada-phone", "boss").refused(), NOT_AUTHORIZED);
+    assert_eq!(id("ada-phone", "boss").refused(), CLIENT_ID);
     assert!(phone(&home, "ada").open().1, "hers is there");
     assert!(!id("eve-phone", "ada").open().1, "whose user is gone, is gone");
 }

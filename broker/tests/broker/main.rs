@@ -4,6 +4,7 @@ mod access;
 mod kit;
 mod running;
 
+mod administrators;
 mod bad_clients;
 mod delivery;
 mod programs;

@@ -1,4 +1,8 @@
-use crate::kit::start;
+#![allow(clippy::unwrap_used, reason = "a failed expectation is the test's result")]
+
+use broker::Settings;
+
+use crate::kit::{Running, settings, start, start_with};
 
 #[test]
 fn a_retained_value_is_set_replaced_and_cleared_only_by_a_retained_empty_payload() {
@@ -57,4 +61,45 @@ fn retain_handling_and_retain_as_published_are_obeyed() {
     let live = reader.got();
     assert_eq!((live.payload.as_str(), live.retain), ("live", true), "as published, and one copy");
     reader.ping();
+}
+
+#[test]
+fn a_large_message_is_there_for_whoever_comes_later_also_after_a_restart() {
+    const TOPIC: &str = "zigbee2mqtt/bridge/devices";
+    let data = tempfile::tempdir().unwrap();
+    let with = || Settings { data_dir: Some(data.path().to_owned()), ..settings() };
+    let devices = "d".repeat(2 * 1024 * 1024);
+    let mut first = start_with(with());
+    let mut bridge = first.v5("bridge").connect();
+    let pid = bridge.publish(TOPIC, &devices, 3);
+    assert_eq!(bridge.expect(0x40)[..2], pid.to_be_bytes());
+    let is_there = |broker: &Running| {
+        for options in [broker.v4("later"), broker.v5("later")] {
+            let mut later = options.connect();
+            later.subscribe(TOPIC, 1);
+            let got = later.got();
+            assert!(got.payload == devices && got.retain, "{} bytes", got.payload.len());
+        }
+    };
+    is_there(&first);
+    first.stop().unwrap();
+    is_there(&start_with(with()));
+}
+
+#[test]
+fn a_topic_of_the_site_takes_less() {
+    let broker = start();
+    let large = "x".repeat(1024 * 1024 + 1);
+    let mut watcher = broker.v5("watcher").connect();
+    watcher.subscribe("home/#", 0);
+    let mut device = broker.v5("device").connect();
+    device.publish("home/hall/lamp/status", &large, 2);
+    assert_eq!(device.expect(0x40)[2], 0x97);
+    device.publish("home/hall/lamp/status", &large, 0);
+    device.ping();
+    let mut old = broker.v4("old").connect();
+    old.publish("home/hall/lamp/status", &large, 2);
+    assert_eq!(old.try_packet(), None, "an acknowledgement would be a lie");
+    device.publish("home/hall/lamp/status", "online", 0);
+    assert_eq!(watcher.got().payload, "online", "nothing before it came through");
 }

@@ -9,7 +9,7 @@ mod stamp;
 pub use knock::{Knock, KnockError, Turned};
 pub use maker::{Account, Allowance, MAKER_PROPERTY, Maker, MakerError, UP_TO_PROPERTY};
 pub use name::{LONGEST, NameError, check};
-pub use stamp::{RETAINED_PROPERTY, STAMP_PROPERTY, Stamp, StampError};
+pub use stamp::{REPLY_PROPERTY, RETAINED_PROPERTY, STAMP_PROPERTY, Stamp, StampError};
 
 /// First level of Hearth's own topics, and first part of its client ids. No site may be called so.
 pub const OWN: &str = "hearth";
@@ -19,6 +19,9 @@ pub const REPORT: &str = "report";
 
 /// Last level of the topic of an order: `<site>/<zone>/<device>/set`.
 pub const SET: &str = "set";
+
+/// Last level of the topic of a query: `<site>/<zone>/<device>/get`.
+pub const GET: &str = "get";
 
 /// `<site>/`: how the topics of a site's devices begin.
 #[must_use]
@@ -61,6 +64,12 @@ pub fn refuse(site: &str) -> String {
 #[must_use]
 pub fn register(site: &str) -> String {
     format!("{OWN}/{site}/api/register")
+}
+
+/// `hearth/<site>/broker/sessions`: asks the broker itself about its sessions, or to end one.
+#[must_use]
+pub fn sessions(site: &str) -> String {
+    format!("{OWN}/{site}/broker/sessions")
 }
 
 /// `hearth-<site>-`: how the client ids of a site's gateways begin.

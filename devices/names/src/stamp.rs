@@ -9,6 +9,10 @@ pub const STAMP_PROPERTY: &str = "hearth-stamp";
 /// User property that marks a message which came from the store of retained messages.
 pub const RETAINED_PROPERTY: &str = "hearth-retained";
 
+/// User property that names a filter of topics to which the sender of a request may publish, and so may have the answer
+/// sent.
+pub const REPLY_PROPERTY: &str = "hearth-reply";
+
 /// Which publish this is, the same on every redelivery: `<broker>/<incarnation>/<counter>`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

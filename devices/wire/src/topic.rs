@@ -73,7 +73,7 @@ verbs! {
         /// Please change, from anyone.
         Set = hearth_names::SET,
         /// A query, from anyone.
-        Get = "get",
+        Get = hearth_names::GET,
         /// The agreed order, from the owner to the device.
         Command = "command",
         /// `online` or `offline`, retained, from the device.
@@ -206,6 +206,12 @@ impl Topics {
     #[must_use]
     pub fn refuse(&self) -> String {
         hearth_names::refuse(self.site.as_str())
+    }
+
+    /// `hearth/<site>/broker/sessions`: asks a broker of ours about its sessions, or to end one.
+    #[must_use]
+    pub fn sessions(&self) -> String {
+        hearth_names::sessions(self.site.as_str())
     }
 
     /// `hearth/<site>/world/<zone>/<device>`: where the simulated user acts on a simulated device.

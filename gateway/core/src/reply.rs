@@ -1,7 +1,8 @@
 //! Where an answer goes.
 
-use wire::{Answer, RequestId, Topics};
+use wire::{Answer, REPLY_PROPERTY, RequestId};
 
+use crate::context::Context;
 use crate::event::{Delivery, Effect, Session};
 use crate::house::Refusal;
 use crate::planted;
@@ -57,16 +58,34 @@ impl Reply {
 }
 
 /// Whether a topic that a payload names may be answered on. A gateway may publish where others may not, so it does
-/// not publish on the site's topics because somebody asks it to. (A Response Topic is the broker's to look at: it
-/// knows what its sender may do.)
-pub(crate) fn check_reply_to(topics: &Topics, named: Option<&str>) -> Result<(), String> {
-    let Some(topic) = named else { return Ok(()) };
+/// not publish on the site's topics because somebody asks it to, and on a broker of ours only where the sender may: the
+/// broker tells that with the request. Another broker tells nothing. (A Response Topic is the broker's to look at.)
+pub(crate) fn check_reply_to(
+    ctx: &Context,
+    delivery: &Delivery,
+    named: Option<&str>,
+) -> Result<(), String> {
+    let Some(topic) = named.filter(|_| delivery.response_topic.is_none()) else { return Ok(()) };
     let within = |root: &str| topic.strip_prefix(root).is_some_and(|rest| rest.starts_with('/'));
-    let own = within(topics.site().as_str()) || within("hearth");
+    let own = within(ctx.topics.site().as_str()) || within("hearth");
     if own && !within("hearth/reply") {
         return Err(format!("no answer is sent to {topic}; name one under reply/"));
     }
+    let told = delivery.properties.iter().filter(|(name, _)| name == REPLY_PROPERTY);
+    let mut filters = told.map(|(_, filter)| filter.as_str());
+    if ctx.settings.own_broker && !filters.any(|filter| covers(filter, topic)) {
+        return Err(format!(
+            "no answer is sent to {topic}, where its sender may not publish; name one under reply/, or \
+             hearth/reply/<client id>"
+        ));
+    }
     Ok(())
+}
+
+/// Whether a filter without `+`, as the broker tells them, has a topic.
+fn covers(filter: &str, topic: &str) -> bool {
+    let below = filter.strip_suffix('#').is_some_and(|root| topic.starts_with(root));
+    (below && !topic.starts_with('$')) || filter == topic
 }
 
 /// Acknowledges a delivery to the broker.
@@ -115,4 +134,17 @@ pub(crate) fn misaddressed(delivery: &Delivery, out: &mut Wants) {
         _ => format!("{} is not a topic of this site", delivery.topic),
     };
     refuse(delivery, &reply, Refusal::Unknown, why, out);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_of_the_broker_has_what_is_below_it() {
+        assert!(covers("#", "my/topic") && !covers("#", "$SYS/x"));
+        assert!(covers("reply/#", "reply/1") && !covers("reply/#", "replies/1"));
+        assert!(covers("hearth/reply/ada", "hearth/reply/ada"));
+        assert!(!covers("hearth/reply/ada", "hearth/reply/adam"));
+    }
 }

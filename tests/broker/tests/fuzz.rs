@@ -218,8 +218,9 @@ impl Play {
                 self.close(conn, Ended::Lost);
             }
         }
-        let Effects { router, wake, keep, complaints } = self.core.effects();
+        let Effects { router, wake, keep, complaints, requests } = self.core.effects();
         complaints.clear();
+        requests.clear();
         if !(router.is_empty() && wake.is_empty() && keep.is_empty()) {
             self.carry_out();
         }

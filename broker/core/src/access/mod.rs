@@ -6,5 +6,5 @@ mod rights;
 mod roles;
 
 pub(crate) use payer::Payer;
-pub use rights::{Grant, Guest, Reading, Renewed, Rights};
+pub use rights::{Grant, Guest, Names, Reading, Renewed, Rights};
 pub use roles::{Roles, RolesError};

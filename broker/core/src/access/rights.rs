@@ -2,17 +2,24 @@
 //!
 //! Deny by default: a topic is allowed if a rule allows it and none denies it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use broker_settings::Limits;
+use hearth_names::REPLY_PROPERTY;
 
 use super::filter::{covers, overlap};
 use super::payer::Payer;
 use super::roles::{Role, Roles, Rule};
-use crate::packet::{Reason, topic};
+use crate::packet::{Reason, topic, user_property};
 
 /// Topics whose answer a connection remembers. 4: a device publishes to two or three.
 const REMEMBERED: usize = 4;
+
+/// Topics for answers that many share.
+const REPLIES: &str = "reply/#";
+/// How the topics for the answers of one client begin.
+const OWN_REPLIES: &str = "hearth/reply/";
 
 /// Who comes in, as the door found out.
 #[derive(Debug, Clone)]
@@ -38,6 +45,35 @@ pub struct Grant {
     device: bool,
     /// Beginnings of client ids, and the role that they are for.
     reserved: Vec<(Box<str>, Box<str>)>,
+    names: Arc<Names>,
+}
+
+/// The names of all users. A client id that is one of them, or begins with one and a colon, is that user's; of several
+/// the one with the longest name has it. So whoever calls a client after its user finds nobody else's session there.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Names {
+    names: BTreeSet<Box<str>>,
+    /// Of the longest, in bytes: a client id is looked at no further.
+    longest: usize,
+}
+
+impl<'n> FromIterator<&'n str> for Names {
+    fn from_iter<I: IntoIterator<Item = &'n str>>(names: I) -> Self {
+        let names: BTreeSet<Box<str>> = names.into_iter().map(Into::into).collect();
+        Self { longest: names.iter().map(|name| name.len()).max().unwrap_or(0), names }
+    }
+}
+
+impl Names {
+    /// The user that a client id is reserved for.
+    pub fn owner(&self, client: &str) -> Option<&str> {
+        let ends = client.match_indices(':').map(|(at, _)| at).chain([client.len()]);
+        let ends: Vec<_> = ends.take_while(|end| *end <= self.longest).collect();
+        ends.into_iter()
+            .rev()
+            .find_map(|end| self.names.get(client.get(..end)?))
+            .map(|name| &**name)
+    }
 }
 
 impl Guest {
@@ -61,9 +97,15 @@ impl Guest {
 }
 
 impl Grant {
-    /// The rules of a role for one user of a site; none if there is no such role. `login` stands for the password:
-    /// another one is another login.
-    pub fn new(roles: &Roles, site: &str, user: &str, role: &str, login: [u8; 32]) -> Option<Self> {
+    /// The rules of a role for one user of a site, among users of these names; none if there is no such role. `login`
+    /// stands for the password: another one is another login.
+    pub fn new(
+        (roles, names): (&Roles, &Arc<Names>),
+        site: &str,
+        user: &str,
+        role: &str,
+        login: [u8; 32],
+    ) -> Option<Self> {
         let Role { rules, user: named, .. } = roles.get(role)?;
         let rules = rules.iter().map(|r| Rule { filter: r.filter.settle(site, user), ..r.clone() });
         let reserved = roles.iter().flat_map(|(name, role)| {
@@ -76,6 +118,7 @@ impl Grant {
             rules: rules.collect(),
             device: named.is_some(),
             reserved: reserved.collect(),
+            names: names.clone(),
         })
     }
 
@@ -97,6 +140,8 @@ pub struct Rights {
     client: Arc<str>,
     /// Topics that may be published to, so that the rules are walked once for each; the newest last.
     publishable: Vec<Box<str>>,
+    /// What a gateway is told of [`Rights::replies`], encoded, once it is asked for.
+    replies: Option<Arc<[u8]>>,
 }
 
 /// What a subscription may bring.
@@ -125,16 +170,20 @@ impl Rights {
     /// What this guest may do as this client.
     ///
     /// # Errors
-    /// The client id is for another role.
+    /// The client id is for another role, or another user.
     pub fn new(guest: Guest, client: Arc<str>) -> Result<Self, Reason> {
         if let Guest::User(grant) = &guest {
             let mut reserved =
                 grant.reserved.iter().filter(|(prefix, _)| client.starts_with(&**prefix));
-            if reserved.clone().count() > 0 && !reserved.any(|(_, role)| **role == *grant.role) {
-                return Err(Reason::NotAuthorized);
+            if reserved.clone().count() > 0 {
+                if !reserved.any(|(_, role)| **role == *grant.role) {
+                    return Err(Reason::NotAuthorized);
+                }
+            } else if grant.names.owner(&client).is_some_and(|owner| owner != grant.user()) {
+                return Err(Reason::ClientId);
             }
         }
-        Ok(Self { guest, client, publishable: Vec::new() })
+        Ok(Self { guest, client, publishable: Vec::new(), replies: None })
     }
 
     /// Whether this one may take the session of that one over: the same user, or one of the same role if the client id
@@ -151,6 +200,11 @@ impl Rights {
             }
             _ => false,
         }
+    }
+
+    /// Whether the client id is reserved for this user.
+    pub fn owns_client(&self) -> bool {
+        matches!(&self.guest, Guest::User(grant) if grant.names.owner(&self.client) == Some(grant.user()))
     }
 
     /// The user's name, if there is one.
@@ -208,6 +262,34 @@ impl Rights {
         allowed
     }
 
+    /// Where answers to this one's requests may be sent if a payload says so, as user properties: whoever answers has
+    /// rights of its own, and must not be made to publish where the one who asks may not. Everywhere, where everyone is
+    /// trusted; else among the topics that are there for answers.
+    pub(crate) fn replies(&mut self) -> Arc<[u8]> {
+        if let Some(known) = &self.replies {
+            return known.clone();
+        }
+        let own = format!("{OWN_REPLIES}{}", self.client);
+        let mut filters = Vec::new();
+        match &self.guest {
+            Guest::Anyone => filters.push("#"),
+            Guest::Nobody => {}
+            Guest::User(grant) => {
+                let writes = |rule: &Rule| rule.write;
+                let all = self.any(grant, false, writes, |allowed| covers(allowed, REPLIES))
+                    && !self.any(grant, true, writes, |denied| overlap(denied, REPLIES));
+                filters.extend(all.then_some(REPLIES));
+                if is_one_level(&self.client) && self.may_publish(&own) {
+                    filters.push(&own);
+                }
+            }
+        }
+        let encoded = filters.iter().flat_map(|filter| user_property(REPLY_PROPERTY, filter));
+        let replies: Arc<[u8]> = encoded.collect();
+        self.replies = Some(replies.clone());
+        replies
+    }
+
     /// Whether this one may receive a message of a topic.
     pub fn may_read(&self, topic: &str) -> bool {
         let grant = match &self.guest {
@@ -245,6 +327,7 @@ impl Rights {
     pub fn renew(&mut self, find: impl FnOnce(Option<&str>) -> Option<Guest>) -> Renewed {
         let found = find(self.user());
         self.publishable.clear();
+        self.replies = None;
         let renewed = match (&found, &self.guest) {
             (None, _) => Renewed::Gone,
             (Some(Guest::User(new)), Guest::User(old)) if !new.same_login(old) => Renewed::Login,

@@ -91,6 +91,11 @@ impl Decoder {
         Ok(Some(packet))
     }
 
+    /// Bytes of the packet at the front of `buffer`, which is not complete; none if its length is not known yet.
+    pub fn unfinished(&self, buffer: &[u8]) -> Option<usize> {
+        frame(buffer).ok().flatten().map(|(_, total)| total)
+    }
+
     fn control(&mut self, first: u8, body: &[u8]) -> Result<Packet, Reason> {
         let (kind, flags) = (first >> 4, first & 0x0F);
         let wanted = if matches!(kind, 6 | 8 | 10) { 2 } else { 0 };

@@ -6,7 +6,7 @@ use crate::codec::{Action, Alias, Outgoing};
 use crate::id::{ConnId, SessionKey};
 use crate::message::{Delivery, Hold, Message};
 use crate::moment::Moment;
-use crate::out::{Out, Pulled};
+use crate::out::{Out, Pulled as Told};
 use crate::packet::{Qos, Reason};
 use crate::session::{Acked, Next};
 use crate::sessions::Sessions;
@@ -22,6 +22,17 @@ pub(crate) struct Egress<'r> {
     pub(crate) out: &'r mut Out,
 }
 
+/// Why nothing more was pulled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pulled {
+    /// There is nothing more.
+    Everything,
+    /// There was no more room.
+    Full,
+    /// The next message has so many bytes, more than there was room for at a time.
+    Large(usize),
+}
+
 /// A PUBLISH as far as its session knows it.
 struct Ready {
     pid: u16,
@@ -30,27 +41,33 @@ struct Ready {
 }
 
 impl Egress<'_> {
-    /// Adds to `into` what the connection should send now, stopping after about `room` bytes. Tells whether it stopped
-    /// because of that.
+    /// Adds to `into` what the connection should send now, stopping after about `room` bytes, and before a message of
+    /// more than `largest`.
     pub(crate) fn pull(
         &mut self,
         now: Moment,
         conn: ConnId,
-        room: usize,
+        (room, largest): (usize, usize),
         into: &mut impl Extend<Action>,
-    ) -> bool {
+    ) -> Pulled {
         let Out { links, counts, .. } = &mut *self.out;
         let key = match links.pull(conn, into, &mut counts.sent) {
-            Pulled::Nothing => return false,
-            Pulled::Close(reason) => {
+            Told::Nothing => return Pulled::Everything,
+            Told::Close(reason) => {
                 into.extend([Action::Close(reason)]);
-                return false;
+                return Pulled::Everything;
             }
-            Pulled::Session(key) => key,
+            Told::Session(key) => key,
         };
         let mut left = room;
+        let mut large = None;
         while left > 0 {
-            let Some(session) = self.sessions.get_mut(key) else { return false };
+            let Some(session) = self.sessions.get_mut(key) else { return Pulled::Everything };
+            let weight = session.outbox.next_weight();
+            if weight > largest {
+                large = Some(Pulled::Large(weight));
+                break;
+            }
             let action = match session.outbox.next(now, session.window) {
                 None => break,
                 Some(Next::Pubrel(pid)) => Some(Action::Pubrel(pid)),
@@ -65,7 +82,7 @@ impl Egress<'_> {
             into.extend(action);
         }
         self.keep_progress(key);
-        left == 0
+        large.unwrap_or(if left == 0 { Pulled::Full } else { Pulled::Everything })
     }
 
     /// PUBACK, or a PUBREC that refuses; `refusal` says why the client does not take the message.
@@ -121,11 +138,16 @@ impl Egress<'_> {
         let Ready { pid, dup, delivery } = ready;
         let session = self.sessions.get_mut(key)?;
         let message = delivery.message;
-        let extra = if session.zone.is_some() {
+        let mut extra = if session.zone.is_some() {
             self.zones.extra(&message, delivery.stored)
         } else {
             Box::default()
         };
+        if let Some(replies) = &message.replies
+            && self.zones.site().is_gateway(&session.client)
+        {
+            extra = [&extra, &replies[..]].concat().into();
+        }
         let left = message.expires.map(|at| at.secs_from(now).max(1));
         let mut outgoing = Outgoing {
             pid,

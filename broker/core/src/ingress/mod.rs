@@ -9,13 +9,17 @@ use crate::id::{ConnId, Sender, SessionKey};
 use crate::intake::{Accepted, take_in};
 use crate::message::Hold;
 use crate::moment::Moment;
-use crate::out::Out;
+use crate::out::{Complaint, Out};
 use crate::packet::{Publish, Qos, Reason, Version};
+use crate::request::Request;
 use crate::rooms::Rooms;
 use crate::route::Route;
 use crate::session::{Arrival, Print, Terms};
 use crate::sessions::Sessions;
 use crate::site::is_set;
+
+/// What the log says of a message that is larger than the site's topics take.
+const TOO_LARGE: &str = "published more than a topic of the site takes (site_packet_bytes)";
 
 /// What became of a publish.
 #[derive(Debug)]
@@ -91,12 +95,15 @@ fn unpromised(rooms: &mut Rooms, now: Moment, from: Sender, route: Route, publis
     if !rooms.sessions.get_mut(from.key).is_some_and(|session| session.permits(&publish)) {
         return;
     }
+    if is_too_large(rooms, from.key, &publish) {
+        return;
+    }
     if is_full(rooms, from.key, route, &publish) {
         tracing::debug!(topic = %publish.topic, "no room for a QoS 0 publish of this zone");
         return;
     }
     let publisher = Some(from.key);
-    take_in(rooms, now, Accepted { publish, route, publisher, hold: None });
+    accept(rooms, now, Accepted { publish, route, publisher, hold: None });
 }
 
 /// A publish of QoS 1 or 2, which is taken, refused, or asked for again later.
@@ -139,20 +146,33 @@ fn promised(
     let hold = Hold { number: rooms.next_hold(), publisher: from.key, pid, qos };
     begin(rooms, from, hold, print, route);
     let publisher = Some(from.key);
-    take_in(rooms, now, Accepted { publish, route, publisher, hold: Some(hold) });
+    accept(rooms, now, Accepted { publish, route, publisher, hold: Some(hold) });
     if !planted::waits(route.is_held()) {
         rooms.out.acknowledge(conn, pid, qos, Reason::Normal);
     }
     Ok(Taken::Done)
 }
 
+/// Takes in what is for others; what is for the broker itself is the caller's to answer.
+fn accept(rooms: &mut Rooms, now: Moment, accepted: Accepted) {
+    match (accepted.route, accepted.publisher) {
+        (Route::Request, Some(asker)) => {
+            rooms.out.effects.requests.push(Request::of(asker, accepted.publish));
+        }
+        _ => take_in(rooms, now, accepted),
+    }
+}
+
 /// Why a QoS 1 or 2 publish is not taken in, if it is not.
 fn refusal(rooms: &mut Rooms, key: SessionKey, route: Route, publish: &Publish) -> Option<Refusal> {
     let session = rooms.sessions.get_mut(key);
-    let Some(session) = session.and_then(|session| session.permits(publish).then_some(session))
-    else {
+    if !session.is_some_and(|session| session.permits(publish)) {
         return Some(Refusal::Told(Reason::NotAuthorized));
-    };
+    }
+    if is_too_large(rooms, key, publish) {
+        return Some(Refusal::Told(Reason::Quota));
+    }
+    let session = rooms.sessions.get(key)?;
     let limits = &rooms.settings.limits;
     let kept = !(route.is_held() && is_set(&publish.topic))
         && rooms.zones.site().retains(&publish.topic, &publish.payload);
@@ -165,6 +185,20 @@ fn refusal(rooms: &mut Rooms, key: SessionKey, route: Route, publish: &Publish) 
 fn is_full(rooms: &Rooms, key: SessionKey, route: Route, publish: &Publish) -> bool {
     let payer = rooms.sessions.get(key).map_or(&Payer::Anyone, |session| &session.payer);
     rooms.zones.full(publish, route, payer, &rooms.settings.limits)
+}
+
+/// Whether a message is larger than the site's topics take. The log tells whose it is: its client may not be told why.
+fn is_too_large(rooms: &mut Rooms, key: SessionKey, publish: &Publish) -> bool {
+    let most = rooms.settings.limits.site_packet_bytes as usize;
+    if publish.weight() <= most || !rooms.zones.site().is_of_site(&publish.topic) {
+        return false;
+    }
+    if let Some(session) = rooms.sessions.get(key) {
+        let culprit = session.rights.user().unwrap_or(&session.client).into();
+        let about = format!("{} bytes on {}", publish.weight(), publish.topic);
+        rooms.out.effects.complain(Complaint { culprit, why: TOO_LARGE, about });
+    }
+    true
 }
 
 /// Whether this is the session through which the leader answers for the site.

@@ -10,11 +10,14 @@ use crate::access::{Guest, Rights};
 use crate::codec::welcome_size;
 use crate::id::{ConnId, SessionKey};
 use crate::moment::Moment;
-use crate::out::Timer;
+use crate::out::{Complaint, Timer};
 use crate::packet::{Connect, Reason, Version};
 use crate::rooms::Rooms;
 use crate::session::{Aliases, permitted};
 use crate::settings::Settings;
+
+/// What the log says of whoever has a client id that another user asked for.
+const HAS_IT: &str = "has a session under a client id that another user asked for";
 
 /// An accepted CONNECT.
 #[derive(Debug, PartialEq, Eq)]
@@ -60,9 +63,10 @@ pub(crate) fn connect(
     if !rooms.sessions.admits(&connect, (&client, &payer), old.is_none(), limits) {
         return Err(Reason::Quota);
     }
-    let suits = old
-        .and_then(|key| rooms.sessions.get_mut(key))
-        .is_some_and(|session| session.subscriptions.suits(&rights));
+    // The owner of a client id takes it from somebody who had it before, but not what waits there.
+    let suits = old.and_then(|key| rooms.sessions.get_mut(key)).is_some_and(|session| {
+        rights.may_follow(&session.rights) && session.subscriptions.suits(&rights)
+    });
     let kept = old.filter(|&key| take_over(rooms, now, key, connect.clean || !suits));
     let session_present = kept.is_some();
     let key = kept.unwrap_or_else(|| new_session(rooms, &client, connect.version, rights.clone()));
@@ -94,7 +98,7 @@ pub(super) fn new_session(
 
 /// What this guest may do, if it may come as this client and with this will.
 fn rights(
-    rooms: &Rooms,
+    rooms: &mut Rooms,
     guest: Guest,
     client: &Arc<str>,
     connect: &Connect,
@@ -102,9 +106,11 @@ fn rights(
 ) -> Result<Rights, Reason> {
     let mut rights = Rights::new(guest, client.clone())?;
     let old = old.and_then(|key| rooms.sessions.get(key));
-    if old.is_some_and(|old| !rights.may_follow(&old.rights)) {
-        tracing::info!(%client, "the session of this client id is another user's");
-        return Err(Reason::NotAuthorized);
+    if let Some(old) = old.filter(|old| !rights.may_follow(&old.rights) && !rights.owns_client()) {
+        let culprit = old.rights.user().unwrap_or("nobody who is known").into();
+        let about = format!("client {client}, asked for by user {}", rights.user().unwrap_or("-"));
+        rooms.out.effects.complain(Complaint { culprit, why: HAS_IT, about });
+        return Err(Reason::ClientId);
     }
     match &connect.will {
         Some(will) if !permitted(&mut rights, &will.publish) => {

@@ -28,6 +28,7 @@ pub(crate) fn closed(rooms: &mut Rooms, now: Moment, conn: ConnId, how: Ended) {
     let Some(key) = rooms.out.links.close(conn) else { return };
     rooms.sessions.detach(key);
     let Some(session) = rooms.sessions.get_mut(key) else { return };
+    session.away_since = Some(now);
     session.outbox.pause();
     let expiry = if session.doomed { 0 } else { session.expiry };
     if planted::will_forgotten(how == Ended::Goodbye) || rooms.stopping {

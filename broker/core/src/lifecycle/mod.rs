@@ -13,6 +13,6 @@ pub(crate) use connect::connect;
 pub use end::Ended;
 pub(crate) use end::{change_expiry, closed, end_session};
 pub(crate) use kept::everything;
-pub(crate) use renew::renew;
+pub(crate) use renew::{cut_off, renew};
 pub(crate) use restore::restore;
 pub(crate) use wills::publish_will;

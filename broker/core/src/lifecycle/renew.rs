@@ -40,7 +40,7 @@ pub(crate) fn renew(rooms: &mut Rooms, now: Moment, find: impl Fn(Option<&str>) 
 }
 
 /// Ends a session, also under its connection.
-fn cut_off(rooms: &mut Rooms, now: Moment, key: SessionKey) {
+pub(crate) fn cut_off(rooms: &mut Rooms, now: Moment, key: SessionKey) {
     if let Some(conn) = rooms.sessions.get(key).and_then(|session| session.conn) {
         rooms.out.links.detach(conn);
     }

@@ -76,6 +76,7 @@ fn revive(rooms: &mut Rooms, now: Moment, stored: StoredMessage, retain: bool) -
         stamp: zone.map(|_| rooms.zones.stamp()),
         order: if stored.order > 0 { stored.order } else { rooms.next_order() },
         handed: false,
+        replies: None,
         weighed: Default::default(),
     };
     message.weighed(rooms.sessions.scales())
@@ -105,6 +106,7 @@ fn wake_up(
     if let Some(session) = rooms.sessions.get_mut(key) {
         session.expiry = seconds;
         session.ends_at = ends_at;
+        session.away_since = Some(now);
         session.kept = true;
         for pid in stored.received {
             session.incoming.restore(pid);

@@ -2,6 +2,7 @@
 
 use crate::id::ConnId;
 use crate::keep::Keep;
+use crate::request::Request;
 use crate::router::RouterOp;
 
 /// Complaints of one step. 16: more of them are about the same.
@@ -29,6 +30,8 @@ pub struct Effects {
     pub keep: Vec<Keep>,
     /// For the log.
     pub complaints: Vec<Complaint>,
+    /// To be answered before the next call. No more than the packets of a step.
+    pub requests: Vec<Request>,
 }
 
 impl Effects {

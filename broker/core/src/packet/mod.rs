@@ -6,7 +6,7 @@ pub mod topic;
 
 use bytes::Bytes;
 
-pub use properties::{response_topic, user_property, without_user_properties};
+pub use properties::{correlation, response_topic, user_property, without_user_properties};
 pub use reason::Reason;
 
 /// The protocol a connection speaks, from its CONNECT.

@@ -28,6 +28,18 @@ pub fn response_topic(encoded: &[u8]) -> Option<&str> {
     None
 }
 
+/// The Correlation Data as it is encoded; empty if there is none.
+pub fn correlation(encoded: &[u8]) -> Box<[u8]> {
+    let mut rest = encoded;
+    while let Some(length) = length(rest) {
+        if rest.first() == Some(&0x09) {
+            return rest[..length].into();
+        }
+        rest = &rest[length..];
+    }
+    Box::default()
+}
+
 /// A user property, encoded.
 #[must_use]
 pub fn user_property(key: &str, value: &str) -> Vec<u8> {

@@ -44,6 +44,8 @@ pub enum Reason {
     TooLarge = 0x95,
     /// A bound is reached.
     Quota = 0x97,
+    /// An administrator ended the session.
+    Administrative = 0x98,
     /// The payload is not what its topic takes.
     PayloadFormat = 0x99,
 }
@@ -98,6 +100,7 @@ impl Reason {
             Self::Alias => "used a topic alias that is not valid",
             Self::TooLarge => "sent a packet that is too large",
             Self::Quota => "fell too far behind",
+            Self::Administrative => "had its session ended by an administrator",
             Self::PayloadFormat => "published what its topic does not take",
         }
     }

@@ -43,6 +43,8 @@ pub(crate) struct Session {
     /// Seconds the session outlives its connection; `u32::MAX` is for ever.
     pub(crate) expiry: u32,
     pub(crate) ends_at: Option<Moment>,
+    /// When its last connection ended; of a session of an earlier life, when this one began.
+    pub(crate) away_since: Option<Moment>,
     /// Whether it outlives the broker.
     pub(crate) kept: bool,
     pub(crate) will: LastWords,
@@ -95,6 +97,7 @@ impl Session {
             version,
             expiry: 0,
             ends_at: None,
+            away_since: None,
             kept: false,
             will: LastWords::default(),
             outbox: Outbox::default(),

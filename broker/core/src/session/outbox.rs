@@ -204,6 +204,16 @@ impl Outbox {
         }
     }
 
+    /// Bytes of the message that is next, if one is.
+    pub(crate) fn next_weight(&self) -> usize {
+        let delivery = match self.inflight.get(self.sent) {
+            Some(again) if again.released => None,
+            Some(again) => Some(&again.delivery),
+            None => self.queue.front(),
+        };
+        delivery.map_or(0, |delivery| delivery.message.weight())
+    }
+
     /// The next packet, with at most `window` handshakes under way.
     pub(crate) fn next(&mut self, now: Moment, window: usize) -> Option<Next> {
         if let Some(again) = self.inflight.get(self.sent) {

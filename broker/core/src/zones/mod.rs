@@ -105,6 +105,9 @@ impl Zones {
         if self.site.is_refuse_topic(topic) {
             return Route::Verdict;
         }
+        if self.site.is_request(topic) {
+            return Route::Request;
+        }
         self.site.zone_of(topic).map_or(Route::Plain, |name| {
             let session = self.held.session(name.of(topic));
             let covers = |key: &SessionKey| {

@@ -26,9 +26,15 @@ pub(crate) struct Api<'a> {
 }
 
 /// Someone asks the API; `questions` is how many wait for a round.
-pub(crate) fn asked(questions: usize, delivery: &Delivery, verb: ApiVerb, out: &mut Wants) {
+pub(crate) fn asked(
+    ctx: &Context,
+    questions: usize,
+    delivery: &Delivery,
+    verb: ApiVerb,
+    out: &mut Wants,
+) {
     if questions >= AT_ONCE {
-        return refuse(delivery, &asker(delivery), Refusal::Quota, TOO_MANY, out);
+        return refuse(delivery, &asker(ctx, delivery), Refusal::Quota, TOO_MANY, out);
     }
     let ask = Want::Confirm(Question::Api(Box::new(delivery.clone()), verb));
     out.push(planted::rounds::api_without_a_round(ask));
@@ -41,7 +47,7 @@ pub(crate) fn refuse_deposed(ctx: &Context, delivery: &Delivery, out: &mut Wants
         "gateway {me} led the site, and does not any more or reaches no majority of the \
          gateways; ask again"
     );
-    refuse(delivery, &asker(delivery), Refusal::Denied, why, out);
+    refuse(delivery, &asker(ctx, delivery), Refusal::Denied, why, out);
 }
 
 impl Api<'_> {
@@ -60,7 +66,7 @@ impl Api<'_> {
                 );
             }
         };
-        if let Err(why) = check_reply_to(&ctx.topics, request.reply_to.as_deref()) {
+        if let Err(why) = check_reply_to(ctx, delivery, request.reply_to.as_deref()) {
             return refuse(
                 delivery,
                 &Reply::to(delivery, None, request.id),
@@ -128,8 +134,9 @@ fn maker(delivery: &Delivery) -> Option<Maker> {
 }
 
 /// Where a request is answered that is not looked at more closely.
-fn asker(delivery: &Delivery) -> Reply {
+fn asker(ctx: &Context, delivery: &Delivery) -> Reply {
     let common = GetRequest::parse(&delivery.payload).ok();
     let (to, id) = common.map_or((None, None), |common| (common.reply_to, common.id));
+    let to = to.filter(|to| check_reply_to(ctx, delivery, Some(to)).is_ok());
     Reply::to(delivery, to, id)
 }

@@ -89,7 +89,7 @@ impl Deliveries<'_> {
             }
         };
         let SetRequest { state, wait_for_state, expires, reply_to, id, clock } = request;
-        if let Err(why) = check_reply_to(&self.ctx.topics, reply_to.as_deref()) {
+        if let Err(why) = check_reply_to(self.ctx, delivery, reply_to.as_deref()) {
             let reply = Reply::to(delivery, None, id);
             return refuse(delivery, &reply, Refusal::Denied, why, out);
         }

@@ -89,7 +89,7 @@ impl RequestHandler {
                 knocks::no_room(delivery, &zone, out);
             }
             (Session::Site, Some(Topic::Api(verb))) => {
-                api::asked(with.agreement.waiting(), delivery, verb, out);
+                api::asked(with.ctx, with.agreement.waiting(), delivery, verb, out);
             }
             (Session::Own, Some(Topic::Gateway(_, verb))) => {
                 let (overview, reads) = (with.overview(), &mut self.reads);

@@ -89,7 +89,7 @@ impl Queries {
                 );
             }
         };
-        if let Err(why) = check_reply_to(&ctx.topics, request.reply_to.as_deref()) {
+        if let Err(why) = check_reply_to(ctx, delivery, request.reply_to.as_deref()) {
             return refuse(
                 delivery,
                 &Reply::to(delivery, None, request.id),

@@ -11,7 +11,9 @@ const DAY: u64 = 24 * 3600;
 
 fn of(user: &str, role: &str) -> Guest {
     let roles = Roles::built_in().unwrap();
-    Guest::User(Arc::new(Grant::new(&roles, "home", user, role, [0; 32]).unwrap()))
+    Guest::User(Arc::new(
+        Grant::new((&roles, &Arc::default()), "home", user, role, [0; 32]).unwrap(),
+    ))
 }
 
 /// A session that is to last for ever, and what its client is told.

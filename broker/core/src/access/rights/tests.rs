@@ -1,8 +1,12 @@
 use super::*;
 
+fn names() -> Arc<Names> {
+    Arc::new(["ada", "ada:old", "hall/lamp"].into_iter().collect())
+}
+
 fn grant(user: &str, role: &str) -> Guest {
     let roles = Roles::built_in().unwrap();
-    Guest::User(Arc::new(Grant::new(&roles, "home", user, role, [0; 32]).unwrap()))
+    Guest::User(Arc::new(Grant::new((&roles, &names()), "home", user, role, [0; 32]).unwrap()))
 }
 
 fn rights(user: &str, role: &str) -> Rights {
@@ -11,7 +15,7 @@ fn rights(user: &str, role: &str) -> Rights {
 
 fn custom(text: &str, user: &str, client: &str) -> Rights {
     let roles = Roles::parse(text).unwrap();
-    let grant = Grant::new(&roles, "home", user, "r", [0; 32]).unwrap();
+    let grant = Grant::new((&roles, &names()), "home", user, "r", [0; 32]).unwrap();
     Rights::new(Guest::User(Arc::new(grant)), client.into()).unwrap()
 }
 
@@ -162,6 +166,28 @@ fn client_ids_of_gateways_are_for_gateways() {
 }
 
 #[test]
+fn a_client_called_after_a_user_is_that_users() {
+    for (client, owner) in [
+        ("ada", Some("ada")),
+        ("ada:phone", Some("ada")),
+        ("ada:old", Some("ada:old")),
+        ("ada:old:1", Some("ada:old")),
+        ("hall/lamp", Some("hall/lamp")),
+        ("adam", None),
+        ("ada-phone", None),
+        (":ada", None),
+        ("", None),
+    ] {
+        assert_eq!(names().owner(client), owner, "{client}");
+        for user in ["ada", "ada:old", "hall/lamp", "boss"] {
+            let rights = Rights::new(grant(user, "admin"), client.into());
+            assert_eq!(rights.is_ok(), owner.is_none_or(|owner| owner == user), "{user}: {client}");
+        }
+    }
+    assert_eq!(names().owner(&"ada:".repeat(16_000)), Some("ada"), "however long it is");
+}
+
+#[test]
 fn a_session_follows_its_user_and_a_gateways_one_its_role() {
     let as_client =
         |user, role, client: &str| Rights::new(grant(user, role), client.into()).unwrap();
@@ -184,4 +210,28 @@ fn rights_are_renewed_by_name() {
     assert_eq!(ada.renew(|_| None), Renewed::Gone);
     assert!(!ada.may_publish("home/hall/lamp/set") && !ada.may_read("home/hall/lamp/state"));
     assert_eq!(ada.may_subscribe("home/hall/lamp/state"), Reading::Nothing);
+}
+
+#[test]
+fn answers_may_be_sent_where_the_one_who_asks_may_publish() {
+    let told = |mut rights: Rights| {
+        let encoded = rights.replies();
+        let filters = ["#", "reply/#", "hearth/reply/client", "hearth/reply/a/b"].into_iter();
+        let in_it = |filter: &&str| {
+            let property = user_property(REPLY_PROPERTY, filter);
+            encoded.windows(property.len()).any(|part| part == property)
+        };
+        filters.filter(in_it).collect::<Vec<_>>()
+    };
+    assert_eq!(told(Rights::new(Guest::Anyone, "client".into()).unwrap()), ["#"]);
+    for role in ["person", "admin", "gateway"] {
+        assert_eq!(told(rights("ada", role)), ["reply/#", "hearth/reply/client"], "{role}");
+    }
+    assert!(told(rights("hall/lamp", "device")).is_empty());
+    let some = custom("role r\nwrite reply/#\ndeny write reply/ada\nwrite hearth/#", "u", "a/b");
+    assert!(told(some).is_empty(), "neither what a denial cuts into, nor another level");
+    let mut gone = rights("ada", "person");
+    gone.replies();
+    gone.renew(|_| None);
+    assert!(told(gone).is_empty());
 }
