@@ -7,8 +7,8 @@ use hearth_config::{Flag, Settings, Sources};
 
 use crate::failure::{Failure, Outcome};
 use crate::{
-    bench, broker, device, dump, gateway, get, health, history, log, run, set, up, user, voters,
-    watch,
+    bench, broker, device, dump, gateway, get, health, history, log, recover, run, set, up, user,
+    verify, voters, watch,
 };
 
 const EXIT_CODES: &str = "\
@@ -93,6 +93,10 @@ pub(crate) enum Command {
     Voters(voters::VotersArgs),
     /// Print what a gateway's file holds, without asking the gateway
     Dump(dump::DumpArgs),
+    /// Compare the rows of all gateways' files
+    Verify(verify::VerifyArgs),
+    /// Go on with one gateway's file after a majority was lost for ever
+    Recover(recover::RecoverArgs),
     /// Check that the broker, and a gateway, answer (for container health checks)
     Health(health::HealthArgs),
     /// Run the broker

@@ -18,6 +18,7 @@ mod journal;
 mod log;
 mod names;
 mod output;
+mod recover;
 mod run;
 mod set;
 mod status;
@@ -26,6 +27,7 @@ mod table;
 mod trouble;
 mod up;
 mod user;
+mod verify;
 mod voters;
 mod watch;
 mod words;
@@ -85,6 +87,8 @@ async fn carry_out(cli: Cli) -> Outcome {
         Some(Command::History(args)) => history::history(globals, args).await,
         Some(Command::Log(args)) => log::log(globals, args).await,
         Some(Command::Dump(args)) => dump::dump(globals, &args),
+        Some(Command::Recover(args)) => recover::recover(globals, &args),
+        Some(Command::Verify(args)) => verify::verify(globals, &args).await,
         Some(Command::Health(args)) => health::health(globals, args).await,
         Some(Command::Broker(args)) => broker::broker(globals, args).await,
         Some(Command::Gateway(args)) => gateway::gateway(globals, args).await,

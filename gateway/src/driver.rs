@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use gateway_core::event::{Effect, Input, Session, Stored};
 use gateway_core::id::{Generation, Token};
-use gateway_core::peer::PeerMessage;
+use gateway_core::peer::{PeerMessage, unsealed};
 use gateway_core::{Gateway, Step};
 use link::{Publish, Qos};
 use paxos::Moment;
 use tokio::sync::mpsc;
-use wire::{GatewayId, Heartbeat, Knock, MAKER_PROPERTY, Topic, Topics, UP_TO_PROPERTY};
+use wire::{
+    GatewayId, Heartbeat, Knock, Liveness, MAKER_PROPERTY, SiteGeneration, Topic, Topics, UP_TO_PROPERTY,
+};
 
 use crate::clock::Clock;
 use crate::contention::{Act, Contention, Group};
@@ -20,7 +22,7 @@ use crate::fit::fitting;
 use crate::inbox::{AT_ONCE, Arrival, From};
 use crate::peers::Peers;
 use crate::sessions::{Change, Sessions, delivery};
-use crate::store::{Outcome, Refused, SnapshotThread, StoreThread};
+use crate::store::{Outcome, Refused, SnapshotThread, StoreThread, SurveyThread};
 use crate::twin::{Claim, Rival};
 use crate::voice::Voice;
 
@@ -36,6 +38,8 @@ pub(crate) type Results = mpsc::Receiver<Outcome>;
 
 pub(crate) struct Driver {
     pub(crate) id: GatewayId,
+    pub(crate) generation: SiteGeneration,
+    pub(crate) incarnation: u64,
     pub(crate) rival: Rival,
     pub(crate) topics: Topics,
     pub(crate) clock: Clock,
@@ -46,6 +50,7 @@ pub(crate) struct Driver {
     pub(crate) sessions: Sessions,
     pub(crate) store: StoreThread,
     pub(crate) snapshots: SnapshotThread,
+    pub(crate) survey: SurveyThread,
     pub(crate) voice: Voice,
     /// What the store has no room for yet; later steps are absorbed into it.
     pub(crate) waiting: Step,
@@ -57,6 +62,22 @@ impl Driver {
         mut self,
         mut inbox: mpsc::Receiver<Arrival>,
         mut results: Results,
+        shutdown: impl Future<Output = ()> + Send,
+    ) -> Result<(), Error> {
+        let ended = self.serve(&mut inbox, &mut results, shutdown).await;
+        self.sessions.close_all();
+        if matches!(ended, Ok(()) | Err(Error::Invariant(_))) {
+            // Whoever asked for what ends it here hears why.
+            self.peers.close().await;
+        }
+        // Dropping the store waits until what was submitted is written.
+        ended
+    }
+
+    async fn serve(
+        &mut self,
+        inbox: &mut mpsc::Receiver<Arrival>,
+        results: &mut Results,
         shutdown: impl Future<Output = ()> + Send,
     ) -> Result<(), Error> {
         tokio::pin!(shutdown);
@@ -82,11 +103,7 @@ impl Driver {
             self.submit();
         }
         tracing::info!("gateway {} stops", self.id);
-        self.hand_over(&mut inbox, &mut results).await?;
-        self.sessions.close_all();
-        self.peers.close().await;
-        // Dropping the store waits until what was submitted is written.
-        Ok(())
+        self.hand_over(inbox, results).await
     }
 
     /// A leader that stops on purpose leaves no gap: another leads before it is gone.
@@ -191,10 +208,17 @@ impl Driver {
                 self.sessions.acknowledge(&session, generation, token, refusal);
             }
             Effect::Snapshot(task) => self.snapshots.submit(task),
+            Effect::Survey(survey, ticket) => {
+                if !self.survey.ask(survey, ticket) {
+                    self.step(Input::Stored(Stored::NotSurveyed(ticket)))?;
+                }
+            }
             Effect::Say(words) => self.voice.say(&words),
             Effect::Outlived(by) => {
                 return Err(Error::Outlived { gateway: self.id, incarnation: by.0 });
             }
+            Effect::Adopt(generation) => return Err(Error::Adopt(generation)),
+            Effect::SetBack(why) => return Err(Error::SetBack(why)),
             Effect::Stop(why) => return Err(Error::Invariant(why)),
         }
         Ok(())
@@ -228,8 +252,14 @@ impl Driver {
         if message.retain {
             return Ok(());
         }
-        match PeerMessage::decode(&message.payload) {
-            Ok((from, message)) => {
+        let unsealed = unsealed(&message.payload);
+        let decoded = unsealed.and_then(|(of, bytes)| Ok((of, PeerMessage::decode(bytes)?)));
+        match decoded {
+            Ok((generation, (from, _))) if generation != self.generation => {
+                let from = GatewayId(from.number());
+                self.step(Input::OtherGeneration { from, generation })
+            }
+            Ok((_, (from, message))) => {
                 let heard = match &mut self.contention {
                     Some(contention) => contention.hears(from, message),
                     None => Some(message),
@@ -270,16 +300,15 @@ impl Driver {
     fn beat(&mut self, message: &link::Delivery) -> Result<(), Error> {
         let beat = match Heartbeat::parse(&message.payload) {
             // A retained "alive" is never evidence; a retained will is old news.
-            Ok(beat) if message.retain && beat.gateway != self.id => {
-                return self.step(Input::Kept(beat));
-            }
-            Ok(beat) if !message.retain => beat,
-            _ => return Ok(()),
+            Ok(beat) if message.retain => return self.step(Input::Kept(beat)),
+            Ok(beat) => beat,
+            Err(_) => return Ok(()),
         };
         if beat.gateway != self.id {
             return self.step(Input::Heartbeat(beat));
         }
         let (gateway, incarnation) = (self.id, beat.incarnation);
+        let is_echo = beat.status == Liveness::Alive && incarnation == self.incarnation;
         match self.rival.judge(&beat, self.clock.now()) {
             Claim::Twin => Err(Error::Twin { gateway, incarnation }),
             Claim::Forged(true) => {
@@ -291,6 +320,7 @@ impl Driver {
                 );
                 Ok(())
             }
+            Claim::Own if is_echo => self.step(Input::Echo),
             Claim::Forged(false) | Claim::Own => Ok(()),
         }
     }

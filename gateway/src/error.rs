@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use wire::GatewayId;
+use wire::{GatewayId, SiteGeneration};
 
 use crate::store::StoreError;
 
@@ -27,6 +27,10 @@ pub enum Error {
         /// The later life's incarnation.
         incarnation: u64,
     },
+    /// Its file is blank, and the site is of this generation.
+    Adopt(SiteGeneration),
+    /// Its file was put back to an older state.
+    SetBack(String),
     /// Something that can never be is: the replica must not go on.
     Invariant(String),
 }
@@ -48,6 +52,10 @@ impl fmt::Display for Error {
                  gateway {gateway} runs. If none does, start this one again: it begins a life after that \
                  one. Otherwise stop one of them"
             ),
+            Self::Adopt(generation) => {
+                write!(f, "the site is of generation {generation}, and this file is empty")
+            }
+            Self::SetBack(why) => why.fmt(f),
             Self::Invariant(why) => write!(f, "this replica stops, because {why}"),
         }
     }
@@ -58,7 +66,11 @@ impl std::error::Error for Error {
         match self {
             Self::Voters(error) => Some(error),
             Self::Store(error) => Some(error),
-            Self::Twin { .. } | Self::Outlived { .. } | Self::Invariant(_) => None,
+            Self::Twin { .. }
+            | Self::Outlived { .. }
+            | Self::Adopt(_)
+            | Self::SetBack(_)
+            | Self::Invariant(_) => None,
         }
     }
 }

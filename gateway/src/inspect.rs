@@ -7,10 +7,12 @@
 mod compare;
 mod error;
 mod hash;
+mod recovery;
 
 pub use compare::differences;
 pub use error::Error;
 pub(crate) use hash::Fnv;
+pub use recovery::{Prospect, prospect};
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -22,7 +24,8 @@ use crate::store::FORMAT;
 
 /// Tables that belong to one replica; every other table is replicated, also one that a later
 /// version adds, so that nothing is left out of a comparison by oversight.
-pub(crate) const LOCAL_TABLES: [&str; 4] = ["acceptor", "life", "log", "replica"];
+pub(crate) const LOCAL_TABLES: [&str; 6] =
+    ["acceptor", "life", "log", "recoveries", "replica", "witnesses"];
 
 /// What a replica's file holds, read at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -24,14 +24,17 @@ mod voice;
 pub use error::Error;
 pub use settings::Settings;
 
+use std::collections::BTreeMap;
 use std::future::Future;
 
 use gateway_core::command::Agreed;
 use gateway_core::id::Incarnation;
+use gateway_core::settings::{File, log_window};
+use gateway_core::witness::Witness;
 use gateway_core::{Gateway, Step, Timing};
 use paxos::ReplicaId;
 use tokio::sync::mpsc;
-use wire::Topics;
+use wire::{SiteGeneration, Topics};
 
 use crate::clock::Clock;
 use crate::contention::Contention;
@@ -52,35 +55,80 @@ pub async fn run(
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), Error> {
     tokio::pin!(shutdown);
+    let mut change = Change::None;
+    loop {
+        match live(&settings, change, &mut shutdown).await {
+            // What it promised is lost in its file, so it goes on as somebody else.
+            Err(Error::SetBack(why)) => {
+                tracing::error!("{why}");
+                change = Change::Renounce;
+            }
+            Err(Error::Adopt(generation)) => change = Change::Adopt(generation),
+            ended => return ended,
+        }
+    }
+}
+
+/// What a life of the gateway does to its file before anything else.
+#[derive(Clone, Copy, Debug)]
+enum Change {
+    None,
+    /// It gets another number, and has no vote.
+    Renounce,
+    /// It was blank, and is of this generation of the site.
+    Adopt(SiteGeneration),
+}
+
+/// One life of the gateway.
+async fn live(
+    settings: &Settings,
+    change: Change,
+    mut shutdown: impl Future<Output = ()> + Send + Unpin,
+) -> Result<(), Error> {
     let (mut store, recovered) = Store::open(
         &settings.data_dir,
         &settings.site,
         settings.id,
         clock::wall_clock(),
-        core_settings(&settings, 0, 0, None).log_window(),
+        log_window(settings.log_keep),
     )?;
     store.keep_log(settings.log_keep);
     let incarnation = recovered.incarnation;
-    let Identified { disk, doubt } = identify(&mut store, recovered.disk, &settings)?;
+    let (mut found, mut generation) = (recovered.disk, recovered.generation);
+    match change {
+        Change::None => {}
+        Change::Renounce => found = store.renounce(found)?,
+        Change::Adopt(of) => {
+            store.adopt(of, clock::wall_clock())?;
+            generation = of;
+        }
+    }
+    let Identified { disk, doubt } = identify(&mut store, found, settings)?;
     tokio::select! {
         () = &mut shutdown => return Ok(()),
-        found = twin::look_for(&settings, incarnation) => found?,
+        found = twin::look_for(settings, incarnation) => found?,
     }
     let clock = Clock::start();
     let (results, stored) = mpsc::channel(RESULTS);
     let (inbox, arrivals) = inbox::inbox();
-    let core = core_settings(&settings, incarnation, disk, doubt);
+    let file = File { trusted: settings.trust_file, ..recovered.file };
+    let witnesses = recovered.witnesses;
+    let start = Start { incarnation, disk, doubt, file, generation, witnesses };
+    let core = core_settings(settings, start);
     let replica = ReplicaId::new(settings.id.0, disk);
     let driver = Driver {
         id: settings.id,
+        generation,
+        incarnation,
         rival: Rival::new(incarnation),
         topics: Topics::new(settings.site.clone()),
         contention: settings.contention.then(|| Contention::new(settings.id)),
         core: Gateway::new(core, recovered.house, recovered.paxos, clock.now())?,
         clock,
-        peers: Peers::open(&settings, replica, incarnation, &inbox),
-        sessions: Sessions::new(&settings, inbox),
+        peers: Peers::open(settings, (replica, generation), incarnation, &inbox),
+        sessions: Sessions::new(settings, inbox),
         snapshots: store::spawn_snapshots(&store, results.clone())?,
+        survey: store::spawn_survey(&store, results.clone())?,
         store: store::spawn(store, results)?,
         voice: if settings.story { Voice::Story } else { Voice::Log(settings.id) },
         waiting: Step::default(),
@@ -136,12 +184,18 @@ fn doubted(doubt: Doubt) -> &'static str {
     }
 }
 
-fn core_settings(
-    settings: &Settings,
+/// What is known of this life and its file.
+struct Start {
     incarnation: u64,
     disk: u64,
     doubt: Option<String>,
-) -> gateway_core::Settings {
+    file: File,
+    generation: SiteGeneration,
+    witnesses: BTreeMap<ReplicaId, Witness>,
+}
+
+fn core_settings(settings: &Settings, start: Start) -> gateway_core::Settings {
+    let Start { incarnation, disk, doubt, file, generation, witnesses } = start;
     let closes = settings.door_closes_after.map(|after| after.as_millis());
     gateway_core::Settings {
         site: settings.site.clone(),
@@ -149,6 +203,9 @@ fn core_settings(
         incarnation: Incarnation(incarnation),
         disk,
         doubt,
+        file,
+        generation,
+        witnesses,
         versions: gateway_core::version::OURS,
         founders: settings.voters.iter().copied().collect(),
         serves: settings.serving.contains(&settings.id),

@@ -5,10 +5,11 @@
 
 use std::time::Duration;
 
+use gateway_core::peer::sealed;
 use link::{Link, Options, Publish, Qos, Version, Will};
 use paxos::ReplicaId;
 use tokio::sync::mpsc;
-use wire::{GatewayId, GatewayVerb, Heartbeat, Liveness, PaxosLeg, Topics};
+use wire::{GatewayId, GatewayVerb, Heartbeat, Liveness, PaxosLeg, SiteGeneration, Topics};
 
 use crate::inbox::{Arrival, From, client_id, filters, forward};
 use crate::settings::Settings;
@@ -17,6 +18,7 @@ use crate::settings::Settings;
 pub(crate) struct Peers {
     id: GatewayId,
     replica: ReplicaId,
+    generation: SiteGeneration,
     incarnation: u64,
     topics: Topics,
     paxos: Link,
@@ -28,7 +30,7 @@ pub(crate) struct Peers {
 impl Peers {
     pub(crate) fn open(
         settings: &Settings,
-        replica: ReplicaId,
+        (replica, generation): (ReplicaId, SiteGeneration),
         incarnation: u64,
         inbox: &mpsc::Sender<Arrival>,
     ) -> Self {
@@ -39,20 +41,31 @@ impl Peers {
             filters(legs, Qos::AtMostOnce),
         );
         forward(From::Paxos, events, inbox.clone());
-        let verbs = [GatewayVerb::Get, GatewayVerb::Stats, GatewayVerb::Log, GatewayVerb::Lead];
+        use GatewayVerb::{Get, Lead, Log, Stats, Verify};
+        let verbs = [Get, Stats, Log, Lead, Verify];
         let verbs = verbs.iter().map(|verb| topics.gateway(id, *verb));
         let listen = verbs.chain([topics.heartbeats(), topics.waiting(), topics.asking()]);
         let version = if settings.own_broker { Version::V5 } else { Version::V3 };
         let mut own = options(settings, client_id(&topics, id, "own"), version);
         own.will = Some(Will {
             topic: topics.gateway(id, GatewayVerb::Status),
-            payload: Heartbeat::bare(Liveness::Dead, id, incarnation).to_payload(),
+            payload: last_words(Liveness::Dead, id, incarnation, generation),
             qos: Qos::AtLeastOnce,
             retain: true,
         });
         let (own, events) = Link::keep(own, filters(listen, Qos::AtMostOnce));
         forward(From::Own, events, inbox.clone());
-        Self { id, replica, incarnation, topics, paxos, own, paxos_up: false, own_up: false }
+        Self {
+            id,
+            replica,
+            generation,
+            incarnation,
+            topics,
+            paxos,
+            own,
+            paxos_up: false,
+            own_up: false,
+        }
     }
 
     /// Takes note of a link's state; gives the state of both when it changed.
@@ -78,7 +91,8 @@ impl Peers {
     /// Sends a message to another gateway. One that finds no room is dropped: Paxos sends again.
     pub(crate) fn send(&self, to: GatewayId, message: &gateway_core::peer::PeerMessage) {
         let topic = self.topics.paxos(to, message.leg());
-        let publish = Publish::new(topic, message.encode(self.replica)).qos(Qos::AtMostOnce);
+        let bytes = sealed(self.generation, message.encode(self.replica));
+        let publish = Publish::new(topic, bytes).qos(Qos::AtMostOnce);
         if let Err(error) = self.paxos.try_publish(publish) {
             tracing::debug!("a message to gateway {to} is dropped: {error}");
         }
@@ -102,7 +116,7 @@ impl Peers {
 
     /// Says goodbye: the others need not wait for a silence.
     pub(crate) async fn close(self) {
-        let goodbye = Heartbeat::bare(Liveness::Stopped, self.id, self.incarnation).to_payload();
+        let goodbye = last_words(Liveness::Stopped, self.id, self.incarnation, self.generation);
         let topic = self.topics.gateway(self.id, GatewayVerb::Status);
         let publish = Publish::new(topic, goodbye).retain(true);
         // A broker that is gone already hears no goodbye, and needs none.
@@ -112,6 +126,16 @@ impl Peers {
         }
         self.paxos.abort();
     }
+}
+
+/// What is left of a gateway at the broker. It tells its generation too: an older gateway may come when nobody lives.
+fn last_words(
+    status: Liveness,
+    id: GatewayId,
+    incarnation: u64,
+    generation: SiteGeneration,
+) -> Vec<u8> {
+    Heartbeat { generation, ..Heartbeat::bare(status, id, incarnation) }.to_payload()
 }
 
 /// A clean session whose broker is missed after two seconds.

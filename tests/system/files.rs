@@ -69,6 +69,56 @@ fn a_backup_that_is_copied_over_a_gateways_file_has_no_vote() {
     has_no_vote_and_rejoins(home);
 }
 
+/// A folder that goes back as a whole takes along what tells its state, as the disk of a virtual machine does.
+#[test]
+fn a_folder_that_was_put_back_is_found_out_by_the_others() {
+    let mut home = Home::start();
+    home.publish("home/cellar/meter/report", "1", &[]);
+    home.kill(2);
+    let (backup, folder) = (TempDir::new().unwrap(), home.data().to_owned());
+    let copy = |from: &Path, to: &Path| {
+        move_the_log(&inspect::file(from, 2));
+        for name in ["gateway-2.db", "gateway-2.life"] {
+            // Into the file that is there, so that its inode tells nothing either.
+            std::fs::write(to.join(name), std::fs::read(from.join(name)).unwrap()).unwrap();
+        }
+    };
+    copy(&folder, backup.path());
+    home.start_gateway(2);
+    home.publish("home/cellar/meter/report", "2", &[]);
+    home.until("gateway 2 is back", |home| home.ask("hearth/home/gateway/2/stats", "")["seq"] == 2);
+    home.kill(2);
+    move_the_log(&inspect::file(&folder, 2));
+    let number = |id: u8, sql: &str| -> i64 {
+        let file = Connection::open(inspect::file(&folder, id)).unwrap();
+        file.query_row(sql, [], |row| row.get(0)).unwrap_or(0)
+    };
+    let age = number(2, "SELECT age FROM life");
+    for id in [1, 3] {
+        home.until("the others have written down how old it is", |_| {
+            number(id, "SELECT max(age) FROM witnesses WHERE replica & 255 = 2") == age
+        });
+        home.kill(id);
+    }
+    copy(backup.path(), &folder);
+    // With gateway 1 it would be a majority. Gateway 1 has only what it has written down.
+    home.start_gateway(1);
+    let mut gateway = home.gateway(2);
+    let mut gateway = Process::start(gateway.stderr(Stdio::piped()));
+    let mut lines = BufReader::new(gateway.stderr()).lines().map_while(Result::ok);
+    let found = lines.find(|line| line.contains("remembers the file of gateway 2"));
+    assert!(found.is_some_and(|line| line.contains("gives its vote up")));
+    let _ = std::thread::spawn(move || lines.count());
+    home.gateways.insert(2, gateway);
+    home.start_gateway(3);
+    home.until("gateway 2 votes", |home| {
+        home.ask("hearth/home/gateway/2/stats", "")["votes"] == true
+    });
+    home.publish("home/cellar/meter/report", "3", &[]);
+    let history = home.answer("hearth/home/gateway/2/log", "");
+    assert!(history.to_string().contains('3'), "{history}");
+}
+
 #[test]
 fn a_backup_that_is_restored_into_a_gateways_file_has_no_vote() {
     if Command::new("sqlite3").arg("--version").output().is_err() {

@@ -46,6 +46,39 @@ impl TryFrom<String> for Digest {
     }
 }
 
+/// How often a site went on with one voter after all others were lost for ever. Gateways of another one are not
+/// listened to.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct SiteGeneration(pub u32);
+
+impl SiteGeneration {
+    /// Whether nothing was lost yet.
+    #[must_use]
+    pub const fn is_first(&self) -> bool {
+        self.0 == 0
+    }
+}
+
+impl core::fmt::Display for SiteGeneration {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What the rows of a gateway's file sum up to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Written {
+    /// The slot up to which they are applied.
+    pub slot: u64,
+    /// Digest of them all.
+    pub digest: Digest,
+    /// The version of the tables' layout: other layouts have other sums.
+    pub layout: u32,
+}
+
 /// The clocks of a gateway, in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Times {
@@ -66,6 +99,9 @@ pub struct Heartbeat {
     pub gateway: GatewayId,
     /// Which life of it: greater after every start.
     pub incarnation: u64,
+    /// Of which generation of the site it is.
+    #[serde(default, skip_serializing_if = "SiteGeneration::is_first")]
+    pub generation: SiteGeneration,
     /// The versions of entries and messages that it understands.
     #[serde(default)]
     pub versions: Versions,
@@ -78,6 +114,9 @@ pub struct Heartbeat {
     /// Digest of all that it has applied; none where there is nothing to compare.
     #[serde(default)]
     pub digest: Option<Digest>,
+    /// Digest of all rows in its file, and of which slot; none before it has written anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tables: Option<Written>,
     /// The last agreed device change that it has applied.
     #[serde(default)]
     pub seq: Seq,
@@ -112,10 +151,12 @@ impl Heartbeat {
             status,
             gateway,
             incarnation,
+            generation: SiteGeneration::default(),
             versions: Versions::default(),
             epoch: Epoch(0),
             applied: 0,
             digest: None,
+            tables: None,
             seq: Seq(0),
             clock: Clock(0),
             devices: 0,

@@ -32,7 +32,7 @@ mod visible;
 pub use answer::{Answer, CacheUse};
 pub use device::{Class, Kind};
 pub use error::PayloadError;
-pub use heartbeat::{CacheCounts, Digest, Heartbeat, Liveness, Times};
+pub use heartbeat::{CacheCounts, Digest, Heartbeat, Liveness, SiteGeneration, Times, Written};
 pub use hearth_names::{
     Account, Allowance, Knock, MAKER_PROPERTY, Maker, NameError, REPLY_PROPERTY, REPORT, RETAINED_PROPERTY, SET,
     STAMP_PROPERTY, Stamp, StampError, Turned, UP_TO_PROPERTY,

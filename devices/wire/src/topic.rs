@@ -116,6 +116,8 @@ verbs! {
         Log = "log",
         /// Asks it to propose with a ballot of its own.
         Lead = "lead",
+        /// The sums of its rows, to compare replicas.
+        Verify = "verify",
     }
 }
 

@@ -1,11 +1,14 @@
 //! What goes into a gateway's core and what it asks for.
 
-use wire::{GatewayId, Heartbeat, Maker, NodeId, Seq, Stamp, State, UnixMillis, Zone};
+use wire::{
+    GatewayId, Heartbeat, Maker, NodeId, Seq, SiteGeneration, Stamp, State, UnixMillis, Written, Zone,
+};
 
 use crate::house::{Refusal, StatusRow};
 use crate::id::{Generation, Incarnation, Ticket, Token};
 use crate::peer::PeerMessage;
 use crate::snapshots::{Report, Task};
+use crate::survey::{Survey, Surveyed};
 
 /// The time of an input, by both clocks: durations are measured on the one that never jumps. The other may be wrong:
 /// it is compared with those of the other gateways, and a majority of them says what people read.
@@ -55,8 +58,18 @@ pub enum Input {
     /// A heartbeat or a last will of another gateway; never one from the store of retained
     /// messages, which proves nothing.
     Heartbeat(Heartbeat),
-    /// A heartbeat or a last will that a broker had kept: it says what there was, not who lives.
+    /// A heartbeat or a last will that a broker had kept, maybe this gateway's own: it says what there was, not who
+    /// lives.
     Kept(Heartbeat),
+    /// This gateway's own heartbeat came back: what the broker had kept has come before.
+    Echo,
+    /// A message from a gateway of another generation of the site.
+    OtherGeneration {
+        /// The sender.
+        from: GatewayId,
+        /// Its generation.
+        generation: SiteGeneration,
+    },
     /// A broker of ours holds a report for a zone that has no session.
     Waiting {
         /// The zone.
@@ -168,11 +181,17 @@ pub enum Effect {
     },
     /// Work on the files of snapshots, beside the store; [`Stored::Snapshot`] follows.
     Snapshot(Task),
+    /// Look at the rows of the file, beside the store; [`Stored::Surveyed`] or [`Stored::NotSurveyed`] follows.
+    Survey(Survey, Ticket),
     /// Tell people.
     Say(String),
     /// A later life of this gateway has joined, with this incarnation: stop this one. The next one
     /// begins after both.
     Outlived(Incarnation),
+    /// The file was put back to an older state, with the reason: stop, give its number up, and start again.
+    SetBack(String),
+    /// The file is blank, and its site is of this generation: stop, write that down, and start again.
+    Adopt(SiteGeneration),
     /// A broken invariant: stop this replica, with the reason.
     Stop(String),
 }
@@ -206,6 +225,16 @@ pub enum Read {
 pub enum Stored {
     /// Messages that rested on a write, now written; those to this gateway itself among them.
     Messages(Vec<paxos::Outgoing>),
+    /// Messages of this gateway's own that rested on a write, with their addressees.
+    Answers(Vec<(GatewayId, PeerMessage)>),
+    /// The file has had so many commits.
+    Aged(u64),
+    /// The rows that are applied up to this slot have this digest.
+    Tables(Written),
+    /// What was found in the rows, for this ticket or by itself.
+    Surveyed(Surveyed, Option<Ticket>),
+    /// There is no time for that look.
+    NotSurveyed(Ticket),
     /// Everything up to this slot is written, and the rows before this tell how it is now.
     Applied(paxos::Slot),
     /// The snapshot up to this slot took the place of everything; what follows is on top of it.

@@ -10,12 +10,13 @@
 
 mod happening;
 mod hearing;
+mod start;
 mod view;
 
 use std::collections::VecDeque;
 
 use paxos::{Moment, Slot};
-use wire::{Clock, GatewayId, Heartbeat, Topics};
+use wire::{Clock, GatewayId, Heartbeat};
 
 use crate::after_commit::applying::Applying;
 use crate::after_commit::settle::Settling;
@@ -23,12 +24,13 @@ use crate::after_commit::unsettled::Unsettled;
 use crate::consensus::agreement::Agreement;
 use crate::consensus::damage::Damage;
 use crate::consensus::digests::Digests;
+use crate::consensus::generations::Generations;
 use crate::consensus::lone::Lone;
 use crate::consensus::rounds::Rounds;
+use crate::consensus::standing::Standing;
 use crate::consensus::versions;
 use crate::context::Context;
 use crate::event::{Delivery, Effect, Input, Now, Session, Stored};
-use crate::house::House;
 use crate::id::gateway;
 use crate::ownership::authority::Authority;
 use crate::ownership::cache::Cache;
@@ -45,7 +47,6 @@ use crate::planted;
 use crate::requests::handler::{RequestHandler, Surroundings};
 use crate::requests::knocks::Door;
 use crate::requests::refusals::Refusals;
-use crate::settings::Settings;
 use crate::snapshots::Report;
 use crate::snapshots::fetching::Fetching;
 use crate::snapshots::giving::Giving;
@@ -68,7 +69,7 @@ use hearing::Hearing;
 ///    ahead of the disk.
 /// 4. Open sessions when asked to, report what becomes of them under the number with which they
 ///    were opened, and deliver only what came in under that number.
-/// 5. [`Effect::Stop`] and [`Effect::Outlived`] are final.
+/// 5. [`Effect::Stop`], [`Effect::SetBack`], [`Effect::Adopt`] and [`Effect::Outlived`] are final.
 pub struct Gateway {
     ctx: Context,
     /// The Lamport clock.
@@ -79,6 +80,8 @@ pub struct Gateway {
     agreement: Agreement,
     damage: Damage,
     lone: Lone,
+    standing: Standing,
+    generations: Generations,
     rounds: Rounds,
     digests: Digests,
     /// Nothing that is known to be chosen is missing here.
@@ -101,66 +104,11 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// A gateway that starts from what its disk holds.
-    ///
-    /// # Errors
-    /// When the settings cannot make a Paxos group; the text says why.
-    pub fn new(
-        settings: Settings,
-        house: House,
-        recovered: paxos::Recovered,
-        now: Now,
-    ) -> Result<Self, paxos::ConfigError> {
-        let applied = recovered.applied;
-        let agreement = Agreement::new(&settings, recovered, now.moment)?;
-        let mut peers = Peers::new(&settings, now.moment);
-        let timekeeper = Timekeeper::new(&house, now);
-        if !agreement.is_blank() {
-            peers.regroup(agreement.voters(), now.moment);
-        }
-        Ok(Self {
-            clock: house.counters().clock,
-            started: now.moment,
-            chores: Moment::default(),
-            damage: Damage::default(),
-            lone: Lone::default(),
-            rounds: Rounds::default(),
-            digests: Digests::new(settings.id),
-            caught_up: true,
-            peers,
-            beats: Beats::default(),
-            lease: Lease::default(),
-            grants: Grants::new(agreement.session()),
-            duties: Duties::default(),
-            zones: Zones::default(),
-            site: Site::default(),
-            door: Door::default(),
-            cache: Cache::new(settings.cache),
-            requests: RequestHandler::default(),
-            refusals: Refusals::default(),
-            unsettled: Unsettled::default(),
-            fetching: Fetching::default(),
-            giving: Giving::default(),
-            ctx: Context {
-                topics: Topics::new(settings.site.clone()),
-                now,
-                elapsed: timekeeper.elapsed(&house, now.moment),
-                house,
-                applied,
-                leader: agreement.leader(),
-                leads: agreement.leads(),
-                settings,
-            },
-            agreement,
-            timekeeper,
-        })
-    }
-
     /// When to tick at the latest.
     #[must_use]
     pub fn deadline(&self) -> Moment {
         let agreement = self.agreement.deadline();
-        if self.may_found() { agreement.min(self.chores) } else { self.chores }
+        if self.may_agree() { agreement.min(self.chores) } else { self.chores }
     }
 
     /// Takes one input.
@@ -183,21 +131,28 @@ impl Gateway {
     fn take(&mut self, input: Input, out: &mut Wants) {
         match input {
             Input::Tick => {
-                if self.may_found() {
+                if self.may_agree() {
                     out.agree(paxos::Input::Tick);
                 }
                 self.look_around(out);
             }
             Input::Links { up } => {
                 self.lone.links(up, self.ctx.now.moment);
+                self.standing.links(up, self.ctx.now.moment);
                 self.peers.links(up, self.ctx.now.moment);
             }
             // This gateway's own number from outside is a twin's or a forger's: it would vote in its name, and
             // before it has written.
             Input::Peer { from, .. } if gateway(from) == self.ctx.me() => {}
             Input::Peer { from, message } => self.hearing().take(from, message, out),
+            Input::Campaign if !self.standing.is_proven(&self.agreement) => {}
             Input::Campaign => out.agree(paxos::Input::Campaign),
             Input::Stopping => out.agree(paxos::Input::HandOver),
+            Input::Echo => self.standing.echoed(),
+            Input::OtherGeneration { from, generation } => {
+                let blank = self.agreement.is_blank();
+                self.generations.agree(&self.ctx, blank, (from, generation), true, out);
+            }
             Input::Heartbeat(beat) => self.hear_beat(beat, true, out),
             Input::Kept(beat) => self.hear_beat(beat, planted::peers::kept_beat_is_life(), out),
             Input::Waiting { zone, maker } => {
@@ -247,16 +202,26 @@ impl Gateway {
                 let (now, story) = (self.ctx.now.moment, self.ctx.settings.story);
                 self.refusals.note(now, story, refused, out);
             }
+            Want::Remember(file, witness) => step.witnesses.push((file, witness)),
+            Want::SendWritten(to, message) => step.answers.push((to, message)),
             Want::Chore(chore) => self.chore(chore, out),
             Want::Install(id, house) => self.installing().install(id, *house, out, step),
         }
     }
 
     fn hear_beat(&mut self, beat: Heartbeat, live: bool, out: &mut Wants) {
-        self.lone.hear(&self.ctx, self.agreement.is_blank(), &beat, out);
+        let blank = self.agreement.is_blank();
+        // A will does not tell how far it had come, and one that has nothing is no older history.
+        let (of, news) = ((beat.gateway, beat.generation), live && beat.applied > 0);
+        if !self.generations.agree(&self.ctx, blank, of, news, out) {
+            return;
+        }
+        self.lone.hear(&self.ctx, blank, &beat, out);
         if live && self.peers.hear_beat(&self.ctx, beat, out) {
             self.timekeeper.hear(&self.ctx, &beat);
-            self.digests.compare(&beat, self.agreement.voters().majority(), out);
+            let majority = self.agreement.voters().majority();
+            self.digests.compare(&beat, majority, out);
+            self.digests.compare_rows(&beat, majority, out);
         }
     }
 
@@ -276,6 +241,15 @@ impl Gateway {
     fn stored(&mut self, stored: Stored, out: &mut Wants) {
         match stored {
             Stored::Messages(messages) => self.agreement.written(messages, out),
+            Stored::Answers(messages) => {
+                messages.into_iter().for_each(|(to, message)| out.send(to, message));
+            }
+            Stored::Aged(age) => self.standing.aged(age),
+            Stored::Tables(written) => self.digests.note_written(written),
+            Stored::Surveyed(found, ticket) => {
+                self.requests.surveyed(&self.ctx, &found, ticket, out);
+            }
+            Stored::NotSurveyed(ticket) => self.requests.not_surveyed(ticket, out),
             // Of entries that the snapshot has swallowed.
             Stored::Rows(_) if self.fetching.is_installing() => {}
             Stored::Rows(rows) => self.unsettled.add_rows(rows),
@@ -318,7 +292,7 @@ impl Gateway {
             let me = self.agreement.id();
             return self.hearing().take(me, message, out);
         }
-        if !versions::may_send(&self.ctx, &message) {
+        if !versions::may_send(&self.ctx, &self.peers, to, &message) {
             return;
         }
         if let PeerMessage::Paxos(message) = &message {
@@ -381,9 +355,11 @@ impl Gateway {
     fn chore(&mut self, chore: Chore, out: &mut Wants) {
         let ctx = &self.ctx;
         match chore {
+            Chore::Standing => self.standing.chores(ctx, &self.agreement, &self.peers, out),
             Chore::Beat => {
                 let (zones, cache) = (self.zones.len(), self.cache.counts());
-                self.beats.beat(ctx, Pulse { clock: self.clock, zones, cache }, out);
+                let tables = self.digests.last_written();
+                self.beats.beat(ctx, Pulse { clock: self.clock, zones, cache, tables }, out);
             }
             Chore::Lease => self.lease.request(ctx, out),
             Chore::Join => {
@@ -422,8 +398,10 @@ impl Gateway {
         }
     }
 
-    fn may_found(&self) -> bool {
-        self.lone.may_found(&self.ctx, self.agreement.is_blank())
+    /// Whether Paxos may act by itself.
+    fn may_agree(&self) -> bool {
+        let (standing, agreement) = (&self.standing, &self.agreement);
+        standing.is_proven(agreement) && self.lone.may_found(&self.ctx, agreement.is_blank())
     }
 
     /// The lease is here, or the leader's word that a zone is still ours.
@@ -436,10 +414,11 @@ impl Gateway {
         let (fetched, started) = (self.fetching.progress(), self.started);
         let refused = self.refusals.total();
         let Self { ctx, agreement, peers, lease, zones, cache, clock, requests, .. } = self;
-        let timekeeper = &self.timekeeper;
+        let (timekeeper, standing) = (&self.timekeeper, &self.standing);
         let with = Surroundings {
             ctx,
             agreement,
+            standing,
             peers,
             lease,
             fetched,
@@ -454,9 +433,20 @@ impl Gateway {
     }
 
     fn hearing(&mut self) -> Hearing<'_> {
-        let Self { ctx, damage, rounds, peers, grants, lease, zones, requests, .. } = self;
-        let (fetching, giving) = (&mut self.fetching, &mut self.giving);
-        Hearing { ctx, damage, rounds, peers, grants, lease, zones, requests, fetching, giving }
+        Hearing {
+            ctx: &self.ctx,
+            agreement: &self.agreement,
+            standing: &mut self.standing,
+            damage: &mut self.damage,
+            rounds: &mut self.rounds,
+            peers: &mut self.peers,
+            grants: &self.grants,
+            lease: &mut self.lease,
+            zones: &mut self.zones,
+            requests: &mut self.requests,
+            fetching: &mut self.fetching,
+            giving: &mut self.giving,
+        }
     }
 
     fn happening(&mut self) -> Happening<'_> {

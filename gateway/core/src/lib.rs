@@ -24,7 +24,9 @@ pub mod peer;
 pub mod settings;
 pub mod snapshots;
 pub mod step;
+pub mod survey;
 pub mod version;
+pub mod witness;
 
 mod after_commit;
 mod consensus;

@@ -155,6 +155,8 @@ mod list {
             JoinedUndated = 25,
             /// an order is sent to a device after its end
             LateOrderSent = 25,
+            /// a gateway takes part before it has proven that its file is not an older one
+            VotesUnproven = 26,
         }
     }
 

@@ -5,16 +5,19 @@
 //! bytes 1–8   sender: its gateway number, then seven bytes that tell its disk from others
 //! rest        the message (postcard)
 //! ```
+//!
+//! In a site of a generation above 0, byte 0 and the four bytes of the generation (little endian) come before that.
 
 use core::fmt;
 
 use paxos::ReplicaId;
 use serde::{Deserialize, Serialize};
-use wire::{Epoch, PaxosLeg, Version, Zone};
+use wire::{Epoch, PaxosLeg, SiteGeneration, Version, Zone};
 
 use crate::id::Incarnation;
 use crate::snapshots::{SnapshotAnswer, SnapshotId};
-use crate::version::NEWEST;
+use crate::version::{NEWEST, WITNESSES};
+use crate::witness::{Announcement, Known};
 
 /// One message between gateways.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,6 +73,34 @@ pub enum PeerMessage {
     },
     /// The answer to that.
     SnapshotAnswer(SnapshotAnswer),
+    /// This is my life, and so old is my file.
+    Announce(Announcement),
+    /// This is what I remember of your file.
+    Known(Known),
+}
+
+/// The byte before a generation. No version has it.
+const SEAL: u8 = 0;
+
+/// Puts the generation of the site before the bytes of a message, if it is not the first one.
+#[must_use]
+pub fn sealed(generation: SiteGeneration, message: Vec<u8>) -> Vec<u8> {
+    if generation.is_first() {
+        return message;
+    }
+    [&[SEAL], &generation.0.to_le_bytes()[..], &message].concat()
+}
+
+/// The generation of the site that a message is from, and its bytes.
+///
+/// # Errors
+/// When the bytes are too few.
+pub fn unsealed(bytes: &[u8]) -> Result<(SiteGeneration, &[u8]), PeerError> {
+    let Some((&SEAL, rest)) = bytes.split_first() else {
+        return Ok((SiteGeneration::default(), bytes));
+    };
+    let (generation, rest) = rest.split_first_chunk().ok_or(PeerError::Short)?;
+    Ok((SiteGeneration(u32::from_le_bytes(*generation)), rest))
 }
 
 /// Why bytes are no message.
@@ -97,6 +128,7 @@ impl PeerMessage {
             | Self::EpochAnswer { .. }
             | Self::SnapshotRequest { .. }
             | Self::SnapshotAnswer(_) => Version::FIRST,
+            Self::Announce(_) | Self::Known(_) => WITNESSES,
         }
     }
 
@@ -121,12 +153,14 @@ impl PeerMessage {
             | Self::Pong(_)
             | Self::LeaseGrant { .. }
             | Self::EpochAnswer { .. }
-            | Self::SnapshotAnswer(_) => PaxosLeg::Response,
+            | Self::SnapshotAnswer(_)
+            | Self::Known(_) => PaxosLeg::Response,
             Self::Paxos(_)
             | Self::Ping(_)
             | Self::LeaseRequest { .. }
             | Self::EpochQuery { .. }
-            | Self::SnapshotRequest { .. } => PaxosLeg::Request,
+            | Self::SnapshotRequest { .. }
+            | Self::Announce(_) => PaxosLeg::Request,
         }
     }
 
@@ -182,6 +216,17 @@ impl std::error::Error for PeerError {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_generation_adds_nothing_and_others_come_back() {
+        let message = PeerMessage::Ping(7).encode(ReplicaId::new(3, 1));
+        assert_eq!(sealed(SiteGeneration(0), message.clone()), message);
+        assert_eq!(unsealed(&message), Ok((SiteGeneration(0), &message[..])));
+        let later = sealed(SiteGeneration(300), message.clone());
+        assert_eq!(unsealed(&later), Ok((SiteGeneration(300), &message[..])));
+        assert!(PeerMessage::decode(&later).is_err(), "an older program does not take it");
+        assert_eq!(unsealed(&later[..4]), Err(PeerError::Short));
+    }
 
     #[test]
     fn a_message_comes_back_from_its_bytes() {

@@ -1,12 +1,14 @@
 //! What a gateway's core is told when it starts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use wire::{GatewayId, Site, Versions};
+use paxos::ReplicaId;
+use wire::{GatewayId, Site, SiteGeneration, Versions};
 
 use crate::command::Agreed;
 use crate::id::Incarnation;
+use crate::witness::Witness;
 
 /// The settings of one gateway.
 #[derive(Clone, Debug)]
@@ -17,6 +19,12 @@ pub struct Settings {
     pub id: GatewayId,
     /// What tells its file from every other file, also from one that it had before.
     pub disk: u64,
+    /// Of which generation of the site its file is.
+    pub generation: SiteGeneration,
+    /// How old its file is, and who uses it.
+    pub file: File,
+    /// What it remembers of the other gateways' files.
+    pub witnesses: BTreeMap<ReplicaId, Witness>,
     /// Why its file has no vote, and what to do, for people; none if there is nothing to say.
     pub doubt: Option<String>,
     /// Which life of it; greater after every start.
@@ -47,6 +55,17 @@ pub struct Settings {
     pub timing: Timing,
 }
 
+/// A gateway's file, as this life of the gateway found it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct File {
+    /// The life that uses it now: a random number, not 0.
+    pub life: u64,
+    /// How many commits there were in it.
+    pub found: u64,
+    /// An operator says that there is no newer one.
+    pub trusted: bool,
+}
+
 /// Chosen slots that Paxos keeps in memory for late replicas; older ones come from the disk.
 const LOG_WINDOW: u64 = 4096;
 
@@ -54,8 +73,14 @@ impl Settings {
     /// Chosen slots that Paxos keeps in memory: none that the disk has trimmed.
     #[must_use]
     pub fn log_window(&self) -> u64 {
-        LOG_WINDOW.min(self.log_keep)
+        log_window(self.log_keep)
     }
+}
+
+/// The same for a log that keeps so many slots on disk.
+#[must_use]
+pub fn log_window(log_keep: u64) -> u64 {
+    LOG_WINDOW.min(log_keep)
 }
 
 /// Periods and timeouts, and what must hold between them.
@@ -92,6 +117,10 @@ pub struct Timing {
     pub resend: Duration,
     /// Between two looks at everything that may be due.
     pub chores: Duration,
+    /// How long a gateway that starts waits for all others' word on its file, before less is enough.
+    pub proof: Duration,
+    /// After which what is known of another gateway's file is on disk.
+    pub remember: Duration,
 }
 
 impl Default for Timing {
@@ -109,6 +138,8 @@ impl Default for Timing {
             probes: 3,
             resend: Duration::from_millis(250),
             chores: Duration::from_millis(25),
+            proof: Duration::from_secs(2),
+            remember: Duration::from_secs(1),
         }
     }
 }
@@ -126,6 +157,7 @@ impl Timing {
             lease_every: self.lease_every * patience,
             silence: self.silence * patience,
             probe_every: self.probe_every * patience,
+            proof: self.proof * patience,
             ..self
         }
     }

@@ -1,8 +1,13 @@
 //! What one or more inputs asked for, with "durable before sent" as a type.
 
+use paxos::ReplicaId;
+use wire::GatewayId;
+
 use crate::event::{Effect, Read, Stored};
 use crate::house::Change;
+use crate::peer::PeerMessage;
 use crate::snapshots::SnapshotId;
+use crate::witness::Witness;
 
 /// What inputs asked for: effects that rest on no write, and what is to be written and read.
 ///
@@ -17,6 +22,10 @@ pub struct Step {
     pub(crate) changes: Vec<Change>,
     pub(crate) applied: Option<paxos::Slot>,
     pub(crate) reads: Vec<Read>,
+    /// What is to be remembered of other gateways' files; none to forget one.
+    pub(crate) witnesses: Vec<(ReplicaId, Option<Witness>)>,
+    /// What rests on that, and to whom it goes.
+    pub(crate) answers: Vec<(GatewayId, PeerMessage)>,
 }
 
 /// What a step wants written, in one transaction, and then read.
@@ -33,6 +42,9 @@ pub struct Write<'a> {
     pub applied: Option<paxos::Slot>,
     /// What to read afterwards.
     pub reads: &'a [Read],
+    /// What is to be remembered of other gateways' files; none to forget one. It is no commit that makes the file
+    /// older.
+    pub witnesses: &'a [(ReplicaId, Option<Witness>)],
 }
 
 impl Step {
@@ -54,6 +66,8 @@ impl Step {
         self.changes.extend(later.changes);
         self.applied = later.applied.or(self.applied);
         self.reads.extend(later.reads);
+        self.witnesses.extend(later.witnesses);
+        self.answers.extend(later.answers);
     }
 
     /// Whether there is anything for the store.
@@ -64,6 +78,8 @@ impl Step {
             || !self.changes.is_empty()
             || self.applied.is_some()
             || !self.reads.is_empty()
+            || !self.witnesses.is_empty()
+            || !self.answers.is_empty()
     }
 
     /// Hands everything to `write`, which returns once it is durable, and then gives what rested
@@ -76,9 +92,10 @@ impl Step {
         self,
         write: impl FnOnce(Write<'_>) -> Result<Vec<Stored>, E>,
     ) -> Result<Vec<Stored>, E> {
-        let Self { mut paxos, install, changes, applied, reads, .. } = self;
+        let Self { mut paxos, install, changes, applied, reads, witnesses, answers, .. } = self;
         let (stored, durable) = paxos.persist(|records| {
-            write(Write { records, install, changes: &changes, applied, reads: &reads })
+            let (changes, reads) = (&changes, &reads);
+            write(Write { records, install, changes, applied, reads, witnesses: &witnesses })
         })?;
         let rows = stored.iter().take_while(|part| matches!(part, Stored::Rows(_))).count();
         let mut stored = stored.into_iter();
@@ -87,6 +104,7 @@ impl Step {
         all.extend(stored.by_ref().take(rows));
         all.extend(applied.map(Stored::Applied));
         all.extend(stored);
+        all.extend((!answers.is_empty()).then_some(Stored::Answers(answers)));
         Ok(all)
     }
 }

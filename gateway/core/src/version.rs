@@ -19,7 +19,7 @@ use wire::{Version, Versions};
 /// - 5: ids are remembered for a time, apart from stamps.
 /// - 6: [`EXACT_STATES`].
 /// - 7: [`COUNTED_TIME`].
-/// - 8: [`COUNTED_ZONES`].
+/// - 8: [`COUNTED_ZONES`] and [`WITNESSES`].
 pub const NEWEST: Version = Version(8);
 
 /// Since this version a zone is made on somebody's account ([`Op::Make`](crate::command::Op::Make)), and goes again
@@ -33,6 +33,10 @@ pub const EXACT_STATES: Version = Version(6);
 /// Since this version the time of an entry only counts durations, and the time of day is an agreed offset away from it
 /// ([`Op::Clock`](crate::command::Op::Clock)). Before, the offset is 0.
 pub const COUNTED_TIME: Version = Version(7);
+
+/// Since this version gateways tell each other how old their files are. Those that announce it understand that in a
+/// site of any version.
+pub const WITNESSES: Version = Version(8);
 
 /// The versions that this program understands.
 pub const OURS: Versions = Versions { oldest: Version::FIRST, newest: NEWEST };

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use paxos::{Chosen, Event, Moment};
+use paxos::{Chosen, Event, Moment, ReplicaId};
 use wire::{ApiVerb, Epoch, GatewayId, Stamp, Zone};
 
 use crate::command::Op;
@@ -15,6 +15,7 @@ use crate::house::House;
 use crate::id::Incarnation;
 use crate::peer::PeerMessage;
 use crate::snapshots::SnapshotId;
+use crate::witness::Witness;
 
 /// Something that is to be done.
 #[derive(Debug)]
@@ -45,6 +46,10 @@ pub(crate) enum Want {
     Install(SnapshotId, Box<House>),
     /// Count this, and tell of it in the log.
     Refused(Refused),
+    /// Remember this of another gateway's file, or forget the file.
+    Remember(ReplicaId, Option<Witness>),
+    /// Tell a gateway once what is to be remembered is written.
+    SendWritten(GatewayId, PeerMessage),
     /// Something is to be seen to from time to time.
     Chore(Chore),
 }
@@ -97,6 +102,7 @@ pub(crate) struct EpochQuestion {
 /// What a gateway sees to from time to time, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Chore {
+    Standing,
     Beat,
     Lease,
     Join,
@@ -115,7 +121,8 @@ pub(crate) enum Chore {
 }
 
 impl Chore {
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 16] = [
+        Self::Standing,
         Self::Beat,
         Self::Lease,
         Self::Join,

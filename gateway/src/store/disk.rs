@@ -163,6 +163,20 @@ pub(super) fn trust(
     Ok(trusted)
 }
 
+/// Takes a file's number away, and gives it another one.
+pub(super) fn renounce(connection: &Connection, disk: Disk) -> rusqlite::Result<Disk> {
+    let found = Found::Doubted { before: disk.number, doubt: Doubt::Older };
+    let renounced = Disk { number: random(), found };
+    renumber(connection, renounced)?;
+    Ok(renounced)
+}
+
+/// Gives a file that stays where it is this number.
+pub(super) fn renumber(connection: &Connection, disk: Disk) -> rusqlite::Result<()> {
+    let inode = Identity::read(connection)?.inode;
+    write(connection, disk, inode)
+}
+
 /// Why a file is not the one that the last life left.
 fn judge(file: &Identity, inode: Inode, place: &Place, life: Option<&Life>) -> Option<Doubt> {
     let elsewhere = (!file.inode.may_be(inode)).then_some(Doubt::Copied);

@@ -17,8 +17,10 @@ mod log;
 mod open;
 mod read;
 mod recover;
+mod recovery;
 mod snapshot;
 mod sums;
+mod survey;
 mod text;
 mod thread;
 mod totals;
@@ -26,9 +28,12 @@ mod write;
 
 pub use disk::{Disk, Doubt, Found};
 pub use error::StoreError;
+pub use recovery::Recovery;
 pub use snapshot::{SnapshotThread, Snapshots, spawn as spawn_snapshots};
+pub use survey::{SurveyThread, spawn as spawn_survey};
 pub use thread::{Refused, StoreThread, spawn};
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -36,11 +41,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use gateway_core::Write;
 use gateway_core::event::Stored;
 use gateway_core::house::{House, StatusRow};
+use gateway_core::settings::File;
 use gateway_core::snapshots::SnapshotId;
+use gateway_core::witness::Witness;
 use hearth_storage::{Fault, Lock};
-use paxos::{Record, Slot};
+use paxos::{Record, ReplicaId, Slot};
 use rusqlite::{Connection, TransactionBehavior};
-use wire::{GatewayId, Site, UnixMillis};
+use wire::{Digest, GatewayId, Site, SiteGeneration, UnixMillis, Written};
 
 use crate::inspect;
 use life::Keeper;
@@ -64,6 +71,10 @@ pub struct Store {
     keeper: Keeper,
     /// How many commits there were in this file.
     age: u64,
+    /// The age that the gateway knows.
+    told: u64,
+    /// The slot up to which the tables are applied, if the gateway does not know their sums at it.
+    applied: Option<Slot>,
     totals: Running,
     path: PathBuf,
     /// How far everything is chosen; what is in the file may lag behind.
@@ -92,6 +103,12 @@ pub struct Recovered {
     pub incarnation: u64,
     /// What tells this file from every other, also from a copy of it.
     pub disk: Disk,
+    /// Which life this is of the file, and how old it found it.
+    pub file: File,
+    /// Of which generation of the site it is.
+    pub generation: SiteGeneration,
+    /// What is remembered of the other gateways' files.
+    pub witnesses: BTreeMap<ReplicaId, Witness>,
     /// What Paxos starts again from.
     pub paxos: paxos::Recovered,
 }
@@ -121,16 +138,17 @@ impl Store {
     ) -> Result<(Self, Recovered), StoreError> {
         let lock = FORMAT.lock(&data_dir.join(format!("gateway-{gateway}.lock")))?;
         let path = inspect::file(data_dir, gateway.0);
-        let open::Opened { connection, incarnation, disk, keeper, age, totals, wal_pages } =
-            open::open(&path, site, gateway, now)?;
-        let recovered = recover(&connection, incarnation, disk, log_window)
-            .map_err(|cause| FORMAT.error(&path, cause))?;
+        let opened = open::open(&path, site, gateway, now)?;
+        let recovered = recover(&opened, log_window).map_err(|cause| FORMAT.error(&path, cause))?;
+        let open::Opened { connection, keeper, age, totals, wal_pages, .. } = opened;
         let (chosen, applied) = (recovered.paxos.chosen, recovered.applied);
         let first = log::first(&connection).map_err(|cause| FORMAT.error(&path, cause))?;
         let store = Self {
             connection,
             keeper,
             age,
+            told: age,
+            applied: None,
             totals,
             path,
             chosen,
@@ -163,15 +181,50 @@ impl Store {
         trusted.map_err(|cause| self.fail(cause))
     }
 
+    /// Gives the file's number up for a new one, because another gateway remembers a later state of the file.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn renounce(&mut self, disk: Disk) -> Result<Disk, StoreError> {
+        let renounced = self.in_transaction(|file| disk::renounce(file, disk));
+        renounced.map_err(|cause| self.fail(cause))
+    }
+
+    /// Makes this replica the only voter of a new generation of its site: the others are lost for ever.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn stand_alone(&mut self, now: UnixMillis) -> Result<Recovery, StoreError> {
+        let gateway = self.snapshots.gateway;
+        let done = self.in_transaction(|file| recovery::stand_alone(file, gateway, now));
+        done.map_err(|cause| self.fail(cause))
+    }
+
+    /// Writes of which generation of the site this file is, which was blank.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn adopt(&mut self, generation: SiteGeneration, now: UnixMillis) -> Result<(), StoreError> {
+        let done = self.in_transaction(|file| recovery::write(file, generation, now, ""));
+        done.map_err(|cause| self.fail(cause))
+    }
+
     /// Writes something of this replica's own, outside of any commit.
     fn in_transaction<T>(
         &mut self,
         write: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> rusqlite::Result<T> {
+        self.in_transaction_of_age(self.age + 1, write)
+    }
+
+    fn in_transaction_of_age<T>(
+        &mut self,
+        age: u64,
+        write: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let written = write(&transaction)?;
-        let age = self.age + 1;
         write::life(&transaction, age, &self.totals.text())?;
         transaction.commit()?;
         self.age = age;
@@ -214,12 +267,29 @@ impl Store {
         let rows = match &write.install {
             Some(id) => self.install(id, write)?,
             None if needs_transaction(write) => self.transact(write)?,
+            None if !write.witnesses.is_empty() => {
+                self.in_transaction_of_age(self.age, |file| {
+                    write::witnesses(file, write.witnesses)
+                })?;
+                Vec::new()
+            }
             None => Vec::new(),
         };
         let rows = (!rows.is_empty()).then_some(Stored::Rows(rows)).map(Ok);
         let reads = write.reads.iter();
         let reads = reads.map(|read| read::answer(&self.connection, read, self.chosen));
+        self.applied = write.applied.or(self.applied);
         rows.into_iter().chain(reads).collect()
+    }
+
+    /// What the gateway must know of the file itself since it was told last.
+    fn news(&mut self) -> Vec<Stored> {
+        let aged = std::mem::replace(&mut self.told, self.age) != self.age;
+        let tables = self.applied.take().map(|slot| {
+            let (slot, digest) = (slot.0, Digest(self.totals.digest()));
+            Stored::Tables(Written { slot, digest, layout: open::REPLICATED.0 })
+        });
+        aged.then_some(Stored::Aged(self.age)).into_iter().chain(tables).collect()
     }
 
     /// What the caller asks for and must not.
@@ -255,6 +325,7 @@ impl Store {
         };
         let transaction = self.connection.transaction_with_behavior(behavior)?;
         write::records(&transaction, write.records)?;
+        write::witnesses(&transaction, write.witnesses)?;
         if let Some(id) = &write.install {
             snapshot::install(&transaction)?;
             self.house.clear();
@@ -324,15 +395,18 @@ impl Store {
     }
 }
 
-fn recover(
-    connection: &Connection,
-    incarnation: u64,
-    disk: Disk,
-    log_window: u64,
-) -> rusqlite::Result<Recovered> {
-    let paxos = recover::paxos(connection, log_window)?;
-    let house = recover::house(connection)?;
-    Ok(Recovered { house, applied: paxos.applied, incarnation, disk, paxos })
+fn recover(opened: &open::Opened, log_window: u64) -> rusqlite::Result<Recovered> {
+    let paxos = recover::paxos(&opened.connection, log_window)?;
+    Ok(Recovered {
+        house: recover::house(&opened.connection)?,
+        applied: paxos.applied,
+        incarnation: opened.incarnation,
+        disk: opened.disk,
+        file: File { life: opened.life, found: opened.age, trusted: false },
+        generation: recovery::generation(&opened.connection)?,
+        witnesses: recover::witnesses(&opened.connection)?,
+        paxos,
+    })
 }
 
 /// How far a record says that everything is chosen.

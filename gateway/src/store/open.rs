@@ -33,6 +33,8 @@ pub(crate) const FORMAT: Format = Format {
          CREATE TABLE voters (gateway INTEGER PRIMARY KEY, replica INTEGER NOT NULL) STRICT;",
         include_str!("../sums.sql"),
         include_str!("../life.sql"),
+        include_str!("../witnesses.sql"),
+        include_str!("../recoveries.sql"),
     ],
     durability: Durability::Commit,
     // Those of the log, of every table, and of the reads.
@@ -56,7 +58,10 @@ pub(super) struct Opened {
     pub(super) disk: Disk,
     /// What keeps the life file up to date.
     pub(super) keeper: Keeper,
-    /// How many commits there were.
+    /// The mark of this life, which is random.
+    pub(super) life: u64,
+    /// How many commits there were. The beginning of a life is none: a gateway that is started again and again must
+    /// not seem to have a newer file.
     pub(super) age: u64,
     pub(super) totals: Running,
     /// Pages in the write-ahead log after the last commit.
@@ -73,10 +78,13 @@ pub(super) fn open(
     let failed = |cause| FORMAT.error(path, cause);
     let checked = FORMAT.open(path)?;
     let new = checked.is_new();
+    let upgraded = checked.version() < FORMAT.version();
     let totals = look(checked.connection(), checked.version()).map_err(failed)?;
     let mut connection = checked.upgrade(|file| first_rows(file, site, gateway))?;
     let wal_pages = count_pages(&mut connection).map_err(failed)?;
     own(&connection, path, (site, gateway))?;
+    // An upgrade may have brought tables, which have totals from here on.
+    let totals = totals.filter(|_| !upgraded);
     let totals = totals.map_or_else(|| totals::of(&connection), Ok).map_err(failed)?;
     let totals = Running::follow(&connection, totals).map_err(failed)?;
     let life_file = LifeFile::of(path);
@@ -87,12 +95,12 @@ pub(super) fn open(
     let place = Place::of(disk::folder(path));
     // Whichever of the two marks the database has when this process is killed now, it is the present one.
     life_file.write(&Life { mark, next: Some(next), age, place: place.clone() })?;
-    let life = Life { mark: next, next: None, age: age + 1, place };
+    let life = Life { mark: next, next: None, age, place };
     let incarnation = begin_life(&mut connection, now, (disk, inode), &life, &totals);
     let incarnation = incarnation.map_err(failed)?;
     life_file.write(&life)?;
     let keeper = Keeper::start(life_file, life)?;
-    Ok(Opened { connection, incarnation, disk, keeper, age: age + 1, totals, wal_pages })
+    Ok(Opened { connection, incarnation, disk, keeper, life: next, age, totals, wal_pages })
 }
 
 /// Looks at all rows of a file; gives the totals of one that has them.
@@ -107,7 +115,7 @@ fn look(connection: &Connection, version: Version) -> rusqlite::Result<Option<To
         return Ok(None);
     }
     if let Some(written) = totals::read(connection)? {
-        totals::compare(&written, &found)?;
+        totals::compare(connection, &written, &found)?;
     }
     Ok(Some(found))
 }

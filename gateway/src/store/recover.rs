@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use gateway_core::house::{Change, DeviceRow, House, Member, OpenOrder, Receipt, Timer, ZoneRow};
 use gateway_core::id::Incarnation;
+use gateway_core::witness::Witness;
 use hearth_storage::malformed;
 use paxos::{ReplicaId, Slot, Voters};
 use rusqlite::{Connection, Row};
@@ -67,6 +68,16 @@ fn voters(connection: &Connection) -> rusqlite::Result<Voters> {
     let id = |row: &Row<'_>| unsigned(row, 0).map(ReplicaId);
     let ids = rows(connection, "SELECT replica FROM voters", [], id)?;
     Voters::try_from(ids).map_err(|error| malformed(0, format!("voters: {error}")))
+}
+
+/// What is remembered of the other gateways' files.
+pub(super) fn witnesses(connection: &Connection) -> rusqlite::Result<BTreeMap<ReplicaId, Witness>> {
+    let witness = |row: &Row<'_>| {
+        let witness = Witness { life: unsigned(row, 1)?, age: unsigned(row, 2)? };
+        Ok((ReplicaId(unsigned(row, 0)?), witness))
+    };
+    let found = rows(connection, "SELECT replica, life, age FROM witnesses", [], witness)?;
+    Ok(found.into_iter().collect())
 }
 
 /// Counters, agreed settings and presence, and how zones came about; nothing in a file to which nothing was applied.

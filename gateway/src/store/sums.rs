@@ -88,7 +88,14 @@ pub(super) fn tables(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     connection.prepare(sql)?.query_map([], |row| row.get(0))?.collect()
 }
 
-fn columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
+/// The columns of a table's key.
+pub(super) fn keys(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
+    let sql = "SELECT name FROM pragma_table_info(?1) WHERE pk > 0 ORDER BY pk";
+    connection.prepare_cached(sql)?.query_map([table], |row| row.get(0))?.collect()
+}
+
+/// The columns of a table without its sum, in their order.
+pub(super) fn columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
     // As rows, for a name that a disk has spoilt may be no text.
     let sql = "SELECT name FROM pragma_table_info(?1) WHERE name <> 'sum'";
     connection.prepare_cached(sql)?.query_map([table], |row| row.get(0))?.collect()

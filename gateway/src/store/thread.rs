@@ -109,7 +109,7 @@ impl Worker {
     fn run(&mut self) {
         loop {
             let outcome = match self.next() {
-                Ok(Some(step)) => step.persist(|write| self.store.commit(write)),
+                Ok(Some(step)) => self.persist(step),
                 Ok(None) => return,
                 Err(error) => Err(error),
             };
@@ -119,6 +119,12 @@ impl Worker {
                 return;
             }
         }
+    }
+
+    fn persist(&mut self, step: Step) -> Outcome {
+        let mut stored = step.persist(|write| self.store.commit(write))?;
+        stored.extend(self.store.news());
+        Ok(stored)
     }
 
     /// All steps that wait, as one; waits for the first. None when no more can come.

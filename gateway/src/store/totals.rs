@@ -2,7 +2,7 @@
 //! state of itself has taken the place of, has a sum that fits to it; the total does not fit any more.
 //!
 //! Triggers of the connection that writes follow every row, and the totals are written with every commit (table
-//! `life`). Every start compares them with the rows, and so does [`verify`](super::verify) while the replica runs.
+//! `life`). Every start compares them with the rows, and so does [`survey`](super::survey) while the replica runs.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -14,6 +14,7 @@ use rusqlite::Connection;
 use rusqlite::functions::FunctionFlags;
 
 use super::sums;
+use crate::inspect::{Fnv, LOCAL_TABLES};
 
 /// A total by the name of its table.
 pub(super) type Totals = BTreeMap<String, u64>;
@@ -63,6 +64,18 @@ impl Running {
         Ok(Self { tables })
     }
 
+    /// A digest of the totals of the replicated tables: equal on all replicas at equal slot.
+    pub(super) fn digest(&self) -> u64 {
+        let mut digest = Fnv::new();
+        for Table { name, total } in &*self.tables {
+            if !LOCAL_TABLES.contains(&name.as_str()) {
+                digest.add(name.as_bytes());
+                digest.add(&total.load(Ordering::Relaxed).to_le_bytes());
+            }
+        }
+        digest.0
+    }
+
     /// The totals with every change so far, as text.
     pub(super) fn text(&self) -> String {
         let totals = self.tables.iter();
@@ -90,16 +103,45 @@ pub(super) fn of(connection: &Connection) -> rusqlite::Result<Totals> {
 ///
 /// # Errors
 /// The first table whose rows are not those that were written.
-pub(super) fn compare(written: &Totals, found: &Totals) -> rusqlite::Result<()> {
+pub(super) fn compare(
+    connection: &Connection,
+    written: &Totals,
+    found: &Totals,
+) -> rusqlite::Result<()> {
     match found.iter().find(|(name, total)| written.get(*name).is_some_and(|w| w != *total)) {
         None => Ok(()),
-        Some((name, _)) => Err(malformed(
-            0,
-            format!(
-                "the rows of table {name} are not those that were written: one is missing, or older"
-            ),
-        )),
+        Some((name, _)) => Err(malformed(0, differ(connection, name)?)),
     }
+}
+
+/// What is wrong with a table whose rows are not those that were written.
+pub(super) fn differ(connection: &Connection, table: &str) -> rusqlite::Result<String> {
+    let suspects = suspects(connection, table)?;
+    let found = if suspects.is_empty() { "one is missing, or older".to_owned() } else { suspects };
+    Ok(format!("the rows of table {table} are not those that were written: {found}"))
+}
+
+/// The rows that cannot be right beside the others: the status of a device is its last change in history, and history
+/// has no holes.
+fn suspects(connection: &Connection, table: &str) -> rusqlite::Result<String> {
+    let sql = match table {
+        "status" => {
+            "SELECT 'row ' || node || ' (' || zone || '/' || name || ') is of change ' || seq
+                || ', and the last one of this device is ' || last
+             FROM status JOIN devices USING (node) JOIN
+                (SELECT node, max(seq) AS last FROM history GROUP BY node) USING (node)
+             WHERE seq <> last ORDER BY node LIMIT 5"
+        }
+        "history" => {
+            "SELECT 'row ' || (seq + 1) || ' is missing' FROM history
+             WHERE seq + 1 NOT IN (SELECT seq FROM history) AND seq < (SELECT max(seq) FROM history)
+             ORDER BY seq LIMIT 5"
+        }
+        _ => return Ok(String::new()),
+    };
+    let mut statement = connection.prepare(sql)?;
+    let found = statement.query_map([], |row| row.get(0))?;
+    Ok(found.collect::<rusqlite::Result<Vec<String>>>()?.join("; "))
 }
 
 /// The totals that were written; none in a file that has none yet.

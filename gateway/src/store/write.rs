@@ -3,7 +3,8 @@
 use gateway_core::house::{
     Change, DeviceRow, Member, OpenOrder, Receipt, Register, SeenKey, StatusRow, Timer, ZoneRow,
 };
-use paxos::{Record, Slot, Voters};
+use gateway_core::witness::Witness;
+use paxos::{Record, ReplicaId, Slot, Voters};
 use rusqlite::{Connection, Params, params};
 use wire::{Clock, GatewayId, NodeId, Seq, UnixMillis, Zone};
 
@@ -76,6 +77,25 @@ pub(super) fn changes(
         write_house(connection, house, values)?;
     }
     Ok(rows)
+}
+
+/// Writes what is to be remembered of other gateways' files.
+pub(super) fn witnesses(
+    connection: &Connection,
+    witnesses: &[(ReplicaId, Option<Witness>)],
+) -> rusqlite::Result<()> {
+    for (file, witness) in witnesses {
+        let file = file.0.cast_signed();
+        let Some(Witness { life, age }) = witness else {
+            execute(connection, "DELETE FROM witnesses WHERE replica = ?1", [file])?;
+            continue;
+        };
+        let sql = "INSERT INTO witnesses (replica, life, age, sum)
+            VALUES (?1, ?2, ?3, hearth_sum(?1, ?2, ?3))
+            ON CONFLICT DO UPDATE SET life = ?2, age = ?3, sum = excluded.sum";
+        execute(connection, sql, [file, life.cast_signed(), age.cast_signed()])?;
+    }
+    Ok(())
 }
 
 /// Writes the slot up to which the tables are applied.

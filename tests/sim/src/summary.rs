@@ -145,6 +145,8 @@ counters! {
     corrections: "corrected times of day",
     /// Files of gateways that were put back by a copy.
     copies: "files put back by copy",
+    /// Gateways that learnt that their file was put back.
+    renounced: "gateways that learnt of it",
     /// Files of brokers that were lost or put back.
     broker_files: "files of brokers lost or put back",
     }

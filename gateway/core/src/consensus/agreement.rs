@@ -16,6 +16,7 @@ use crate::want::{Question, Want, Wants};
 /// The replica of Paxos, the numbers of this gateway's own proposals, and the questions that wait for a round.
 pub(crate) struct Agreement {
     paxos: Replica,
+    begins_alone: bool,
     /// Under which this life of the gateway numbers its own proposals, those of no zone.
     session: SessionId,
     /// Number of the last of them.
@@ -34,8 +35,11 @@ impl Agreement {
         recovered: Recovered,
         now: Moment,
     ) -> Result<Self, paxos::ConfigError> {
+        let config = config(settings)?;
+        let begins_alone = last_voters(&recovered).iter().eq([config.id]);
         Ok(Self {
-            paxos: Replica::new(config(settings)?, recovered, now),
+            begins_alone,
+            paxos: Replica::new(config, recovered, now),
             session: own_session(settings),
             number: 0,
             questions: BTreeMap::new(),
@@ -138,6 +142,11 @@ impl Agreement {
         self.paxos.deadline().0
     }
 
+    /// Whether the chosen part of the log, applied or not, says that this replica alone votes.
+    pub(crate) const fn begins_alone(&self) -> bool {
+        self.begins_alone
+    }
+
     pub(crate) fn leader(&self) -> Option<GatewayId> {
         self.paxos.leader().map(gateway)
     }
@@ -172,6 +181,14 @@ impl Agreement {
     pub(crate) const fn round(&self) -> u64 {
         self.paxos.ballot().round
     }
+}
+
+/// Who votes behind everything that is known to be chosen, also if it is not applied yet.
+fn last_voters(recovered: &Recovered) -> &Voters {
+    let chosen = recovered.accepted.iter().filter(|entry| entry.slot <= recovered.chosen);
+    let unapplied = chosen.filter(|entry| entry.slot > recovered.applied);
+    let mut voters = unapplied.filter_map(|entry| entry.value.voters());
+    voters.next_back().unwrap_or(&recovered.voters)
 }
 
 fn own_session(settings: &Settings) -> SessionId {

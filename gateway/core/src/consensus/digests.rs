@@ -6,7 +6,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use paxos::Slot;
-use wire::{Digest, GatewayId, Heartbeat};
+use wire::{Digest, GatewayId, Heartbeat, Written};
 
 use crate::event::Effect;
 use crate::want::Wants;
@@ -17,6 +17,9 @@ pub(crate) struct Digests {
     me: GatewayId,
     recent: VecDeque<(Slot, u64)>,
     differ: BTreeSet<GatewayId>,
+    /// Of the rows in the file, at the slots with which commits ended.
+    written: VecDeque<Written>,
+    differ_in_rows: BTreeSet<GatewayId>,
 }
 
 /// A heartbeat is a tenth of a second old at most, and a busy home agrees on some hundred slots in
@@ -26,7 +29,13 @@ const RECENT: usize = 1024;
 impl Digests {
     /// Those of gateway `me`.
     pub(crate) const fn new(me: GatewayId) -> Self {
-        Self { me, recent: VecDeque::new(), differ: BTreeSet::new() }
+        Self {
+            me,
+            recent: VecDeque::new(),
+            differ: BTreeSet::new(),
+            written: VecDeque::new(),
+            differ_in_rows: BTreeSet::new(),
+        }
     }
 
     pub(crate) fn note(&mut self, slot: Slot, digest: u64) {
@@ -36,9 +45,23 @@ impl Digests {
         self.recent.push_back((slot, digest));
     }
 
+    /// The rows in the file are these.
+    pub(crate) fn note_written(&mut self, written: Written) {
+        if self.written.len() == RECENT {
+            self.written.pop_front();
+        }
+        self.written.push_back(written);
+    }
+
+    /// What the rows in the file were last.
+    pub(crate) fn last_written(&self) -> Option<Written> {
+        self.written.back().copied()
+    }
+
     /// A snapshot took the place of everything.
     pub(crate) fn clear(&mut self) {
         self.recent.clear();
+        self.written.clear();
     }
 
     /// Compares what another gateway tells with what was here; `majority` of the voters that differ are too many.
@@ -59,6 +82,32 @@ impl Digests {
                 "its tables at slot {slot} differ from those of a majority; keep the file of \
                  gateway {me} for a report, delete it, and start the gateway again: it fetches \
                  everything from the others"
+            )));
+        }
+    }
+
+    /// Compares the rows in another gateway's file with those in this one's; the same majority is too many.
+    pub(crate) fn compare_rows(&mut self, beat: &Heartbeat, majority: usize, out: &mut Wants) {
+        let Some(theirs) = beat.tables else { return };
+        let (from, me, slot) = (beat.gateway, self.me, theirs.slot);
+        let Ok(place) = self.written.binary_search_by_key(&slot, |ours| ours.slot) else { return };
+        let ours = self.written[place];
+        if ours.layout != theirs.layout {
+            return;
+        }
+        if ours.digest == theirs.digest {
+            self.differ_in_rows.remove(&from);
+            return;
+        }
+        if self.differ_in_rows.insert(from) {
+            out.tell(format!(
+                "The rows in the files of gateways {me} and {from} differ at slot {slot}. hearth verify names them."
+            ));
+        }
+        if self.differ_in_rows.len() >= majority {
+            out.effect(Effect::Stop(format!(
+                "the rows in its file at slot {slot} differ from those of a majority; keep the file of gateway {me} \
+                 for a report, move it away, and start the gateway again: it fetches everything from the others"
             )));
         }
     }
@@ -101,6 +150,27 @@ mod tests {
         }
         assert!(!stops(&mut digests, &beat(3, 9, Some(109))));
         assert!(stops(&mut digests, &beat(3, 9, Some(666))));
+    }
+
+    #[test]
+    fn rows_are_compared_where_two_commits_ended_at_one_slot() {
+        let mut digests = Digests::new(GatewayId(1));
+        let written = |slot, digest| Written { slot, digest: Digest(digest), layout: 4 };
+        for slot in [5, 7, 12] {
+            digests.note_written(written(slot, 100 + slot));
+        }
+        let mut stops = |from, tables| {
+            let mut out = Wants::default();
+            let beat = Heartbeat { tables: Some(tables), ..beat(from, 0, None) };
+            digests.compare_rows(&beat, 2, &mut out);
+            out.effects().any(|effect| matches!(effect, Effect::Stop(_)))
+        };
+        assert!(!stops(2, written(7, 666)), "one is no majority");
+        for other in [written(6, 666), written(13, 666), Written { layout: 5, ..written(7, 666) }] {
+            assert!(!stops(3, other), "{other:?} can be compared with nothing");
+        }
+        assert!(!stops(3, written(12, 112)));
+        assert!(stops(3, written(5, 666)));
     }
 
     #[test]

@@ -1,13 +1,13 @@
 //! What may be used in a site of its version, and when it is raised; see [`version`](crate::version).
 
-use wire::{Allowance, Maker, State, Version};
+use wire::{Allowance, GatewayId, Maker, State, Version, Versions};
 
 use crate::command::{DecodeError, Entry, Op};
 use crate::context::Context;
 use crate::ownership::peers::Peers;
 use crate::peer::PeerMessage;
 use crate::planted;
-use crate::version::{COUNTED_ZONES, EXACT_STATES};
+use crate::version::{COUNTED_ZONES, EXACT_STATES, WITNESSES};
 
 /// Whether an entry may be proposed.
 pub(crate) fn may_propose(ctx: &Context, peers: &Peers, op: &Op) -> bool {
@@ -55,9 +55,24 @@ pub(crate) fn counts_zones(ctx: &Context) -> bool {
     speaks(ctx, COUNTED_ZONES)
 }
 
-/// Whether a message may be sent.
-pub(crate) fn may_send(ctx: &Context, message: &PeerMessage) -> bool {
-    speaks(ctx, message.since())
+/// Whether a message may be sent to a gateway.
+pub(crate) fn may_send(ctx: &Context, peers: &Peers, to: GatewayId, message: &PeerMessage) -> bool {
+    let heard = matches!(message, PeerMessage::Announce(_) | PeerMessage::Known(_));
+    speaks(ctx, message.since()) || heard && understands_witnesses(ctx, peers, to)
+}
+
+/// Whether a gateway can be told how old a file is. A file that was put back may be from before the site had the
+/// version for it, so what the gateway has announced counts too.
+pub(crate) fn understands_witnesses(ctx: &Context, peers: &Peers, id: GatewayId) -> bool {
+    let ours = ctx.settings.versions.newest >= WITNESSES;
+    let announced = || peers.versions(id).is_some_and(|theirs| theirs.newest >= WITNESSES);
+    ours && (speaks(ctx, WITNESSES) || announced())
+}
+
+/// Whether a gateway has said that it has an older program, or this one is older itself.
+pub(crate) fn knows_no_witnesses(ctx: &Context, peers: &Peers, id: GatewayId) -> bool {
+    let older = |versions: Versions| versions.newest < WITNESSES;
+    older(ctx.settings.versions) || peers.versions(id).is_some_and(older)
 }
 
 /// Whether a message is one that this gateway understands. To an older program it would be undecodable.

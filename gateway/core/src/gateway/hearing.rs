@@ -2,8 +2,10 @@
 
 use paxos::{Moment, ReplicaId};
 
+use crate::consensus::agreement::Agreement;
 use crate::consensus::damage::Damage;
 use crate::consensus::rounds::Rounds;
+use crate::consensus::standing::Standing;
 use crate::consensus::versions;
 use crate::context::Context;
 use crate::id::gateway;
@@ -21,6 +23,8 @@ use crate::want::{EpochQuestion, LeaseRequest, Wants};
 /// What a message of another gateway may touch.
 pub(super) struct Hearing<'a> {
     pub(super) ctx: &'a Context,
+    pub(super) agreement: &'a Agreement,
+    pub(super) standing: &'a mut Standing,
     pub(super) damage: &'a mut Damage,
     pub(super) rounds: &'a mut Rounds,
     pub(super) peers: &'a mut Peers,
@@ -40,6 +44,10 @@ impl Hearing<'_> {
             return;
         }
         match message {
+            // Whoever has not proven its file neither votes nor learns. It tells blank files that there is a group.
+            PeerMessage::Paxos(ref paxos)
+                if !matches!(paxos, paxos::Message::Seek)
+                    && !self.standing.is_proven(self.agreement) => {}
             PeerMessage::Paxos(message) => {
                 if self.damage.is_none(ctx, from, &message, out) {
                     self.rounds.proposed(ctx, &message);
@@ -69,6 +77,12 @@ impl Hearing<'_> {
             }
             PeerMessage::SnapshotRequest { above, part } => {
                 self.giving.asked(from, above, ctx.applied, part, out);
+            }
+            PeerMessage::Announce(its) => {
+                self.standing.announced(ctx, self.agreement, replica, its, out);
+            }
+            PeerMessage::Known(known) => {
+                self.standing.answered(ctx, self.agreement, replica, known, out);
             }
             PeerMessage::SnapshotAnswer(answer) => self.fetching.answered(ctx, from, answer, out),
         }

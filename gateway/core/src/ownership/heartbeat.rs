@@ -1,7 +1,7 @@
 //! What this gateway tells everyone of itself, ten times a second.
 
 use paxos::Moment;
-use wire::{CacheCounts, Clock, Digest, Heartbeat, Liveness, Times};
+use wire::{CacheCounts, Clock, Digest, Heartbeat, Liveness, Times, Written};
 
 use crate::context::Context;
 use crate::event::Effect;
@@ -20,6 +20,8 @@ pub(crate) struct Pulse {
     /// How many zones this gateway owns.
     pub(crate) zones: usize,
     pub(crate) cache: CacheCounts,
+    /// The rows in its file.
+    pub(crate) tables: Option<Written>,
 }
 
 impl Beats {
@@ -40,9 +42,11 @@ fn heartbeat(ctx: &Context, pulse: Pulse) -> Heartbeat {
     let counters = ctx.house.counters();
     let life = ctx.settings.incarnation.0;
     Heartbeat {
+        generation: ctx.settings.generation,
         epoch: counters.epoch,
         applied: ctx.applied.0,
         digest: Some(counters.digest).filter(|digest| *digest != 0).map(Digest),
+        tables: pulse.tables,
         seq: counters.seq,
         clock: pulse.clock,
         devices: ctx.house.load(ctx.me()),

@@ -102,6 +102,13 @@ impl Peers {
         self.peers.get(&id)?.beat.as_ref()
     }
 
+    /// Everyone else that votes, or that was heard: with a file from long ago this gateway may not know who votes.
+    pub(crate) fn known(&self) -> impl Iterator<Item = GatewayId> {
+        let heard = self.versions.keys().filter(|id| **id != self.me);
+        let all: BTreeSet<_> = self.peers.keys().chain(heard).copied().collect();
+        all.into_iter()
+    }
+
     /// Whether every probe of a suspected gateway stayed unanswered.
     pub(crate) fn is_lost(&self, id: GatewayId, now: Moment, timing: &Timing) -> bool {
         let suspicion = self.peers.get(&id).and_then(|peer| peer.suspicion.as_ref());

@@ -18,6 +18,7 @@ pub(crate) mod queries;
 pub(crate) mod reply;
 pub(crate) mod rounds;
 pub(crate) mod snapshots;
+pub(crate) mod standing;
 pub(crate) mod timekeeping;
 pub(crate) mod versions;
 pub(crate) mod zones;

@@ -4,8 +4,9 @@ use paxos::{Moment, NoChange, Voters};
 use wire::{Answer, ApiVerb, Clock, Topic, Zone, ZoneVerb};
 
 use crate::consensus::agreement::Agreement;
+use crate::consensus::standing::Standing;
 use crate::context::Context;
-use crate::event::{Delivery, HistoryRow, Session};
+use crate::event::{Delivery, Effect, HistoryRow, Session};
 use crate::house::{StatusRow, Verdict};
 use crate::id::Ticket;
 use crate::ownership::authority::Authority;
@@ -20,11 +21,12 @@ use crate::requests::knocks;
 use crate::requests::local::{self, Local};
 use crate::requests::overview::Overview;
 use crate::requests::queries::{Answering, Queries};
-use crate::requests::reads::{Asked, Reads};
+use crate::requests::reads::{Asked, Reads, TOO_MANY};
 use crate::requests::registrations::Registrations;
 use crate::requests::voters::Voting;
 use crate::requests::waiters::Waiters;
 use crate::snapshots::SnapshotId;
+use crate::survey::Surveyed;
 use crate::timekeeping::timekeeper::Timekeeper;
 use crate::want::Wants;
 
@@ -42,6 +44,7 @@ pub(crate) struct RequestHandler {
 pub(crate) struct Surroundings<'a> {
     pub(crate) ctx: &'a Context,
     pub(crate) agreement: &'a Agreement,
+    pub(crate) standing: &'a Standing,
     pub(crate) peers: &'a Peers,
     pub(crate) lease: &'a Lease,
     /// The snapshot that is fetched, and how much of it is here.
@@ -161,6 +164,34 @@ impl RequestHandler {
         }
     }
 
+    /// The rows of the file were looked at. One that is not as written must not be told to anybody.
+    pub(crate) fn surveyed(
+        &mut self,
+        ctx: &Context,
+        found: &Surveyed,
+        ticket: Option<Ticket>,
+        out: &mut Wants,
+    ) {
+        if let Some(asked) = ticket.and_then(|ticket| self.reads.take(ticket)) {
+            asked.reply().answer(Answer::ok(found.to_json()), out);
+        }
+        if let Some(damage) = &found.damage {
+            let me = ctx.me();
+            out.effect(Effect::Stop(format!(
+                "its file is damaged: {damage}; keep gateway-{me}.db for a report, move it away with its -wal, and \
+                 start the gateway again: it fetches everything from the others, and has its vote again once a \
+                 majority of them has agreed"
+            )));
+        }
+    }
+
+    /// Too many ask for such a look.
+    pub(crate) fn not_surveyed(&mut self, ticket: Ticket, out: &mut Wants) {
+        if let Some(asked) = self.reads.take(ticket) {
+            asked.reply().answer(Answer::error(TOO_MANY), out);
+        }
+    }
+
     /// The lease is here, or the leader's word that a zone is still ours.
     pub(crate) fn unpark(&mut self, authority: Authority<'_>, out: &mut Wants) {
         self.queries.unpark(authority, out);
@@ -236,6 +267,7 @@ impl<'a> Surroundings<'a> {
         Overview {
             ctx: self.ctx,
             agreement: self.agreement,
+            standing: self.standing,
             peers: self.peers,
             zones: self.zones,
             lease: self.lease,

@@ -10,6 +10,7 @@ use crate::ownership::publications;
 use crate::reply::{Reply, refuse};
 use crate::requests::overview::Overview;
 use crate::requests::reads::{Asked, Reads};
+use crate::survey::Survey;
 use crate::want::Wants;
 
 /// Most rows that one answer carries: about 200 bytes each, so far below a packet's 1 MiB.
@@ -39,6 +40,8 @@ impl Local<'_> {
                 out.agree(paxos::Input::Campaign);
                 Ok(())
             }
+            GatewayVerb::Verify => Survey::parse(&delivery.payload)
+                .map(|survey| self.reads.survey(reply.clone(), survey, out)),
             GatewayVerb::Status => Ok(()),
         };
         if let Err(error) = done {

@@ -7,6 +7,7 @@ use serde_json::{Value as Json, json};
 use wire::{CacheCounts, Clock};
 
 use crate::consensus::agreement::Agreement;
+use crate::consensus::standing::Standing;
 use crate::context::Context;
 use crate::ownership::cache::Cache;
 use crate::ownership::lease::Lease;
@@ -21,6 +22,7 @@ use crate::timekeeping::timekeeper::Timekeeper;
 pub(crate) struct Overview<'a> {
     pub(crate) ctx: &'a Context,
     pub(crate) agreement: &'a Agreement,
+    pub(crate) standing: &'a Standing,
     pub(crate) peers: &'a Peers,
     pub(crate) zones: &'a Zones,
     pub(crate) lease: &'a Lease,
@@ -89,7 +91,9 @@ impl Overview<'_> {
             ctx.house.devices_at(me).map(|(node, row)| (row.name.to_string(), json!(node)));
         json!({
             "gateway": me, "votes": self.agreement.votes(), "leader": ctx.leader,
-            "trouble": trouble(ctx, self.agreement, self.peers), "version": ctx.house.counters().version,
+            "trouble": trouble(ctx, self.agreement, self.standing, self.peers),
+            "version": ctx.house.counters().version,
+            "generation": ctx.settings.generation,
             "applied": ctx.applied.0, "ballot": self.agreement.round(),
             "serves": ctx.settings.serves, "seq": ctx.house.counters().seq, "clock": self.clock,
             "open_orders": ctx.house.orders().len(), "lease": self.lease.holds(ctx.now.moment),

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use wire::{Answer, CacheUse};
 
-use crate::event::Read;
+use crate::event::{Effect, Read};
 use crate::id::Ticket;
 use crate::reply::Reply;
+use crate::survey::Survey;
 use crate::want::Wants;
 
 /// Reads that the store has not answered yet.
@@ -30,6 +31,8 @@ pub(crate) enum Asked {
     History(Reply),
     /// The numbered event log.
     Log(Reply),
+    /// The sums of the rows.
+    Survey(Reply),
 }
 
 /// A query of one device.
@@ -63,6 +66,16 @@ impl Reads {
         out.read(read(self.ticket));
     }
 
+    /// Looks at the rows of the file for someone; refuses when too many wait.
+    pub(crate) fn survey(&mut self, reply: Reply, survey: Survey, out: &mut Wants) {
+        if self.asked.len() >= AT_ONCE {
+            return reply.answer(Answer::error(TOO_MANY), out);
+        }
+        self.ticket = self.ticket.next();
+        self.asked.insert(self.ticket, Asked::Survey(reply));
+        out.effect(Effect::Survey(survey, self.ticket));
+    }
+
     /// Who waits for this.
     pub(crate) fn take(&mut self, ticket: Ticket) -> Option<Asked> {
         self.asked.remove(&ticket)
@@ -76,7 +89,8 @@ impl Asked {
             | Self::Local(reply)
             | Self::Devices(reply)
             | Self::History(reply)
-            | Self::Log(reply) => reply,
+            | Self::Log(reply)
+            | Self::Survey(reply) => reply,
         }
     }
 }

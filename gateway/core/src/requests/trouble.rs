@@ -4,11 +4,17 @@ use std::collections::BTreeSet;
 use std::fmt::Display;
 
 use crate::consensus::agreement::Agreement;
+use crate::consensus::standing::Standing;
 use crate::context::Context;
 use crate::ownership::peers::Peers;
 
 /// None while somebody leads, as far as this gateway knows.
-pub(crate) fn trouble(ctx: &Context, agreement: &Agreement, peers: &Peers) -> Option<String> {
+pub(crate) fn trouble(
+    ctx: &Context,
+    agreement: &Agreement,
+    standing: &Standing,
+    peers: &Peers,
+) -> Option<String> {
     if ctx.leader.is_some() {
         return None;
     }
@@ -34,6 +40,18 @@ pub(crate) fn trouble(ctx: &Context, agreement: &Agreement, peers: &Peers) -> Op
                 format!("it has no vote; it waits until a majority of gateways {voters} is there")
             }
         });
+    }
+    if !standing.has_listened() {
+        return Some(
+            "it has just started, and has not heard yet what the broker has kept".to_owned(),
+        );
+    }
+    if !standing.is_proven(agreement) {
+        let awaited = list(standing.awaited(agreement));
+        return Some(format!(
+            "it has just started, and takes no part before gateways {awaited}, or enough of them, have said that they \
+             know of no newer state of its file; start them"
+        ));
     }
     let silent: BTreeSet<_> = peers.others().filter(|id| !peers.is_here(*id)).collect();
     let here = peers.others().count() + 1 - silent.len();

@@ -46,7 +46,7 @@ fn the_file_is_opened_as_durable_as_promised() {
         }
     };
     let found = ["journal_mode", "synchronous", "foreign_keys", "user_version"].map(pragma);
-    assert_eq!(found, ["wal", "2", "1", "5"]);
+    assert_eq!(found, ["wal", "2", "1", "7"]);
 }
 
 #[test]
@@ -205,7 +205,7 @@ const VERSION_2: &str = "
     ALTER TABLE devices DROP COLUMN sum; ALTER TABLE status DROP COLUMN sum;
     ALTER TABLE history DROP COLUMN sum; ALTER TABLE orders DROP COLUMN sum;
     ALTER TABLE timers DROP COLUMN sum; ALTER TABLE seen DROP COLUMN sum;
-    DROP TABLE life; DROP TABLE voters; ALTER TABLE acceptor DROP COLUMN founders;
+    DROP TABLE witnesses; DROP TABLE recoveries; DROP TABLE life; DROP TABLE voters; ALTER TABLE acceptor DROP COLUMN founders;
     ALTER TABLE replica DROP COLUMN disk; ALTER TABLE replica DROP COLUMN inode;
     ALTER TABLE replica DROP COLUMN born;
     ALTER TABLE replica ADD COLUMN voters TEXT NOT NULL DEFAULT '';
@@ -237,7 +237,7 @@ fn a_newer_file_and_a_foreign_one_are_refused_and_left_alone() {
     let before = std::fs::read(file(&folder)).unwrap();
     let error = refusal(try_open(&folder, 1));
     assert!(
-        matches!(error.fault(), Some(Fault::Newer { found: 99, known: Version(5) })),
+        matches!(error.fault(), Some(Fault::Newer { found: 99, known: Version(7) })),
         "{error:?}"
     );
     assert!(error.to_string().contains("version 99"), "{error}");

@@ -2,6 +2,7 @@
 
 use super::super::{Disk, Doubt, Found};
 use super::*;
+use gateway_core::witness::Witness;
 use paxos::Voters;
 use rusqlite::Connection;
 use std::fs;
@@ -23,6 +24,40 @@ fn founded(folder: &TempDir) -> u64 {
     let records = [Record::Founded(Voters::new(founders).unwrap())];
     store.commit(Write { records: &records, ..NOTHING }).unwrap();
     number
+}
+
+#[test]
+fn what_is_remembered_of_other_files_makes_this_one_no_older() {
+    let folder = TempDir::new().unwrap();
+    founded(&folder);
+    let (mut store, recovered) = open(&folder);
+    promise(&mut store, 7);
+    let (two, three) = (ReplicaId::new(2, 77), ReplicaId::new(3, 78));
+    let seen = Witness { life: 5, age: 640 };
+    let remember = [(two, Some(seen)), (three, Some(seen))];
+    let stored = store.commit(Write { witnesses: &remember, ..NOTHING }).unwrap();
+    assert!(stored.is_empty(), "{stored:?}");
+    store.commit(Write { witnesses: &[(three, None)], ..NOTHING }).unwrap();
+    drop(store);
+    let again = open(&folder).1;
+    assert_eq!(again.witnesses, [(two, seen)].into());
+    // The promise counts; neither the beginning of a life nor what is remembered does.
+    assert_eq!(again.file.found, recovered.file.found + 1);
+    assert_ne!(again.file.life, recovered.file.life);
+}
+
+#[test]
+fn a_file_that_gives_its_number_up_keeps_it_for_an_operators_word() {
+    let folder = TempDir::new().unwrap();
+    let before = founded(&folder);
+    let (mut store, recovered) = open(&folder);
+    let renounced = store.renounce(recovered.disk).unwrap();
+    assert_ne!(renounced.number, before);
+    drop(store);
+    let (mut store, recovered) = open(&folder);
+    assert_eq!(recovered.disk, renounced);
+    assert_eq!(renounced.found, Found::Doubted { before, doubt: Doubt::Older });
+    assert_eq!(store.trust(recovered.disk).unwrap().number, before);
 }
 
 /// A promise, which a file that is put back has forgotten.

@@ -25,7 +25,7 @@ use super::{Recovered, Store, StoreError};
 use hearth_storage::Fault;
 
 const NOTHING: Write<'_> =
-    Write { records: &[], install: None, changes: &[], applied: None, reads: &[] };
+    Write { records: &[], install: None, changes: &[], applied: None, reads: &[], witnesses: &[] };
 const BALLOT: Ballot = Ballot { round: 3, replica: ReplicaId(2) };
 
 fn site() -> Site {

@@ -3,9 +3,12 @@
 use super::super::{Refused, spawn};
 use super::*;
 use gateway_core::id::Incarnation;
+use gateway_core::settings::File;
 use gateway_core::{Gateway, Input, Now, Settings, Step, Timing};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use wire::SiteGeneration;
 
 fn settings(incarnation: u64) -> Settings {
     Settings {
@@ -14,6 +17,9 @@ fn settings(incarnation: u64) -> Settings {
         incarnation: Incarnation(incarnation),
         disk: 0,
         doubt: None,
+        generation: SiteGeneration::default(),
+        file: File::default(),
+        witnesses: BTreeMap::new(),
         versions: gateway_core::version::OURS,
         founders: [GatewayId(1)].into(),
         serves: true,
@@ -41,7 +47,7 @@ fn a_gateway_of_one_agrees_through_the_thread_and_starts_again_from_the_file() {
         Gateway::new(settings(incarnation), recovered.house, recovered.paxos, at(0)).unwrap();
     let (results, mut stored) = mpsc::channel(4);
     let thread = spawn(store, results).unwrap();
-    let mut inputs = vec![Input::Links { up: true }];
+    let mut inputs = vec![Input::Links { up: true }, Input::Echo];
     for round in 1.. {
         assert!(round < 1000, "it never joined");
         let mut step = core.step(at(round * 50_000), Input::Tick);

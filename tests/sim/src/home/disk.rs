@@ -9,8 +9,10 @@ use std::collections::BTreeMap;
 use gateway_core::command::{Entry, Op};
 use gateway_core::event::{HistoryRow, Read, Stored};
 use gateway_core::house::{Change, House, SeenKey};
+use gateway_core::settings::File;
+use gateway_core::witness::Witness;
 use gateway_core::{Step, Write};
-use paxos::{Ballot, Record, Recovered, Slot, Voters};
+use paxos::{Ballot, Record, Recovered, ReplicaId, Slot, Voters};
 
 use super::shelf::Shelf;
 use super::tables::Tables;
@@ -30,6 +32,10 @@ pub(crate) struct Disk {
     /// Tells this file from others, and the lives that used it.
     pub(crate) number: u64,
     pub(crate) incarnation: u64,
+    /// Commits so far.
+    pub(crate) age: u64,
+    /// What is remembered of the other gateways' files.
+    witnesses: BTreeMap<ReplicaId, Witness>,
 }
 
 /// What a write brought, for the claims.
@@ -61,6 +67,12 @@ impl Disk {
         let stored: Result<_, std::convert::Infallible> =
             step.persist(|write| Ok(self.write(&write, history, &mut news)));
         (stored.unwrap_or_else(|never| match never {}), news)
+    }
+
+    /// What a life that begins knows of its disk's age, and of the others'.
+    pub(crate) fn begin_life(&self, life: u64) -> (File, BTreeMap<ReplicaId, Witness>) {
+        let file = File { life, found: self.age, trusted: false };
+        (file, self.witnesses.clone())
     }
 
     /// What a gateway finds when it starts.
@@ -108,8 +120,20 @@ impl Disk {
         news.applied = write.applied.is_some();
         self.applied = write.applied.unwrap_or(self.applied);
         self.trim();
+        for (file, witness) in write.witnesses {
+            match witness {
+                Some(witness) => self.witnesses.insert(*file, *witness),
+                None => self.witnesses.remove(file),
+            };
+        }
         let mut stored = vec![Stored::Rows(status)];
         stored.extend(write.reads.iter().map(|read| self.read(read, history)));
+        // How far everything is chosen forces no commit.
+        let fact = |record: &Record| !matches!(record, Record::Chosen(_));
+        if news.applied || !write.changes.is_empty() || write.records.iter().any(fact) {
+            self.age += 1;
+            stored.push(Stored::Aged(self.age));
+        }
         stored
     }
 

@@ -74,6 +74,7 @@ impl World {
         for beat in kept.into_iter().filter(|beat| beat.gateway != life.0) {
             self.soon(Event::Input(life, Input::Kept(beat)));
         }
+        self.soon(Event::Input(life, Input::Echo));
     }
 
     fn arm(&mut self, life: Life) {
@@ -219,6 +220,10 @@ impl World {
             }
             // Whatever looks after the process starts it again.
             Effect::Outlived(_) => self.after(0, Event::Die(life)),
+            // Nobody asks for that here.
+            Effect::Survey(..) => {}
+            Effect::Adopt(_) => unreachable!("no site is recovered here"),
+            Effect::SetBack(_) => self.gives_its_number_up(life),
             Effect::Stop(why) => self.stops(life, why),
             Effect::Snapshot(task) => self.work_on_snapshots(life, task),
             Effect::Say(words) => {

@@ -389,6 +389,13 @@ impl World {
         }
     }
 
+    /// A gateway has learnt that its file was put back: it goes on with another number.
+    pub(crate) fn gives_its_number_up(&mut self, life: Life) {
+        let number = self.new_disk_number();
+        self.node(life.0).renounces = Some(number);
+        self.after(0, Event::Die(life));
+    }
+
     /// As the store numbers a file that lies elsewhere than before.
     fn new_disk_number(&mut self) -> u64 {
         (self.dice.next() >> 8).max(1)

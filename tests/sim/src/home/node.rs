@@ -20,6 +20,8 @@ pub(crate) struct Node {
     pub(crate) disk: Disk,
     /// An older state of the disk.
     pub(crate) backup: Option<Disk>,
+    /// The number that its file gets at the next start, because it was put back.
+    pub(crate) renounces: Option<u64>,
     /// None while it is dead.
     pub(crate) core: Option<Gateway>,
     /// What waits for the disk, and what is on its way there.
@@ -55,6 +57,7 @@ impl Node {
         Self {
             disk: Disk::new(settings.log_keep, 0),
             backup: None,
+            renounces: None,
             skew: i64::from(settings.id.0) * 40,
             settings,
             core: None,
@@ -88,6 +91,7 @@ impl Node {
     /// Starts from the disk, as another life.
     pub(crate) fn start(&mut self, now: u64) {
         self.clock.start(now);
+        self.disk.number = self.renounces.take().unwrap_or(self.disk.number);
         let (house, recovered) = self.disk.recover();
         // As the store numbers lives.
         let joined = house.gateways().get(&self.id()).map_or(0, |member| member.incarnation.0);
@@ -98,6 +102,7 @@ impl Node {
         self.settings.versions = programs::versions(&mut self.older_lives);
         (self.settings.incarnation, self.settings.disk) =
             (Incarnation(incarnation), self.disk.number);
+        (self.settings.file, self.settings.witnesses) = self.disk.begin_life(now + 1);
         let core = Gateway::new(self.settings.clone(), house, recovered, self.shows(now));
         self.core = Some(core.expect("the settings make a group"));
     }

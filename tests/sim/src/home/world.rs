@@ -6,9 +6,10 @@ use std::time::Duration;
 use gateway_core::command::Agreed;
 use gateway_core::event::Session;
 use gateway_core::id::{Generation, Incarnation};
+use gateway_core::settings::File;
 use gateway_core::{Input, Settings, Timing};
 use serde_json::json;
-use wire::{GatewayId, Site};
+use wire::{GatewayId, Site, SiteGeneration};
 
 use super::broker::{Act, Broker, Life, Request};
 use super::claims::{self, Watch};
@@ -391,6 +392,9 @@ fn settings(id: GatewayId, founders: BTreeSet<GatewayId>, serves: bool) -> Setti
         incarnation: Incarnation(0),
         disk: 0,
         doubt: None,
+        generation: SiteGeneration::default(),
+        file: File::default(),
+        witnesses: BTreeMap::new(),
         versions: gateway_core::version::OURS,
         founders,
         serves,

@@ -57,8 +57,12 @@ impl Classes {
     pub const ALL: Self = Self((1 << Class::ALL.len()) - 1);
 
     /// Those whose faults are mended: what every run of the tests plays.
-    pub const MENDED: Self =
-        Self(0).with(Class::Reuse).with(Class::Refusal).with(Class::Clocks).with(Class::Expiry);
+    pub const MENDED: Self = Self(0)
+        .with(Class::Reuse)
+        .with(Class::Refusal)
+        .with(Class::Clocks)
+        .with(Class::Expiry)
+        .with(Class::Copies);
 
     /// Whether this one is played.
     #[must_use]

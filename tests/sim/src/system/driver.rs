@@ -149,7 +149,9 @@ impl World {
         match self.topics.parse(&outgoing.message.topic) {
             Some(Topic::Gateway(_, GatewayVerb::Status)) => {
                 match Heartbeat::parse(&outgoing.message.payload) {
-                    Ok(beat) if beat.gateway == life.0 => {}
+                    Ok(beat) if beat.gateway == life.0 && !outgoing.retain => {
+                        self.input(life, Input::Echo);
+                    }
                     Ok(beat) if outgoing.retain => self.input(life, Input::Kept(beat)),
                     Ok(beat) => self.input(life, Input::Heartbeat(beat)),
                     Err(_) => {}
@@ -333,6 +335,10 @@ impl World {
             }
             // Whatever looks after the process starts it again.
             Effect::Outlived(_) => self.after(0, Event::Die(life)),
+            // Nobody asks for that here.
+            Effect::Survey(..) => {}
+            Effect::Adopt(_) => unreachable!("no site is recovered here"),
+            Effect::SetBack(_) => self.gives_its_number_up(life),
             Effect::Stop(why) => crate::verdict::broken("no gateway stops by itself", why),
             Effect::Snapshot(task) => self.work_on_snapshots(life, task),
             Effect::Say(words) => {

@@ -367,6 +367,15 @@ impl World {
         }
     }
 
+    /// A gateway has learnt that its file was put back: it goes on with another number.
+    pub(crate) fn gives_its_number_up(&mut self, life: Life) {
+        let number = self.dice.between(1 << 20, 1 << 40);
+        let process = self.process(life.0);
+        process.renounces = Some(number);
+        self.summary.system.renounced += 1;
+        self.after(0, Event::Die(life));
+    }
+
     fn put_back_the_brokers_file(&mut self) {
         let broker = self.broker(ONLY);
         if broker.backup.is_none() && broker.alive {

@@ -23,6 +23,8 @@ pub(crate) struct Process {
     pub(crate) synced: Option<Box<Disk>>,
     /// An older state of the disk.
     pub(crate) backup: Option<Disk>,
+    /// The number that its file gets at the next start, because it was put back.
+    pub(crate) renounces: Option<u64>,
     /// None while it is dead.
     pub(crate) core: Option<Gateway>,
     /// Lives so far.
@@ -67,6 +69,7 @@ impl Process {
             disk: Disk::new(settings.log_keep, 0),
             synced: None,
             backup: None,
+            renounces: None,
             core: None,
             lives: 0,
             waiting: Step::default(),
@@ -112,6 +115,7 @@ impl Process {
     pub(crate) fn start(&mut self, now: u64) {
         self.clock.start(now);
         self.lives += 1;
+        self.disk.number = self.renounces.take().unwrap_or(self.disk.number);
         self.synced = None;
         let (house, recovered) = self.disk.recover();
         // As the store numbers lives.
@@ -122,6 +126,7 @@ impl Process {
         self.disk.incarnation = incarnation;
         (self.settings.incarnation, self.settings.disk) =
             (Incarnation(incarnation), self.disk.number);
+        (self.settings.file, self.settings.witnesses) = self.disk.begin_life(now + 1);
         let core = Gateway::new(self.settings.clone(), house, recovered, self.shows(now));
         self.core = Some(core.expect("the settings make a group"));
     }

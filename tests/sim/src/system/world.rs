@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use gateway_core::command::Agreed;
 use gateway_core::event::Stored;
 use gateway_core::id::Incarnation;
+use gateway_core::settings::File;
 use gateway_core::{Input, Settings, Timing};
 use serde_json::{Value as Json, json};
-use wire::{GatewayId, Site, Topics};
+use wire::{GatewayId, Site, SiteGeneration, Topics};
 
 use super::claims::Watch;
 use super::client::Client;
@@ -266,6 +267,9 @@ fn settings(site: Site, id: GatewayId, founders: BTreeSet<GatewayId>) -> Setting
         incarnation: Incarnation(0),
         disk: 0,
         doubt: None,
+        generation: SiteGeneration::default(),
+        file: File::default(),
+        witnesses: BTreeMap::new(),
         founders,
         serves: true,
         leaders: vec![],

@@ -1,6 +1,7 @@
 //! Scenarios of whole gateways, one fault at a time.
 
 mod agreed;
+mod files;
 mod membership;
 mod ownership;
 mod queries;
@@ -41,10 +42,14 @@ impl World {
 }
 
 /// Mistakes that no seed finds, by the scenario that `mistakes/` names.
-const ONLY_HERE: [(&str, fn()); 5] = [
+const ONLY_HERE: [(&str, fn()); 6] = [
     (
         "a_user_who_has_made_as_many_zones_as_it_may_makes_no_more",
         ownership::a_user_who_has_made_as_many_zones_as_it_may_makes_no_more,
+    ),
+    (
+        "a_folder_that_was_put_back_promises_nothing_before_it_is_found_out",
+        files::a_folder_that_was_put_back_promises_nothing_before_it_is_found_out,
     ),
     (
         "what_a_leader_wanted_to_move_does_not_move_when_it_leads_again",
