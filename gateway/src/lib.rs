@@ -28,10 +28,11 @@ use std::collections::BTreeMap;
 use std::future::Future;
 
 use gateway_core::command::Agreed;
+use gateway_core::house::Memory;
 use gateway_core::id::Incarnation;
 use gateway_core::settings::{File, log_window};
 use gateway_core::witness::Witness;
-use gateway_core::{Gateway, Step, Timing};
+use gateway_core::{Gateway, Step, Timing, UNPROMISED};
 use paxos::ReplicaId;
 use tokio::sync::mpsc;
 use wire::{SiteGeneration, Topics};
@@ -220,5 +221,7 @@ fn core_settings(settings: &Settings, start: Start) -> gateway_core::Settings {
         rounds: settings.rounds,
         log_keep: settings.log_keep,
         timing: Timing::default().times(settings.patience),
+        memory: Memory::USUAL,
+        unpromised: UNPROMISED,
     }
 }

@@ -6,7 +6,7 @@ use gateway_core::house::Refusal;
 use gateway_core::outbox::{Bounds, Outbox, Wanted};
 use link::{Ack, Link, Publish, Reason, TryPublish};
 use tokio::task::AbortHandle;
-use wire::{Topic, Topics, ZoneVerb};
+use wire::Topics;
 
 /// The sending side of a session.
 pub(crate) struct Line {
@@ -80,10 +80,7 @@ impl Drop for Line {
 impl Waiting {
     fn push(&mut self, topics: &Topics, publish: Publish) {
         let topic = publish.topic.clone();
-        let wanted = match topics.parse(&topic) {
-            Some(Topic::Device(_, _, ZoneVerb::State | ZoneVerb::Command)) => Wanted::Newest,
-            _ => Wanted::Each,
-        };
+        let wanted = Wanted::on(topics.parse(&topic).as_ref());
         if self.outbox.push(&topic, wanted, publish).is_err() && !self.complained {
             self.complained = true;
             tracing::warn!(

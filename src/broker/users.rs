@@ -109,36 +109,9 @@ fn carry_out(globals: &Globals, args: UserArgs) -> Outcome {
             if !named {
                 is_read_by_somebody(&path)?;
             }
-            let roles = match &settings.roles {
-                Some(path) => broker::read_roles(path)?,
-                None => Roles::built_in()?,
-            };
-            roles.check(&role, &name).map_err(Failure::usage)?;
-            let there = |users: &Users| match users.get(&name) {
-                Some(_) => Err(format!(
-                    "there is a user {name:?} already; `hearth broker user password` changes its password"
-                )),
-                None => Ok(()),
-            };
-            // Asked before the password is, and again when the file is locked.
-            there(&Users::read(&path)?.unwrap_or_default()).map_err(Failure::failed)?;
-            let hash = hash(&name, &password)?;
-            Users::change(&path, |users| {
-                there(users)?;
-                users.set(&name, User { role, hash })
-            })?;
-            done(&path, &format!("{name} is added"));
+            add(settings.roles.as_deref(), &path, (&name, role), &password)?;
         }
-        UserCommand::Password { name, password } => {
-            let user = Users::read(&path)?.unwrap_or_default();
-            user.get(&name).ok_or_else(|| nobody(&path, &name))?;
-            let hash = hash(&name, &password)?;
-            Users::change(&path, |users| {
-                let user = users.get(&name).cloned().ok_or("the user is gone")?;
-                users.set(&name, User { hash, ..user })
-            })?;
-            done(&path, &format!("{name} has another password"));
-        }
+        UserCommand::Password { name, password } => change_password(&path, &name, &password)?,
         UserCommand::Remove { name } => {
             if !Users::change(&path, |users| Ok(users.remove(&name)))? {
                 return Err(nobody(&path, &name).into());
@@ -151,6 +124,46 @@ fn carry_out(globals: &Globals, args: UserArgs) -> Outcome {
         }
         UserCommand::List => list(globals, &Users::read(&path)?.unwrap_or_default()),
     }
+    Ok(())
+}
+
+fn add(
+    roles: Option<&Path>,
+    path: &Path,
+    (name, role): (&str, String),
+    password: &PasswordArgs,
+) -> Outcome {
+    let roles = match roles {
+        Some(path) => broker::read_roles(path)?,
+        None => Roles::built_in()?,
+    };
+    roles.check(&role, name).map_err(Failure::usage)?;
+    let there = |users: &Users| match users.get(name) {
+        Some(_) => Err(format!(
+            "there is a user {name:?} already; `hearth broker user password` changes its password"
+        )),
+        None => Ok(()),
+    };
+    // Asked before the password is, and again when the file is locked.
+    there(&Users::read(path)?.unwrap_or_default()).map_err(Failure::failed)?;
+    let hash = hash(name, password)?;
+    Users::change(path, |users| {
+        there(users)?;
+        users.set(name, User { role, hash })
+    })?;
+    done(path, &format!("{name} is added"));
+    Ok(())
+}
+
+fn change_password(path: &Path, name: &str, password: &PasswordArgs) -> Outcome {
+    let user = Users::read(path)?.unwrap_or_default();
+    user.get(name).ok_or_else(|| nobody(path, name))?;
+    let hash = hash(name, password)?;
+    Users::change(path, |users| {
+        let user = users.get(name).cloned().ok_or("the user is gone")?;
+        users.set(name, User { hash, ..user })
+    })?;
+    done(path, &format!("{name} has another password"));
     Ok(())
 }
 

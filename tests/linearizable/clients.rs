@@ -27,7 +27,7 @@ const CLIENTS: u64 = 16;
 const LONGEST_PAUSE_MS: u64 = 20;
 
 /// The patience of most requests: enough for a failover.
-const RETRY: Retry =
+pub(crate) const RETRY: Retry =
     Retry { every: Duration::from_millis(300), within: Duration::from_millis(2500) };
 
 /// The clients at work.

@@ -10,6 +10,8 @@ use link::{Requester, Retry};
 use serde_json::Value as Json;
 
 use crate::clients::{Clients, DEVICES};
+use crate::files::{keep_a_copy, put_back, until_it_votes, vote};
+use crate::flood::flood;
 use crate::home::{GATEWAYS, Home};
 
 /// What happens, and for how many milliseconds.
@@ -36,10 +38,26 @@ enum Kind {
     Deaf,
     /// Its connections break, and new ones are refused.
     Refuse,
+    /// Its file is put back by a copy: it has no vote any more, and gets one again.
+    PutBack,
+    /// The gateway's vote is taken away, and given back.
+    Voters,
+    /// Reports at QoS 0 of a device in one of the zones, faster than they can be agreed.
+    Flood,
 }
 
-const KINDS: [Kind; 7] =
-    [Kind::Pause, Kind::Kill, Kind::Cut, Kind::Broker, Kind::Refuse, Kind::Mute, Kind::Deaf];
+const KINDS: [Kind; 10] = [
+    Kind::Pause,
+    Kind::Kill,
+    Kind::Cut,
+    Kind::Broker,
+    Kind::Refuse,
+    Kind::Mute,
+    Kind::Deaf,
+    Kind::PutBack,
+    Kind::Voters,
+    Kind::Flood,
+];
 
 /// How many operations of every device prove that the home works again.
 const PROGRESS: u64 = 10;
@@ -85,11 +103,17 @@ impl<'a> Faults<'a> {
             let second = self.second(&first);
             self.tell(&first, second.as_ref());
             let later = Duration::from_millis(self.random.less_than(400));
-            tokio::join!(self.strike(first), async {
+            tokio::join!(self.strike(first, &asking), async {
                 let Some(second) = second else { return };
                 tokio::time::sleep(later).await;
-                self.strike(second).await;
+                self.strike(second, &asking).await;
             });
+            if [Some(first), second].iter().flatten().any(|fault| fault.kind == Kind::PutBack) {
+                // Of two that have forgotten what they promised nobody could tell what was agreed.
+                for id in GATEWAYS {
+                    until_it_votes(&asking, id).await;
+                }
+            }
             // Now and then the next one comes before the home has got over this one.
             if self.random.less_than(3) > 0 {
                 self.clients.progress(PROGRESS).await;
@@ -120,7 +144,9 @@ impl<'a> Faults<'a> {
         let (kind, gateway) = (self.random.pick(&KINDS), self.random.pick(&GATEWAYS));
         let milliseconds = self.random.spread(100, self.longest);
         let same = touches(kind) == touches(first.kind)
-            && (gateway == first.gateway || kind == Kind::Broker);
+            && (gateway == first.gateway
+                || matches!(kind, Kind::Broker | Kind::Voters | Kind::Flood));
+        let same = same || changes_voters(kind) && changes_voters(first.kind);
         (!same).then_some(Fault { kind, gateway, milliseconds })
     }
 
@@ -129,12 +155,12 @@ impl<'a> Faults<'a> {
             *self.done.0.entry(fault.kind).or_default() += 1;
             let Fault { kind, gateway, milliseconds } = fault;
             let at = self.clients.elapsed().as_secs_f64();
-            let whom = if *kind == Kind::Broker { 0 } else { *gateway };
+            let whom = if matches!(kind, Kind::Broker | Kind::Flood) { 0 } else { *gateway };
             println!("{at:8.3} s {kind:?} {whom} for {milliseconds} ms");
         }
     }
 
-    async fn strike(&self, Fault { kind, gateway, milliseconds }: Fault) {
+    async fn strike(&self, Fault { kind, gateway, milliseconds }: Fault, asking: &Requester) {
         let (home, network) = (self.home, self.home.network(gateway));
         let pass = tokio::time::sleep(Duration::from_millis(milliseconds));
         match kind {
@@ -142,6 +168,23 @@ impl<'a> Faults<'a> {
                 home.kill_gateway(gateway);
                 pass.await;
                 home.start_gateway(gateway);
+            }
+            Kind::PutBack => {
+                home.kill_gateway(gateway);
+                keep_a_copy(home, gateway);
+                home.start_gateway(gateway);
+                pass.await;
+                home.kill_gateway(gateway);
+                put_back(home, gateway);
+                home.start_gateway(gateway);
+            }
+            Kind::Voters => {
+                vote(asking, gateway, false).await;
+                pass.await;
+                vote(asking, gateway, true).await;
+            }
+            Kind::Flood => {
+                flood(home.address(), Duration::from_millis(milliseconds)).await;
             }
             Kind::Pause => {
                 home.pause(gateway);
@@ -171,10 +214,17 @@ impl<'a> Faults<'a> {
 /// What a fault works on; two faults may strike at once if they do not work on the same thing.
 fn touches(kind: Kind) -> u8 {
     match kind {
-        Kind::Kill | Kind::Pause => 0,
+        Kind::Kill | Kind::Pause | Kind::PutBack => 0,
         Kind::Cut | Kind::Mute | Kind::Deaf | Kind::Refuse => 1,
         Kind::Broker => 2,
+        Kind::Voters => 3,
+        Kind::Flood => 4,
     }
+}
+
+/// Two of these at once could leave too few who know what was agreed.
+fn changes_voters(kind: Kind) -> bool {
+    matches!(kind, Kind::PutBack | Kind::Voters)
 }
 
 /// Who leads, if somebody says so soon.

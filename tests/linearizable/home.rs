@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 
 use devices::relay::Relay;
-use link::Requester;
+use link::{Address, Requester};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// The gateways' numbers.
@@ -68,8 +68,12 @@ impl Home {
 
     /// A client of the broker.
     pub(crate) async fn requester(&self, name: &str) -> Requester {
-        let address = self.people.address().to_string().parse().unwrap();
-        Requester::connect(address, name).await.unwrap()
+        Requester::connect(self.address(), name).await.unwrap()
+    }
+
+    /// Where clients find the broker.
+    pub(crate) fn address(&self) -> Address {
+        self.people.address().to_string().parse().unwrap()
     }
 
     pub(crate) fn network(&self, id: u8) -> &Relay {

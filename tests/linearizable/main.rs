@@ -15,6 +15,8 @@
 
 mod clients;
 mod faults;
+mod files;
+mod flood;
 mod home;
 mod replicas;
 

@@ -42,5 +42,5 @@ mod want;
 
 pub use event::{Effect, Input, Now, Stored};
 pub use gateway::Gateway;
-pub use settings::{Settings, Timing};
+pub use settings::{Settings, Timing, UNPROMISED};
 pub use step::{Step, Write};

@@ -7,6 +7,8 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
+use wire::{Topic, ZoneVerb};
+
 /// What waits on one session: messages `M`, and acknowledgements `A` that wait for them.
 #[derive(Debug)]
 pub struct Outbox<M, A> {
@@ -44,6 +46,17 @@ pub enum Wanted {
     Newest,
     /// Each.
     Each,
+}
+
+impl Wanted {
+    /// Of a device's state and its order only the newest counts; all else is an answer or an announcement.
+    #[must_use]
+    pub const fn on(topic: Option<&Topic>) -> Self {
+        match topic {
+            Some(Topic::Device(_, _, ZoneVerb::State | ZoneVerb::Command)) => Self::Newest,
+            _ => Self::Each,
+        }
+    }
 }
 
 #[derive(Debug)]

@@ -7,6 +7,7 @@ use paxos::ReplicaId;
 use wire::{GatewayId, Site, SiteGeneration, Versions};
 
 use crate::command::Agreed;
+use crate::house::Memory;
 use crate::id::Incarnation;
 use crate::witness::Witness;
 
@@ -53,6 +54,10 @@ pub struct Settings {
     pub log_keep: u64,
     /// Periods and timeouts.
     pub timing: Timing,
+    /// What is remembered of requests that may come again; the usual, but where small ones are tried.
+    pub memory: Memory,
+    /// Proposals of one zone for publishes at QoS 0 that are not applied yet; [`UNPROMISED`], but where fewer are tried.
+    pub unpromised: usize,
 }
 
 /// A gateway's file, as this life of the gateway found it.
@@ -65,6 +70,14 @@ pub struct File {
     /// An operator says that there is no newer one.
     pub trusted: bool,
 }
+
+/// Nothing holds the senders of publishes at QoS 0 back, so what is above is dropped and counted. 32: half of what our
+/// own broker has under way at QoS 1 and 2 (its receive maximum), so that a flood gets no more than a third of the
+/// zone's agreements.
+///
+/// Proposals for QoS 1 and 2 need no bound of their own: none is refused, and the session has at most as many under way
+/// as its receive maximum says, or, on a foreign broker that knows none, 65,535 packet ids.
+pub const UNPROMISED: usize = 32;
 
 /// Chosen slots that Paxos keeps in memory for late replicas; older ones come from the disk.
 const LOG_WINDOW: u64 = 4096;

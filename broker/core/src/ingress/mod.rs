@@ -60,7 +60,7 @@ pub(crate) fn publish(
             take_own(rooms, from, &publish, Reason::NotAuthorized);
             return Ok(Taken::Done);
         }
-        Route::Plain | Route::Zone(..) => {}
+        Route::Plain | Route::Request | Route::Zone(..) => {}
     }
     if publish.qos == Qos::AtMostOnce {
         unpromised(rooms, now, from, route, publish);

@@ -38,11 +38,12 @@ impl Gateway {
     /// When the settings cannot make a Paxos group; the text says why.
     pub fn new(
         settings: Settings,
-        house: House,
+        mut house: House,
         recovered: paxos::Recovered,
         now: Now,
     ) -> Result<Self, paxos::ConfigError> {
         let applied = recovered.applied;
+        house.remember_within(settings.memory);
         let agreement = Agreement::new(&settings, recovered, now.moment)?;
         let mut peers = Peers::new(&settings, now.moment);
         let standing = Standing::new(&settings);

@@ -37,6 +37,12 @@ impl Gateway {
         self.unsettled.len()
     }
 
+    /// Publishes at QoS 0 that were dropped, of all its zones since they came here.
+    #[must_use]
+    pub fn dropped_qos0(&self) -> u64 {
+        self.zones.dropped()
+    }
+
     /// Whether a query of this zone would be answered at a moment, and under which epoch.
     #[must_use]
     pub fn answers_for(&self, zone: &Zone, now: Moment) -> Option<Epoch> {

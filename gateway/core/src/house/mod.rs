@@ -33,5 +33,5 @@ pub use note::Note;
 pub use outcome::{Moved, Outcome, Refusal, Verdict, Written};
 pub use presence::Presence;
 pub use rows::{Counters, DeviceRow, Made, Member, OpenOrder, Timer, ZoneRow};
-pub use seen::{NoRoom, Receipt, Remembered, Seen, SeenKey};
+pub use seen::{Memory, NoRoom, Receipt, Remembered, Seen, SeenKey};
 pub use state::House;

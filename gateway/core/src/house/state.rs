@@ -9,7 +9,7 @@ use super::change::Change;
 use super::digest;
 use super::presence::Presence;
 use super::rows::{Counters, DeviceRow, Made, Member, OpenOrder, Timer, ZoneRow};
-use super::seen::Seen;
+use super::seen::{Memory, Seen};
 use crate::command::{Agreed, TimerName};
 
 /// The replicated state of the home.
@@ -50,6 +50,11 @@ impl House {
             timers: BTreeMap::new(),
             seen: Seen::default(),
         }
+    }
+
+    /// Remembers as much from now on of the requests that may come again.
+    pub fn remember_within(&mut self, memory: Memory) {
+        self.seen.within(memory);
     }
 
     /// The agreed settings.

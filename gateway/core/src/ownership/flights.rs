@@ -10,14 +10,6 @@ use crate::id::{Generation, Token};
 use crate::planted;
 use crate::reply::Reply;
 
-/// Proposals of one zone for publishes at QoS 0 that are not applied yet. Nothing holds their senders back, so what is
-/// above is dropped and counted. 32: half of what our own broker has under way at QoS 1 and 2 (its receive maximum), so
-/// that a flood gets no more than a third of the zone's agreements.
-///
-/// Proposals for QoS 1 and 2 need no bound of their own: none is refused, and the session has at most as many under
-/// way as its receive maximum says, or, on a foreign broker that knows none, 65,535 packet ids.
-const UNPROMISED: usize = 32;
-
 /// The proposals of one epoch of a zone.
 #[derive(Debug)]
 pub(crate) struct Flights {
@@ -25,8 +17,9 @@ pub(crate) struct Flights {
     /// Number of the next proposal.
     next: u64,
     flights: VecDeque<Flight>,
-    /// Those of them that nobody waits for; at most [`UNPROMISED`].
+    /// Those of them that nobody waits for, and how many there may be.
     unpromised: usize,
+    most_unpromised: usize,
     /// Publishes at QoS 0 that there was no room for.
     dropped: u64,
     /// A proposal was refused, or chosen before one that it follows: propose again from the first.
@@ -62,8 +55,16 @@ pub(crate) struct Handle {
 
 impl Flights {
     /// None yet; `next` is the first number of the epoch that is free.
-    pub(crate) const fn new(epoch: Epoch, next: u64) -> Self {
-        Self { epoch, next, flights: VecDeque::new(), unpromised: 0, dropped: 0, gap: false }
+    pub(crate) const fn new(epoch: Epoch, next: u64, most_unpromised: usize) -> Self {
+        Self {
+            epoch,
+            next,
+            flights: VecDeque::new(),
+            unpromised: 0,
+            most_unpromised,
+            dropped: 0,
+            gap: false,
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -72,7 +73,7 @@ impl Flights {
 
     /// Whether there is room for a publish at QoS 0.
     pub(crate) const fn takes_unpromised(&self) -> bool {
-        self.unpromised < UNPROMISED
+        self.unpromised < self.most_unpromised
     }
 
     /// A publish at QoS 0 is dropped.

@@ -320,7 +320,8 @@ impl Zones {
         let written = unwritten.is_none_or(|first| row.epoch < first);
         let begins = !self.owns(zone) && mine && planted::zones::begun_before_written(written);
         if begins {
-            self.owned.insert(zone.clone(), Owned::new(row.epoch, row.next));
+            self.owned
+                .insert(zone.clone(), Owned::new(row.epoch, row.next, ctx.settings.unpromised));
         }
         begins
     }
@@ -365,7 +366,7 @@ impl Zones {
 }
 
 impl Owned {
-    const fn new(epoch: Epoch, next: u64) -> Self {
+    const fn new(epoch: Epoch, next: u64, unpromised: usize) -> Self {
         Self {
             epoch,
             stage: Stage::OpeningQuery,
@@ -374,7 +375,7 @@ impl Owned {
             confirmed: false,
             query: None,
             zone: None,
-            flights: Flights::new(epoch, next),
+            flights: Flights::new(epoch, next, unpromised),
             online: BTreeMap::new(),
         }
     }

@@ -117,7 +117,7 @@ pub(crate) fn turned_away(
 ) {
     let (named, id) = SetRequest::parse(&delivery.payload)
         .map_or((None, None), |request| (request.reply_to, request.id));
-    let named = named.filter(|topic| check_reply_to(&ctx.topics, Some(topic)).is_ok());
+    let named = named.filter(|topic| check_reply_to(ctx, delivery, Some(topic)).is_ok());
     let why = nowhere(zone, device);
     Reply::to(delivery, named, id).answer(Answer::error(&why), out);
     // All such topics share a line of the log: whoever makes names up writes one a minute.
@@ -146,7 +146,7 @@ pub(crate) fn query_nowhere(
     if is_unknown(ctx, zone) {
         let (named, id) = GetRequest::parse(&delivery.payload)
             .map_or((None, None), |request| (request.reply_to, request.id));
-        let named = named.filter(|topic| check_reply_to(&ctx.topics, Some(topic)).is_ok());
+        let named = named.filter(|topic| check_reply_to(ctx, delivery, Some(topic)).is_ok());
         Reply::to(delivery, named, id).answer(Answer::error(nowhere(zone, device)), out);
     }
     acknowledge(delivery, out);

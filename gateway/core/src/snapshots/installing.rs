@@ -56,6 +56,7 @@ impl Installing<'_> {
         let voters = Some(house.voters()).filter(|voters| !voters.is_empty());
         let voters = voters.unwrap_or(self.founders).clone();
         self.ctx.house = planted::snapshots::not_in_snapshot(house, &self.ctx.house);
+        self.ctx.house.remember_within(self.ctx.settings.memory);
         self.ctx.applied = id.slot;
         step.install = Some(id);
         step.applied = Some(id.slot);

@@ -2,9 +2,10 @@
 
 use super::super::{Refused, spawn};
 use super::*;
+use gateway_core::house::Memory;
 use gateway_core::id::Incarnation;
 use gateway_core::settings::File;
-use gateway_core::{Gateway, Input, Now, Settings, Step, Timing};
+use gateway_core::{Gateway, Input, Now, Settings, Step, Timing, UNPROMISED};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -31,6 +32,8 @@ fn settings(incarnation: u64) -> Settings {
         rounds: false,
         log_keep: 65_536,
         timing: Timing::default(),
+        memory: Memory::USUAL,
+        unpromised: UNPROMISED,
     }
 }
 

@@ -119,7 +119,7 @@ fn one_user_cannot_take_every_place_for_zones_that_wait() {
     let mut bench = bench(|settings| settings.limits.zones = 20);
     let roles = Roles::built_in().unwrap();
     let mut open = |name: &str, id: u64| {
-        let grant = Grant::new(&roles, "home", name, "person", [0; 32]).unwrap();
+        let grant = Grant::new((&roles, &Arc::default()), "home", name, "person", [0; 32]).unwrap();
         let conn = ConnId(id);
         bench.core.connect(START, conn, connect(name), Guest::User(Arc::new(grant))).unwrap();
         conn
@@ -151,7 +151,7 @@ fn a_report_names_whose_zone_it_makes_and_only_that_users_reports_are_refused() 
     bench.pull(leader);
     let roles = Roles::built_in().unwrap();
     let mut open = |name: &str, id: u64| {
-        let grant = Grant::new(&roles, "home", name, "admin", [0; 32]).unwrap();
+        let grant = Grant::new((&roles, &Arc::default()), "home", name, "admin", [0; 32]).unwrap();
         let conn = ConnId(id);
         bench.core.connect(START, conn, connect(name), Guest::User(Arc::new(grant))).unwrap();
         conn

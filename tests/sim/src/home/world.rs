@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use gateway_core::command::Agreed;
 use gateway_core::event::Session;
+use gateway_core::house::Memory;
 use gateway_core::id::{Generation, Incarnation};
 use gateway_core::settings::File;
-use gateway_core::{Input, Settings, Timing};
+use gateway_core::{Input, Settings, Timing, UNPROMISED};
 use serde_json::json;
 use wire::{GatewayId, Site, SiteGeneration};
 
@@ -406,5 +407,7 @@ fn settings(id: GatewayId, founders: BTreeSet<GatewayId>, serves: bool) -> Setti
         rounds: false,
         log_keep: 65_536,
         timing: Timing { silence: Duration::from_millis(500), ..Timing::default() },
+        memory: Memory::USUAL,
+        unpromised: UNPROMISED,
     }
 }

@@ -58,6 +58,7 @@ impl Classes {
 
     /// Those whose faults are mended: what every run of the tests plays.
     pub const MENDED: Self = Self(0)
+        .with(Class::Flood)
         .with(Class::Reuse)
         .with(Class::Refusal)
         .with(Class::Clocks)

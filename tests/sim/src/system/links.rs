@@ -14,7 +14,7 @@ use bytes::Bytes;
 use gateway_core::event::Session;
 use gateway_core::id::{Generation, Token};
 use gateway_core::outbox::{Bounds, Outbox, Wanted};
-use wire::{GatewayVerb, Heartbeat, Liveness, PaxosLeg, Topic, ZoneVerb};
+use wire::{GatewayVerb, Heartbeat, Liveness, PaxosLeg, ZoneVerb};
 
 use super::hub::ONLY;
 use super::lane::{Conn, Down, Up, Who};
@@ -37,6 +37,9 @@ pub(crate) enum Name {
     /// With the number under which it was opened.
     Session(Session, Generation),
 }
+
+/// The least that waits for a link of which nothing is sent again: more than a gateway says in a step.
+const KEPT_QUEUE: usize = 64;
 
 /// What a link has to tell.
 #[derive(Debug)]
@@ -243,6 +246,7 @@ impl World {
                 assert!(codes.iter().all(|code| *code < 0x80), "a broker of ours grants this");
                 link.waits.remove(&pid);
                 link.arrivals.push_back(Arrival::Subscribed);
+                self.flush(life, number);
                 self.drain_soon(life);
             }
             Down::Gone => self.link_ends(life, number),
@@ -279,6 +283,8 @@ impl World {
     pub(crate) fn try_publish(&mut self, life: Life, number: u64, publish: Publish) -> bool {
         let most = self.plan.bounds.link_queue;
         let Some(link) = self.process(life.0).links.get_mut(&number) else { return false };
+        // Gateways talk in bursts: of what has no room each time they would never hear.
+        let most = if link.is_kept() { most.max(KEPT_QUEUE) } else { most };
         // What is said while there is no connection would be old when there is one; a session has ended then.
         if if link.is_kept() { !link.welcome } else { link.conn.is_none() } {
             return true;
@@ -295,10 +301,7 @@ impl World {
     /// Publishes on a session, now or in its turn.
     pub(crate) fn publish_in_turn(&mut self, life: Life, number: u64, publish: Publish) {
         let topic = publish.topic.to_string();
-        let wanted = match self.topics.parse(&topic) {
-            Some(Topic::Device(_, _, ZoneVerb::State | ZoneVerb::Command)) => Wanted::Newest,
-            _ => Wanted::Each,
-        };
+        let wanted = Wanted::on(self.topics.parse(&topic).as_ref());
         let most = self.plan.bounds.link_queue;
         let Some(link) = self.process(life.0).links.get_mut(&number) else { return };
         if link.line.is_empty() && link.queue.len() < most {

@@ -2,6 +2,8 @@
 //! goes wrong in it.
 
 use broker_core::Limits;
+use gateway_core::UNPROMISED;
+use gateway_core::house::Memory;
 use gateway_core::outbox::Bounds as Line;
 
 use super::class::{Class, Classes};
@@ -78,6 +80,9 @@ pub(crate) struct Bounds {
     pub(crate) line: Line,
     /// Unacknowledged deliveries of a zone.
     pub(crate) receive_maximum: u16,
+    /// What gateways remember of requests, and proposals of a zone that nobody waits for.
+    pub(crate) memory: Memory,
+    pub(crate) unpromised: usize,
     /// Of the broker.
     pub(crate) limits: Limits,
 }
@@ -194,22 +199,27 @@ impl Storage {
 impl Bounds {
     fn draw(dice: &mut Dice, classes: Classes) -> Self {
         let small = classes.has(Class::Flood);
-        let link_queue = dice.pick(&[8, 64, 1024, 1024]);
-        let link_in_flight = dice.pick(&[4, 32, 1000, 1000]);
+        let link_queue = dice.pick(&[1, 1, 2, 1024]);
+        let link_in_flight = dice.pick(&[1, 1, 2, 1000]);
         let limits = Limits {
             // A full zone takes no QoS 0 either, and a flood is to come further than that.
-            zone_messages: dice.pick(if small { &[8, 64, 4096, 4096] } else { &[2, 8, 64, 4096] }),
+            zone_messages: dice.pick(if small { &[4, 8, 16, 4096] } else { &[2, 8, 64, 4096] }),
             zone_qos0: dice.pick(&[1, 8, 64]),
             receive_maximum: dice.pick(&[2, 20, 1000]),
             ..Limits::default()
         };
+        let receive_maximum = dice.pick(&[1, 4, 64, 64]);
+        // As many as are delivered at once come again by their stamps.
+        let stamps = usize::from(receive_maximum) + 1;
         Self {
             pipe: dice.pick(&[4, 64, 1024]),
             arrivals: dice.pick(&[4, 64, 256]),
             link_queue: if small { link_queue } else { 1024 },
             link_in_flight: if small { link_in_flight } else { 1000 },
             line: if small { Line { crowded: 2, ..Line::USUAL } } else { Line::USUAL },
-            receive_maximum: dice.pick(&[1, 4, 64, 64]),
+            receive_maximum,
+            memory: Memory { stamps, ..Memory::USUAL },
+            unpromised: if small { dice.pick(&[1, 1, 1, 32]) } else { UNPROMISED },
             limits,
         }
     }

@@ -5,7 +5,7 @@ use crate::summary::Reached;
 /// What was full, or was made use of to the end.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Reach {
-    /// Proposals of a zone that are not applied yet.
+    /// Proposals of a zone for publishes at QoS 0 that are not applied yet.
     pub(crate) flights: bool,
     /// Stamps that a zone remembers.
     pub(crate) stamps: bool,

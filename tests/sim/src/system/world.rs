@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use gateway_core::command::Agreed;
 use gateway_core::event::Stored;
+use gateway_core::house::Memory;
 use gateway_core::id::Incarnation;
 use gateway_core::settings::File;
-use gateway_core::{Input, Settings, Timing};
+use gateway_core::{Input, Settings, Timing, UNPROMISED};
 use serde_json::{Value as Json, json};
 use wire::{GatewayId, Site, SiteGeneration, Topics};
 
@@ -138,6 +139,8 @@ impl World {
             settings.serves = id.0 <= world.plan.serving;
             (settings.cache, settings.log_keep) = (world.plan.cache, world.plan.storage.keep);
             settings.agreed.door_closes_after = world.plan.door_closes_after;
+            (settings.memory, settings.unpromised) =
+                (world.plan.bounds.memory, world.plan.bounds.unpromised);
             settings.leaders.extend((leaders > 0).then_some(GatewayId(leaders)));
             let mut process = Process::new(settings);
             if world.plan.drift {
@@ -281,5 +284,7 @@ fn settings(site: Site, id: GatewayId, founders: BTreeSet<GatewayId>) -> Setting
         rounds: false,
         log_keep: 65_536,
         timing: Timing::default(),
+        memory: Memory::USUAL,
+        unpromised: UNPROMISED,
     }
 }

@@ -6,6 +6,7 @@
 
 mod ids;
 mod key;
+mod memory;
 mod recent;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use wire::{UnixMillis, Version, Zone};
 use ids::Ids;
 pub use ids::NoRoom;
 pub use key::{Receipt, Remembered, SeenKey};
+pub use memory::Memory;
 use recent::Recent;
 
 /// The version of the site from which on ids have a memory of their own.
@@ -23,6 +25,7 @@ pub(crate) const DATED_IDS: Version = Version(5);
 /// The requests that may come again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
+    memory: Memory,
     zones: BTreeMap<Zone, Recent>,
     ids: Ids,
 }
@@ -43,7 +46,7 @@ impl Seen {
     /// When there is no room for its id. It must not be applied then: its retry would be applied again.
     pub fn has_room(&self, key: &SeenKey) -> Result<(), NoRoom> {
         match key {
-            SeenKey::Dated(zone, device, ..) => self.ids.has_room(zone, device),
+            SeenKey::Dated(zone, device, ..) => self.ids.has_room(zone, device, &self.memory),
             SeenKey::Id(..) | SeenKey::Stamp(..) => Ok(()),
         }
     }
@@ -55,13 +58,16 @@ impl Seen {
                 self.ids.insert(key.clone(), now.0, receipt);
                 Remembered { at: now.0, forgotten: Vec::new() }
             }
-            key => self.zones.entry(key.zone().clone()).or_default().remember(key, receipt),
+            key => {
+                let zone = self.zones.entry(key.zone().clone()).or_default();
+                zone.remember(key, receipt, self.memory.stamps)
+            }
         }
     }
 
     /// Forgets ids whose time is over, some at a time, and says which.
     pub fn expire(&mut self, now: UnixMillis) -> Vec<SeenKey> {
-        self.ids.expire(now)
+        self.ids.expire(now, self.memory.newest_ids)
     }
 
     /// The site has got version [`DATED_IDS`]: the ids of before are remembered for a time from now on. Gives each
@@ -78,6 +84,11 @@ impl Seen {
         }
         self.zones.retain(|_, recent| !recent.is_empty());
         dated
+    }
+
+    /// Remembers as much from now on.
+    pub(super) fn within(&mut self, memory: Memory) {
+        self.memory = memory;
     }
 
     pub(super) fn restore(&mut self, key: SeenKey, at: u64, receipt: Receipt) {

@@ -3,11 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::key::{Receipt, Remembered, SeenKey};
+use super::memory::Memory;
 use crate::planted::house as planted;
-
-/// Stamps remembered per zone. A zone session has at most 64 unacknowledged deliveries (its receive maximum), and only
-/// those come again by their stamp. Publishes at QoS 0 have no stamp, for nothing delivers them again.
-const REMEMBERED: usize = 1024;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Recent {
@@ -21,11 +18,10 @@ impl Recent {
         self.keys.get(key).map(|(_, receipt)| *receipt)
     }
 
-    pub(super) fn remember(&mut self, key: &SeenKey, receipt: Receipt) -> Remembered {
+    pub(super) fn remember(&mut self, key: &SeenKey, receipt: Receipt, most: usize) -> Remembered {
         let at = self.last + 1;
         self.insert(key.clone(), at, receipt);
-        let full = self.keys.len() > planted::seen_forgotten(REMEMBERED);
-        let forgotten = if full { self.forget_oldest().into_iter().collect() } else { Vec::new() };
+        let forgotten = self.forget(planted::seen_forgotten(most)).into_iter().collect();
         Remembered { at, forgotten }
     }
 
@@ -49,8 +45,17 @@ impl Recent {
         keys.into_iter().filter_map(receipt).collect()
     }
 
-    fn forget_oldest(&mut self) -> Option<SeenKey> {
-        let (_, key) = self.order.pop_first()?;
+    /// One of too many. Ids without a date are of a site that is not raised yet: they count as all gateways there count.
+    fn forget(&mut self, most: usize) -> Option<SeenKey> {
+        let is_stamp = |(_, key): &(&u64, &SeenKey)| matches!(key, SeenKey::Stamp(..));
+        let at = if self.keys.len() > most.max(Memory::USUAL.stamps) {
+            self.order.first_key_value().map(|(at, _)| *at)
+        } else if self.keys.len() > most && self.order.iter().filter(is_stamp).count() > most {
+            self.order.iter().find(is_stamp).map(|(at, _)| *at)
+        } else {
+            None
+        };
+        let key = self.order.remove(&at?)?;
         self.keys.remove(&key);
         Some(key)
     }
@@ -68,12 +73,12 @@ mod tests {
         let key =
             |counter| SeenKey::Stamp(zone.clone(), Stamp { broker: 1, incarnation: 1, counter });
         let mut seen = Recent::default();
-        for counter in 0..REMEMBERED as u64 {
+        for counter in 0..4 {
             let receipt = Receipt { node: NodeId(2), seq: Seq(counter), order: None };
-            assert_eq!(seen.remember(&key(counter), receipt).forgotten, []);
+            assert_eq!(seen.remember(&key(counter), receipt, 4).forgotten, []);
         }
         let receipt = Receipt { node: NodeId(2), seq: Seq(9), order: None };
-        assert_eq!(seen.remember(&key(9999), receipt).forgotten, [key(0)]);
+        assert_eq!(seen.remember(&key(9999), receipt, 4).forgotten, [key(0)]);
         assert_eq!(seen.receipt(&key(0)), None);
         assert_eq!(seen.receipt(&key(1)).map(|r| r.seq), Some(Seq(1)));
     }

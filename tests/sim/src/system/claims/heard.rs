@@ -69,16 +69,12 @@ pub(crate) fn what_is_refused_for_good(world: &World, at: usize) {
     );
 }
 
-/// Why an owner refuses a request that finds no room among those under way.
-const TOO_MANY: &[u8] = b"too many requests at once";
-
 /// Nobody is told what could be gone again after a power cut of this gateway alone.
 pub(crate) fn before_a_publish(world: &mut World, id: GatewayId, topic: &str, payload: &[u8]) {
     if topic.ends_with("/command") {
         return an_order_is_sent(world, id, topic, payload);
     }
     let is_state = topic.ends_with("/state");
-    world.reach.flights |= !is_state && payload.windows(TOO_MANY.len()).any(|w| w == TOO_MANY);
     if !is_state && !world.letters.asked.contains_key(topic) {
         return;
     }

@@ -82,6 +82,7 @@ impl Watch {
 pub(crate) fn after_a_step(world: &mut World, id: GatewayId) {
     times::note_gaps(world, id);
     let Some(core) = &world.processes[&id].core else { return };
+    world.reach.flights |= core.dropped_qos0() > 0;
     if !core.is_leading() {
         world.watch.leading.remove(&id);
     } else if world.watch.leading.insert(id) {
