@@ -12,7 +12,8 @@ use link::{Publish, Qos};
 use paxos::Moment;
 use tokio::sync::mpsc;
 use wire::{
-    GatewayId, Heartbeat, Knock, Liveness, MAKER_PROPERTY, SiteGeneration, Topic, Topics, UP_TO_PROPERTY,
+    GatewayId, Heartbeat, Knock, Liveness, MAKER_PROPERTY, SiteGeneration, Topic, Topics,
+    UP_TO_PROPERTY,
 };
 
 use crate::clock::Clock;

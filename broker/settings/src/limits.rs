@@ -115,14 +115,14 @@ limits! {
         /// Bytes of all that sessions are: client ids, filters, wills. 128 MiB: 6 KiB for each, or half a million
         /// subscriptions altogether.
         session_bytes: usize = 128 * 1024 * 1024, to u32::MAX;
-        /// Largest packet that is read, in bytes. 17 MiB: a message of 16 MiB with its topic and properties. Zigbee2MQTT's
-        /// list of a large home has 2, a camera still 1 to 8.
+        /// Largest packet that is read, in bytes. 17 MiB: a message of 16 MiB with its topic and properties.
+        /// Zigbee2MQTT's list of a large home has 2, a camera still 1 to 8.
         packet_bytes: u32 = 17 * 1024 * 1024, to PACKET;
-        /// Largest message on the site's own topics, in bytes. 1 MiB: gateways keep what is said there on every disk, and
-        /// no device has as much to say.
+        /// Largest message on the site's own topics, in bytes. 1 MiB: gateways keep what is said there on every disk,
+        /// and no device has as much to say.
         site_packet_bytes: u32 = 1024 * 1024, to PACKET;
-        /// Bytes of packets above 256 KiB that are half read or half written, of all clients but gateways. 256 MiB: 15 of
-        /// the largest; a user has `user_percent` of it. What is more waits in its socket or queue.
+        /// Bytes of packets above 256 KiB that are half read or half written, of all clients but gateways. 256 MiB: 15
+        /// of the largest; a user has `user_percent` of it. What is more waits in its socket or queue.
         large_bytes: usize = 256 * 1024 * 1024, to u32::MAX;
         /// Messages that may wait for one session. 50,000: one second of a very busy home at about
         /// 100 bytes of bookkeeping each, so at most 5 MiB.

@@ -1,7 +1,8 @@
 //! What goes into a gateway's core and what it asks for.
 
 use wire::{
-    GatewayId, Heartbeat, Maker, NodeId, Seq, SiteGeneration, Stamp, State, UnixMillis, Written, Zone,
+    GatewayId, Heartbeat, Maker, NodeId, Seq, SiteGeneration, Stamp, State, UnixMillis, Written,
+    Zone,
 };
 
 use crate::house::{Refusal, StatusRow};

@@ -157,6 +157,8 @@ mod list {
             LateOrderSent = 25,
             /// a gateway takes part before it has proven that its file is not an older one
             VotesUnproven = 26,
+            /// what was said of a lost file is taken for the one that replaced it
+            AnswerToAnotherFile = 26,
         }
     }
 

@@ -56,7 +56,8 @@ pub struct Settings {
     pub timing: Timing,
     /// What is remembered of requests that may come again; the usual, but where small ones are tried.
     pub memory: Memory,
-    /// Proposals of one zone for publishes at QoS 0 that are not applied yet; [`UNPROMISED`], but where fewer are tried.
+    /// Proposals of one zone for publishes at QoS 0 that are not applied yet; [`UNPROMISED`], but where fewer are
+    /// tried.
     pub unpromised: usize,
 }
 

@@ -185,12 +185,15 @@ impl Standing {
         out: &mut Wants,
     ) {
         let (witness, life) = (known.witness, self.file.life);
+        // What was said of the file before this one comes late.
+        if planted::standing::is_for_another_file(known.to != life) {
+            return;
+        }
         let mine = if witness.life == life { self.age } else { self.file.found };
         if witness.age > mine && !self.file.trusted {
             return out.effect(Effect::SetBack(set_back(ctx, gateway(from), witness.age, mine)));
         }
-        if known.to == life
-            && let Some(answers) = &mut self.answers
+        if let Some(answers) = &mut self.answers
             // One for each voter, and a few files of gateways that this one does not know.
             && answers.len() < FILES
         {

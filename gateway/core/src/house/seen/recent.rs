@@ -45,7 +45,8 @@ impl Recent {
         keys.into_iter().filter_map(receipt).collect()
     }
 
-    /// One of too many. Ids without a date are of a site that is not raised yet: they count as all gateways there count.
+    /// One of too many. Ids without a date are of a site that is not raised yet: they count as all gateways there
+    /// count.
     fn forget(&mut self, most: usize) -> Option<SeenKey> {
         let is_stamp = |(_, key): &(&u64, &SeenKey)| matches!(key, SeenKey::Stamp(..));
         let at = if self.keys.len() > most.max(Memory::USUAL.stamps) {
