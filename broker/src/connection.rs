@@ -95,6 +95,36 @@ struct Guest {
     _place: Connected,
 }
 
+/// What of a CONNECT its answer depends on.
+struct Asked {
+    client: String,
+    encoder: Encoder,
+    /// The largest packet that the client takes, in bytes.
+    takes: u32,
+    /// Seconds.
+    keep_alive: u16,
+}
+
+impl Asked {
+    fn of(connect: &Connect) -> Self {
+        Self {
+            client: connect.client_id.clone(),
+            encoder: Encoder(connect.version),
+            takes: connect.maximum_packet,
+            keep_alive: connect.keep_alive,
+        }
+    }
+}
+
+/// A client that the core has let in.
+struct Entered {
+    connected: broker_core::Connected,
+    /// It may use what is kept for gateways.
+    reserve: bool,
+    pace: Option<Arc<Pace>>,
+    place: Connected,
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
     async fn run(mut self, visitor: Visitor) {
         // Boxed, so that a connection is not as large for ever as its beginning.
@@ -110,7 +140,45 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
 
     /// Takes the CONNECT and answers it; none if the client is not let in.
     async fn greet(&mut self, visitor: Visitor) -> Option<Guest> {
-        let Visitor { certificate, door, admission, mut pending, deadline, .. } = visitor;
+        let Visitor { certificate, door, admission, pending, deadline, .. } = visitor;
+        let mut connect = self.first_packet(pending, deadline).await?;
+        let asked = Asked::of(&connect);
+        let login = std::mem::take(&mut connect.login);
+        let user = login.user.clone().or(certificate.clone());
+        let admitted = tokio::select! {
+            admitted = door.admit(self.network, certificate.as_deref(), login) => admitted,
+            () = gone(&mut self.pipe) => {
+                tracing::info!(client = asked.client, peer = %self.peer, "went away before its CONNACK");
+                return None;
+            }
+        };
+        let why = |reason: Reason| match reason {
+            Reason::Quota => (reason, "has as much in sessions and wills as there is room for"),
+            Reason::ClientId => (reason, "has a client id that is another user's"),
+            other => (other, other.text()),
+        };
+        let entered = admitted.map_err(why).and_then(|guest| {
+            let reserve = guest.has_reserve(&asked.client, &self.hub.settings.site);
+            let place = admission.enter(self.network, reserve);
+            let place = place.map_err(|full| (full.reason(), full.text()))?;
+            let pace = guest.device().map(|device| self.hub.paces.of(device));
+            // What was true when the password was looked at may have changed meanwhile.
+            let connected =
+                self.hub.step(|core, now| core.connect(now, self.id, connect, door.again(guest)?));
+            Ok(Entered { connected: connected.map_err(why)?, reserve, pace, place })
+        });
+        let entered = match entered {
+            Ok(entered) => entered,
+            Err((reason, why)) => {
+                self.turn_away(&asked, user.as_deref(), reason, why).await;
+                return None;
+            }
+        };
+        Some(self.welcome(asked, entered, user))
+    }
+
+    /// The CONNECT, if it comes in time and makes sense.
+    async fn first_packet(&mut self, mut pending: Pending, deadline: Instant) -> Option<Connect> {
         let read = tokio::select! {
             biased;
             read = self.read_connect() => read,
@@ -123,76 +191,53 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
                 return None;
             }
         };
-        drop(pending);
-        let mut connect = match read {
-            Ok(connect) => connect,
+        match read {
+            Ok(connect) => Some(connect),
             Err(reason) => {
                 self.refuse(reason).await;
-                return None;
+                None
             }
-        };
-        let (version, keep_alive) = (connect.version, connect.keep_alive);
-        let (anonymous, client) = (connect.client_id.is_empty(), connect.client_id.clone());
-        let (encoder, takes) = (Encoder(version), connect.maximum_packet);
-        let login = std::mem::take(&mut connect.login);
-        let user = login.user.clone().or(certificate.clone());
-        let admitted = tokio::select! {
-            admitted = door.admit(self.network, certificate.as_deref(), login) => admitted,
-            () = gone(&mut self.pipe) => {
-                tracing::info!(client, peer = %self.peer, "went away before its CONNACK");
-                return None;
-            }
-        };
-        let why = |reason: Reason| match reason {
-            Reason::Quota => (reason, "has as much in sessions and wills as there is room for"),
-            Reason::ClientId => (reason, "has a client id that is another user's"),
-            other => (other, other.text()),
-        };
-        let entered = admitted.map_err(why).and_then(|guest| {
-            let reserve = guest.has_reserve(&client, &self.hub.settings.site);
-            let place = admission.enter(self.network, reserve);
-            let place = place.map_err(|full| (full.reason(), full.text()))?;
-            let pace = guest.device().map(|device| self.hub.paces.of(device));
-            let device = pace.is_some();
-            // What was true when the password was looked at may have changed meanwhile.
-            let connected =
-                self.hub.step(|core, now| core.connect(now, self.id, connect, door.again(guest)?));
-            Ok((connected.map_err(why)?, place, pace, (reserve, device)))
-        });
-        let (connected, place, pace, (reserve, device)) = match entered {
-            Ok(entered) => entered,
-            Err((reason, why)) => {
-                if takes >= REFUSAL {
-                    encoder.refuse(&mut self.pipe.output, reason);
-                }
-                let user = user.as_deref().unwrap_or("without a name");
-                self.note(
-                    &client,
-                    why,
-                    format_args!("client {client}, user {user}, {}", self.peer),
-                );
-                self.last_words().await;
-                return None;
-            }
-        };
+        }
+    }
+
+    /// Answers a CONNECT that is understood and refused.
+    async fn turn_away(
+        &mut self,
+        asked: &Asked,
+        user: Option<&str>,
+        reason: Reason,
+        why: &'static str,
+    ) {
+        if asked.takes >= REFUSAL {
+            asked.encoder.refuse(&mut self.pipe.output, reason);
+        }
+        let (client, user) = (&asked.client, user.unwrap_or("without a name"));
+        self.note(client, why, format_args!("client {client}, user {user}, {}", self.peer));
+        self.last_words().await;
+    }
+
+    fn welcome(&mut self, asked: Asked, entered: Entered, user: Option<Box<str>>) -> Guest {
+        let Entered { connected, reserve, pace, place } = entered;
+        let Asked { client: claimed, encoder, keep_alive, .. } = asked;
         let limits = &self.hub.settings.limits;
         let announced = ConnackLimits {
             receive_maximum: limits.receive_maximum,
             maximum_packet: limits.packet_bytes,
-            assigned_id: anonymous.then_some(&*connected.client),
+            assigned_id: claimed.is_empty().then_some(&*connected.client),
             session_expiry: connected.session_expiry,
         };
         encoder.welcome(&mut self.pipe.output, connected.session_present, &announced);
-        tracing::info!(client = %connected.client, peer = %self.peer, ?version, present = connected.session_present, "connected");
-        let about = format!("client {}, {}", connected.client, self.peer);
+        let (client, version) = (connected.client, encoder.0);
+        tracing::info!(%client, peer = %self.peer, ?version, present = connected.session_present, "connected");
+        let about = format!("client {client}, {}", self.peer);
         let culprit = user.map_or_else(|| self.network.to_string(), Into::into);
-        let account = match (reserve, device) {
+        let account = match (reserve, &pace) {
             (true, _) => Account::House,
-            (false, true) => Account::Device(culprit.as_str().into()),
-            (false, false) => Account::User(culprit.as_str().into()),
+            (false, Some(_)) => Account::Device(culprit.as_str().into()),
+            (false, None) => Account::User(culprit.as_str().into()),
         };
         let who = Who { culprit, about, account };
-        Some(Guest { encoder, client: connected.client, who, keep_alive, pace, _place: place })
+        Guest { encoder, client, who, keep_alive, pace, _place: place }
     }
 
     /// Logs why this client is not let in; its network is the culprit, since everything else is only claimed. The line

@@ -22,6 +22,10 @@ impl Replica {
                 return;
             }
         }
+        self.take(from, message, step);
+    }
+
+    fn take(&mut self, from: ReplicaId, message: Message, step: &mut Step) {
         match message {
             Message::Seek => self.on_seek(from, step),
             Message::Blank { to } => self.on_blank(from, to, step),
@@ -55,21 +59,13 @@ impl Replica {
             }
             Message::TooFarBehind { ballot, chosen } => {
                 self.hear_chosen(from, chosen);
-                if matches!(&self.role, Role::Candidate(own) if own.ballot == ballot) {
-                    self.step_down(SteppedDown::TooFarBehind, step);
-                }
+                self.on_too_far_behind(ballot, step);
             }
             Message::Heartbeat { ballot, beat, chosen } => {
                 self.on_heartbeat(ballot, beat, chosen, step)
             }
             Message::HeartbeatAck { ballot, beat, chosen } => {
-                if let Role::Leader(leader) = &mut self.role
-                    && leader.ballot == ballot
-                {
-                    // It may follow without a vote, by word that was meant for the disk before it.
-                    leader.observed_by(from, chosen, self.now);
-                    leader.hear(from, beat, chosen, self.now);
-                }
+                self.on_heartbeat_ack(from, ballot, beat, chosen)
             }
             Message::Commit { ballot, chosen } => {
                 self.on_mark(ballot, chosen, step);
@@ -83,6 +79,22 @@ impl Replica {
                     self.pre_vote(Some(ballot), step);
                 }
             }
+        }
+    }
+
+    fn on_too_far_behind(&mut self, ballot: Ballot, step: &mut Step) {
+        if matches!(&self.role, Role::Candidate(own) if own.ballot == ballot) {
+            self.step_down(SteppedDown::TooFarBehind, step);
+        }
+    }
+
+    fn on_heartbeat_ack(&mut self, from: ReplicaId, ballot: Ballot, beat: u64, chosen: Slot) {
+        if let Role::Leader(leader) = &mut self.role
+            && leader.ballot == ballot
+        {
+            // It may follow without a vote, by word that was meant for the disk before it.
+            leader.observed_by(from, chosen, self.now);
+            leader.hear(from, beat, chosen, self.now);
         }
     }
 
