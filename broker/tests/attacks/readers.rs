@@ -140,7 +140,7 @@ fn huge_payloads_that_never_end() {
     const SENDERS: usize = 60;
     let victim = Victim::start("");
     let witness = Witness::of(&victim);
-    // With its header it is as large as packets may be.
+    // All of them together have room beside each other.
     let mut large = publish("huge", 1, MIB - 4);
     let last = large.pop().unwrap();
     let mut senders: Vec<Client> = (0..SENDERS)
@@ -151,7 +151,8 @@ fn huge_payloads_that_never_end() {
         })
         .collect();
     let mut greedy = victim.v5("greedy").connect();
-    greedy.send(b"\x32\x81\x80\x40");
+    // One byte more than 17 MiB.
+    greedy.send(b"\x32\x81\x80\xc0\x08");
     assert_eq!(greedy.end(), Some(0x95), "Packet too large");
     victim.has_logged_once("sent a packet that is too large");
     witness.is_served();
