@@ -125,6 +125,9 @@ impl Gateway {
             self.see_to(want, &mut out, &mut step);
             out.put_on(&mut wants);
         }
+        if step.commits() {
+            step.witnesses.extend(self.standing.unwritten());
+        }
         step
     }
 

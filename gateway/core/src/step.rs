@@ -82,6 +82,11 @@ impl Step {
             || !self.answers.is_empty()
     }
 
+    /// Whether the file is written anyway.
+    pub(crate) fn commits(&self) -> bool {
+        !self.paxos.is_empty() || !self.changes.is_empty() || self.applied.is_some()
+    }
+
     /// Hands everything to `write`, which returns once it is durable, and then gives what rested
     /// on it: feed each back as [`Input::Stored`](crate::event::Input::Stored), in order.
     ///

@@ -264,10 +264,16 @@ impl Standing {
     }
 
     fn write(&mut self, out: &mut Wants) {
-        self.since = None;
-        for file in std::mem::take(&mut self.unwritten) {
-            out.push(Want::Remember(file, self.known.get(&file).copied()));
+        for (file, witness) in self.unwritten() {
+            out.push(Want::Remember(file, witness));
         }
+    }
+
+    /// What is to be written. It goes along with every commit: what is agreed was promised by files that are so old.
+    pub(crate) fn unwritten(&mut self) -> Vec<(ReplicaId, Option<Witness>)> {
+        self.since = None;
+        let files = std::mem::take(&mut self.unwritten).into_iter();
+        files.map(|file| (file, self.known.get(&file).copied())).collect()
     }
 }
 
