@@ -185,7 +185,9 @@ impl Driver {
                 }
             }
             Effect::Beat(beat) => self.peers.beat(&beat),
-            Effect::Open { session, generation } => self.sessions.open(session, generation),
+            Effect::Open { session, generation, epoch } => {
+                self.sessions.open(session, generation, epoch)
+            }
             Effect::Close { session } => self.sessions.close(&session),
             Effect::Publish {
                 session,

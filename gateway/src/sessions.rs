@@ -9,7 +9,7 @@ use gateway_core::house::Refusal;
 use gateway_core::id::{Generation, Token};
 use link::{Ack, Link, Options, Publish, Qos, Version};
 use tokio::sync::mpsc;
-use wire::{Topics, Zone, ZoneVerb};
+use wire::{EPOCH_PROPERTY, Epoch, Topics, Zone, ZoneVerb};
 
 use crate::inbox::{Arrival, From, filters, forward};
 use crate::line::Line;
@@ -57,8 +57,8 @@ impl Sessions {
         Self { settings, topics, inbox, open: BTreeMap::new(), last_token: Token(0) }
     }
 
-    pub(crate) fn open(&mut self, session: Session, generation: Generation) {
-        let (link, events) = Link::open(self.options(&session));
+    pub(crate) fn open(&mut self, session: Session, generation: Generation, epoch: Epoch) {
+        let (link, events) = Link::open(self.options(&session, epoch));
         let named = Arc::new((session.clone(), generation));
         forward(From::Session(named), events, self.inbox.clone());
         let subscribe = link.clone();
@@ -144,7 +144,7 @@ impl Sessions {
         }
     }
 
-    fn options(&self, session: &Session) -> Options {
+    fn options(&self, session: &Session, epoch: Epoch) -> Options {
         // Properties, and with them stamps and Response Topics, need MQTT 5; another broker may
         // speak 3.1.1 only.
         let version = if self.settings.own_broker { Version::V5 } else { Version::V3 };
@@ -154,6 +154,7 @@ impl Sessions {
             Session::Site | Session::Own => self.topics.site_session(),
         };
         let mut options = peers::options(&self.settings, client_id, version);
+        options.properties.push((EPOCH_PROPERTY.to_owned(), epoch.0.to_string()));
         if matches!(session, Session::Zone(_)) {
             options.clean = false;
             options.session_expiry = if self.settings.own_broker { Duration::ZERO } else { EXPIRY };

@@ -38,6 +38,25 @@ fn when_the_owner_is_killed_another_answers_and_nothing_agreed_is_lost() {
     assert_eq!(home.answer(&local, "hallway/doorSensor")["state"], "4.5");
 }
 
+/// Whoever stood still while its zone moved comes with an earlier epoch than the owner's.
+#[test]
+fn an_earlier_owner_does_not_take_its_zone_back() {
+    let (mut home, owner) = home_with_a_door();
+    home.kill(owner);
+    home.publish("home/hallway/doorSensor/report", "closed", &[]);
+    home.answer("home/hallway/doorSensor/get", "");
+    for session in ["zone", "query"] {
+        let mut come = home.mosquitto("sub");
+        come.args(["-i", &format!("hearth-home-{session}-hallway"), "-t", "home/hallway/+/report"]);
+        come.args(["-V", "5", "-D", "connect", "user-property", "hearth-epoch", "1", "-W", "20"]);
+        let refused = come.output().unwrap();
+        assert!(!refused.status.success(), "{refused:?}");
+        let said = String::from_utf8_lossy(&refused.stderr).to_lowercase();
+        assert!(said.contains("not authori"), "{said}");
+    }
+    home.publish("home/hallway/doorSensor/report", "open", &[]);
+}
+
 #[test]
 fn when_the_owner_hangs_another_answers_and_the_old_one_never_does_again() {
     let (home, owner) = home_with_a_door();

@@ -39,6 +39,8 @@ mistakes::list! {
     SharedLost = 5,
     /// a connection that was taken over goes on in the session
     OldConnectionActs = 6,
+    /// a gateway takes a zone from one that owns it since a later epoch
+    EarlierOwner = 6,
     /// topic aliases of the connection before are still used
     OldAliases = 6,
     /// what is sent again does not count against the client's Receive Maximum

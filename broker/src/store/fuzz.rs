@@ -67,6 +67,7 @@ fn live(opened: Opened) {
             receive_maximum: u16::MAX,
             maximum_packet: u32::MAX,
             alias_maximum: 0,
+            epoch: 0,
             will: None,
         };
         let came = core.connect(Moment::default(), ConnId(number), connect, Guest::Anyone);

@@ -58,6 +58,8 @@ pub struct Options {
     pub keep_alive: Duration,
     /// What the broker publishes when the connection is lost.
     pub will: Option<Will>,
+    /// User properties of the CONNECT (MQTT 5).
+    pub properties: Vec<(String, String)>,
     /// Whether the caller acknowledges each delivery with [`crate::Link::ack`]; false.
     pub manual_acks: bool,
     /// How many unacknowledged deliveries the broker may have on its way to us (MQTT 5), 1 to
@@ -86,6 +88,7 @@ impl Options {
             session_expiry: Duration::from_secs(24 * 60 * 60),
             keep_alive: Duration::from_secs(5),
             will: None,
+            properties: Vec::new(),
             manual_acks: false,
             receive_maximum: 256,
             in_flight: 1000,

@@ -9,7 +9,9 @@ mod stamp;
 pub use knock::{Knock, KnockError, Turned};
 pub use maker::{Account, Allowance, MAKER_PROPERTY, Maker, MakerError, UP_TO_PROPERTY};
 pub use name::{LONGEST, NameError, check};
-pub use stamp::{REPLY_PROPERTY, RETAINED_PROPERTY, STAMP_PROPERTY, Stamp, StampError};
+pub use stamp::{
+    EPOCH_PROPERTY, REPLY_PROPERTY, RETAINED_PROPERTY, STAMP_PROPERTY, Stamp, StampError,
+};
 
 /// First level of Hearth's own topics, and first part of its client ids. No site may be called so.
 pub const OWN: &str = "hearth";

@@ -13,6 +13,10 @@ pub const RETAINED_PROPERTY: &str = "hearth-retained";
 /// sent.
 pub const REPLY_PROPERTY: &str = "hearth-reply";
 
+/// User property of a gateway's CONNECT for one of its zones: the epoch since which it owns it, a decimal number. A
+/// broker of ours lets nobody take the place of an owner with a later one.
+pub const EPOCH_PROPERTY: &str = "hearth-epoch";
+
 /// Which publish this is, the same on every redelivery: `<broker>/<incarnation>/<counter>`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

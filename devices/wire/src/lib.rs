@@ -34,8 +34,8 @@ pub use device::{Class, Kind};
 pub use error::PayloadError;
 pub use heartbeat::{CacheCounts, Digest, Heartbeat, Liveness, SiteGeneration, Times, Written};
 pub use hearth_names::{
-    Account, Allowance, Knock, MAKER_PROPERTY, Maker, NameError, REPLY_PROPERTY, REPORT,
-    RETAINED_PROPERTY, SET, STAMP_PROPERTY, Stamp, StampError, Turned, UP_TO_PROPERTY,
+    Account, Allowance, EPOCH_PROPERTY, Knock, MAKER_PROPERTY, Maker, NameError, REPLY_PROPERTY,
+    REPORT, RETAINED_PROPERTY, SET, STAMP_PROPERTY, Stamp, StampError, Turned, UP_TO_PROPERTY,
 };
 pub use id::{Clock, Epoch, GatewayId, NodeId, OrderNumber, Seq, UnixMillis};
 pub use name::{Device, Site, Zone};

@@ -1,8 +1,8 @@
 //! What goes into a gateway's core and what it asks for.
 
 use wire::{
-    GatewayId, Heartbeat, Maker, NodeId, Seq, SiteGeneration, Stamp, State, UnixMillis, Written,
-    Zone,
+    Epoch, GatewayId, Heartbeat, Maker, NodeId, Seq, SiteGeneration, Stamp, State, UnixMillis,
+    Written, Zone,
 };
 
 use crate::house::{Refusal, StatusRow};
@@ -146,6 +146,9 @@ pub enum Effect {
         session: Session,
         /// Its number, to tell its events from those of one before.
         generation: Generation,
+        /// Since when this gateway owns the zone; 0 for a session that is of no zone. A broker of ours is told, so that
+        /// nobody who has not heard that a zone moved takes it from its new owner.
+        epoch: Epoch,
     },
     /// Close a session at once, dropping what it has not sent.
     Close {

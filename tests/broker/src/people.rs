@@ -111,6 +111,7 @@ impl Client {
             receive_maximum: persona.receive_maximum,
             maximum_packet: persona.maximum_packet,
             alias_maximum: persona.alias_maximum,
+            epoch: 0,
             login: Default::default(),
             will: None,
         }

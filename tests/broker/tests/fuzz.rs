@@ -150,6 +150,7 @@ impl Play {
             receive_maximum: *random.one_of(&[1, 3, u16::MAX]),
             maximum_packet: *random.one_of(&[30, u32::MAX]),
             alias_maximum: *random.one_of(&[0, 2]),
+            epoch: 0,
             will,
         };
         let accepted = self.core.connect(self.now, conn, connect, Guest::Anyone).is_ok();

@@ -40,6 +40,7 @@ const SEAMS: &[Mistake] = &[
     Mistake::Broker(AtBroker::ReportTwice),
     Mistake::Broker(AtBroker::CleanStartIgnored),
     Mistake::Broker(AtBroker::OldConnectionActs),
+    Mistake::Broker(AtBroker::EarlierOwner),
     Mistake::Broker(AtBroker::RetainedForNewOnly),
 ];
 

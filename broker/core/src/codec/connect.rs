@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
+use hearth_names::EPOCH_PROPERTY;
 use mqtt_protocol_core::mqtt::packet::{Property, v3_1_1, v5_0};
 
 use super::properties::{
@@ -76,6 +77,7 @@ fn connect_v311(body: &[u8]) -> Result<Connect, Reason> {
         receive_maximum: u16::MAX,
         maximum_packet: u32::MAX,
         alias_maximum: 0,
+        epoch: 0,
         will,
     })
 }
@@ -96,6 +98,7 @@ fn connect_v5(body: &[u8]) -> Result<Connect, Reason> {
         receive_maximum: u16::MAX,
         maximum_packet: u32::MAX,
         alias_maximum: 0,
+        epoch: 0,
         will: None,
     };
     let mut without_method = false;
@@ -114,6 +117,9 @@ fn connect_v5(body: &[u8]) -> Result<Connect, Reason> {
             }
             Property::AuthenticationMethod(_) => return Err(Reason::AuthenticationMethod),
             Property::AuthenticationData(_) => without_method = true,
+            Property::UserProperty(pair) if pair.key() == EPOCH_PROPERTY => {
+                connect.epoch = pair.val().parse().unwrap_or(0);
+            }
             _ => {}
         }
     }

@@ -49,6 +49,10 @@ pub(crate) fn connect(
     let assigned = connect.client_id.is_empty().then_some(&*client);
     let old = rooms.sessions.of_client(&client);
     let rights = rights(rooms, guest, &client, &connect, old)?;
+    if old.is_some_and(|key| has_moved(rooms, key, connect.epoch)) {
+        tracing::info!(%client, epoch = connect.epoch, "its zone has an owner with a later epoch");
+        return Err(Reason::NotAuthorized);
+    }
     let limits = &rooms.settings.limits;
     let longest = rights.longest_session(&rooms.settings.site, limits);
     let session_expiry = (connect.session_expiry > longest).then_some(longest);
@@ -78,6 +82,14 @@ pub(crate) fn connect(
         rooms.keep_gateways();
     }
     Ok(Connected { client, session_present, session_expiry })
+}
+
+/// Whether the session's connection is of a gateway that owns the zone since a later epoch. Whoever stood still when
+/// the zone moved would otherwise take it from the new owner, and tell what the devices were before.
+fn has_moved(rooms: &Rooms, key: SessionKey, epoch: u64) -> bool {
+    let session = rooms.sessions.get(key).filter(|session| session.conn.is_some());
+    // An older program does not say.
+    session.is_some_and(|session| planted::has_moved(epoch > 0 && epoch < session.epoch))
 }
 
 /// Begins a session.
@@ -168,6 +180,7 @@ fn attach(rooms: &mut Rooms, key: SessionKey, conn: ConnId, connect: Connect, ri
     if let Some(session) = rooms.sessions.get_mut(key) {
         session.rights = rights;
         session.version = connect.version;
+        session.epoch = connect.epoch;
         session.expiry = connect.session_expiry;
         session.will.will = connect.will;
         session.will.left_with_broker = false;

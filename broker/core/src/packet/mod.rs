@@ -125,6 +125,8 @@ pub struct Connect {
     pub maximum_packet: u32,
     /// Topic aliases the client takes.
     pub alias_maximum: u16,
+    /// Since when a gateway owns the zone for which it comes; 0 from everybody else.
+    pub epoch: u64,
     /// Last will.
     pub will: Option<Will>,
 }

@@ -39,6 +39,8 @@ pub(crate) struct Session {
     /// The zone whose messages this session takes, if its client id says so.
     pub(crate) zone: Option<Box<str>>,
     pub(crate) conn: Option<ConnId>,
+    /// The epoch of the gateway that is connected.
+    pub(crate) epoch: u64,
     pub(crate) version: Version,
     /// Seconds the session outlives its connection; `u32::MAX` is for ever.
     pub(crate) expiry: u32,
@@ -94,6 +96,7 @@ impl Session {
             payer,
             zone,
             conn: None,
+            epoch: 0,
             version,
             expiry: 0,
             ends_at: None,

@@ -189,6 +189,7 @@ fn connect(options: &Options) -> Packet {
     properties.session_expiry_interval = Some(options.session_expiry_seconds());
     properties.receive_maximum = Some(options.receive_maximum.max(1));
     properties.max_packet_size = Some(LARGEST as u32);
+    properties.user_properties.clone_from(&options.properties);
     let connect = Connect {
         keep_alive: options.keep_alive_seconds(),
         client_id: options.client_id.clone(),

@@ -2,6 +2,8 @@
 
 use paxos::Moment;
 
+use wire::Epoch;
+
 use crate::context::Context;
 use crate::event::{Effect, Session};
 use crate::id::Generation;
@@ -52,7 +54,7 @@ impl Site {
             self.generation = self.generation.next();
             self.stage = Stage::Opening;
             let generation = self.generation;
-            out.effect(Effect::Open { session: Session::Site, generation });
+            out.effect(Effect::Open { session: Session::Site, generation, epoch: Epoch(0) });
         }
     }
 

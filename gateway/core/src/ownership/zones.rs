@@ -335,7 +335,8 @@ impl Zones {
         let generation = self.generation;
         (owned.stage, owned.query, owned.confirmed) =
             (Stage::OpeningQuery, Some(generation), false);
-        out.effect(Effect::Open { session: Session::Query(zone.clone()), generation });
+        let (session, epoch) = (Session::Query(zone.clone()), owned.epoch);
+        out.effect(Effect::Open { session, generation, epoch });
     }
 
     fn open_zone(&mut self, ctx: &Context, zone: &Zone, out: &mut Wants) {
@@ -346,7 +347,8 @@ impl Zones {
         self.generation = self.generation.next();
         let generation = self.generation;
         (owned.stage, owned.zone) = (Stage::OpeningZone, Some(generation));
-        out.effect(Effect::Open { session: Session::Zone(zone.clone()), generation });
+        let (session, epoch) = (Session::Zone(zone.clone()), owned.epoch);
+        out.effect(Effect::Open { session, generation, epoch });
     }
 
     /// Asks the leader whether the zone is still ours; its sessions are opened if it is.

@@ -8,6 +8,7 @@ mod bounds;
 mod kept;
 mod kept_wills;
 mod lasting;
+mod owners;
 mod shared;
 
 use broker_core::access::Guest;
@@ -47,6 +48,7 @@ fn connect(id: &str) -> Connect {
         receive_maximum: u16::MAX,
         maximum_packet: u32::MAX,
         alias_maximum: 0,
+        epoch: 0,
         will: None,
     }
 }

@@ -196,7 +196,7 @@ impl World {
                     self.broadcast(Some(id), || Input::Heartbeat(beat));
                 }
             }
-            Effect::Open { session, generation } => self.open(life, session, generation),
+            Effect::Open { session, generation, .. } => self.open(life, session, generation),
             Effect::Close { session } => {
                 if let Some((generation, _)) = self.node(id).sessions.remove(&session) {
                     self.on(life, session, generation, Request::Close);

@@ -63,7 +63,8 @@ impl Classes {
         .with(Class::Refusal)
         .with(Class::Clocks)
         .with(Class::Expiry)
-        .with(Class::Copies);
+        .with(Class::Copies)
+        .with(Class::States);
 
     /// Whether this one is played.
     #[must_use]

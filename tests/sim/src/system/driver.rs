@@ -7,7 +7,9 @@ use gateway_core::house::Refusal;
 use gateway_core::id::{Generation, Token};
 use gateway_core::peer::PeerMessage;
 use gateway_core::snapshots::Task;
-use wire::{GatewayId, GatewayVerb, Heartbeat, Knock, MAKER_PROPERTY, Topic, UP_TO_PROPERTY};
+use wire::{
+    Epoch, GatewayId, GatewayVerb, Heartbeat, Knock, MAKER_PROPERTY, Topic, UP_TO_PROPERTY,
+};
 
 use super::claims;
 use super::links::{Answer, Arrival, Name, Open, publish};
@@ -115,7 +117,7 @@ impl World {
 
     fn arrived(&mut self, life: Life, number: u64, name: &Name, arrival: Arrival) {
         match (name, arrival) {
-            (Name::Session(session, generation), arrival) => {
+            (Name::Session(session, generation, _), arrival) => {
                 self.session_arrived(life, number, (session, *generation), arrival);
             }
             (_, Arrival::Subscribed) => self.links_changed(life, name, true),
@@ -305,7 +307,9 @@ impl World {
                 publish.retain = true;
                 self.publish_as_own(life, publish);
             }
-            Effect::Open { session, generation } => self.open(life, session, generation),
+            Effect::Open { session, generation, epoch } => {
+                self.open(life, (session, generation, epoch))
+            }
             Effect::Close { session } => {
                 if let Some(open) = self.process(life.0).open.remove(&session) {
                     self.abort(life, open.link);
@@ -400,12 +404,12 @@ impl World {
         }
     }
 
-    fn open(&mut self, life: Life, session: Session, generation: Generation) {
+    fn open(&mut self, life: Life, (session, generation, epoch): (Session, Generation, Epoch)) {
         self.note_of(life.0, "opens", || format!("{session:?}"));
         if let Some(old) = self.process(life.0).open.remove(&session) {
             self.abort(life, old.link);
         }
-        let link = self.new_link(life, Name::Session(session.clone(), generation));
+        let link = self.new_link(life, Name::Session(session.clone(), generation, epoch));
         let open = Open { generation, link, up: false, acks: Default::default() };
         self.process(life.0).open.insert(session, open);
     }

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use gateway_core::event::Session;
 use gateway_core::id::{Generation, Token};
 use gateway_core::outbox::{Bounds, Outbox, Wanted};
-use wire::{GatewayVerb, Heartbeat, Liveness, PaxosLeg, ZoneVerb};
+use wire::{Epoch, GatewayVerb, Heartbeat, Liveness, PaxosLeg, ZoneVerb};
 
 use super::hub::ONLY;
 use super::lane::{Conn, Down, Up, Who};
@@ -34,8 +34,8 @@ const CONNECT: u64 = 5000 * MS;
 pub(crate) enum Name {
     Paxos,
     Own,
-    /// With the number under which it was opened.
-    Session(Session, Generation),
+    /// With the number under which it was opened, and since when this gateway owns its zone.
+    Session(Session, Generation, Epoch),
 }
 
 /// The least that waits for a link of which nothing is sent again: more than a gateway says in a step.
@@ -168,16 +168,18 @@ impl World {
                 publish.retain = true;
                 connect.will = Some(Will { publish, delay: 0 });
             }
-            Name::Session(Session::Zone(zone), _) => {
+            Name::Session(Session::Zone(zone), _, epoch) => {
+                connect.epoch = epoch.0;
                 connect.client_id = topics.zone_session(zone);
                 connect.clean = false;
                 connect.session_expiry = 0;
                 connect.receive_maximum = self.plan.bounds.receive_maximum;
             }
-            Name::Session(Session::Query(zone), _) => {
-                connect.client_id = topics.query_session(zone)
+            Name::Session(Session::Query(zone), _, epoch) => {
+                connect.epoch = epoch.0;
+                connect.client_id = topics.query_session(zone);
             }
-            Name::Session(Session::Site | Session::Own, _) => {
+            Name::Session(Session::Site | Session::Own, ..) => {
                 connect.client_id = topics.site_session();
             }
         }
@@ -201,11 +203,11 @@ impl World {
                 let all = verbs.chain([topics.heartbeats(), topics.waiting(), topics.asking()]);
                 all.map(|path| filter(path, Qos::AtMostOnce)).collect()
             }
-            Name::Session(Session::Zone(of), _) => {
+            Name::Session(Session::Zone(of), ..) => {
                 zone(of, &[ZoneVerb::Report, ZoneVerb::Set, ZoneVerb::Status], Qos::AtLeastOnce)
             }
-            Name::Session(Session::Query(of), _) => zone(of, &[ZoneVerb::Get], Qos::AtMostOnce),
-            Name::Session(Session::Site | Session::Own, _) => vec![
+            Name::Session(Session::Query(of), ..) => zone(of, &[ZoneVerb::Get], Qos::AtMostOnce),
+            Name::Session(Session::Site | Session::Own, ..) => vec![
                 filter(topics.api_filter(), Qos::AtLeastOnce),
                 filter(topics.everywhere(ZoneVerb::Get), Qos::AtMostOnce),
             ],
@@ -231,7 +233,7 @@ impl World {
             Down::Refused(reason) => self.note_refused(conn, reason),
             Down::Action(Action::Publish(outgoing)) => {
                 let due = (outgoing.qos > Qos::AtMostOnce).then_some(Due(conn, outgoing.pid));
-                let manual = matches!(link.name, Name::Session(Session::Zone(_), _));
+                let manual = matches!(link.name, Name::Session(Session::Zone(_), ..));
                 link.arrivals.push_back(Arrival::Message(outgoing, due.filter(|_| manual)));
                 if let Some(Due(_, pid)) = due.filter(|_| !manual) {
                     self.send_up(conn, Up::Packet(Packet::Puback(pid, None)));
@@ -394,6 +396,7 @@ pub(crate) fn connect(client_id: &str, version: Version) -> Connect {
         receive_maximum: if version == Version::V5 { 256 } else { u16::MAX },
         maximum_packet: 1 << 20,
         alias_maximum: 0,
+        epoch: 0,
         will: None,
     }
 }
