@@ -199,7 +199,7 @@ fn hand(rooms: &mut Rooms, now: Moment, route: Route, message: &Arc<Message>, ho
         Handed::Unwanted => {
             if let Some(hold) = hold {
                 let zone = name.of(&message.topic);
-                zones.settle(Held { zone, hold, weight: message.weight() }, None, sessions, out);
+                zones.settle(Held { zone, hold, message }, None, sessions, out);
             }
         }
         Handed::Waits { news } => {

@@ -193,7 +193,7 @@ impl Egress<'_> {
     fn settle_at_once(&mut self, key: SessionKey, hold: Hold, message: &Message, fits: bool) {
         let Self { sessions, zones, out } = self;
         let Some(zone) = sessions.get(key).and_then(|session| session.zone.clone()) else { return };
-        let held = Held { zone: &zone, hold, weight: message.weight() };
+        let held = Held { zone: &zone, hold, message };
         if fits {
             zones.settle(held, None, sessions, out);
         } else {
@@ -210,9 +210,9 @@ impl Egress<'_> {
         let Self { sessions, zones, out } = self;
         let Some(session) = sessions.get(key) else { return Ok(()) };
         match acked {
-            Acked::Done(Some(hold), weight) => {
+            Acked::Done(Some(hold), message) => {
                 if let Some(zone) = session.zone.clone() {
-                    let held = Held { zone: &zone, hold, weight };
+                    let held = Held { zone: &zone, hold, message: &message };
                     zones.settle(held, refusal, sessions, out);
                 }
             }

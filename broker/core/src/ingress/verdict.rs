@@ -33,7 +33,7 @@ pub(super) fn hear(rooms: &mut Rooms, leader: SessionKey, payload: &[u8]) {
             if report { (NO_ROOM, Reason::Quota) } else { (NOWHERE, Reason::Topic) };
         complain(rooms, message, why);
         if let Some(hold) = *hold {
-            let held = Held { zone: &turned.knock.zone, hold, weight: message.weight() };
+            let held = Held { zone: &turned.knock.zone, hold, message };
             let rooms = &mut *rooms;
             rooms.zones.settle(held, Some(reason), &mut rooms.sessions, &mut rooms.out);
         }

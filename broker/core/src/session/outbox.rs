@@ -1,6 +1,7 @@
 //! What one session still has to get: a queue, and the handshakes under way [MQTT-4.3, MQTT-4.4].
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use broker_settings::Limits;
 
@@ -8,7 +9,7 @@ use super::ids::PacketIds;
 use super::planted;
 use crate::id::{GroupId, Incarnation};
 use crate::keep::{Sent, Waiting};
-use crate::message::{Delivery, Hold};
+use crate::message::{Delivery, Hold, Message};
 use crate::moment::Moment;
 use crate::packet::Qos;
 
@@ -116,10 +117,10 @@ pub(crate) enum Next {
 }
 
 /// What a PUBACK, PUBREC or PUBCOMP meant.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Acked {
     /// The client has the message; whose acknowledgement waited for that.
-    Done(Option<Hold>, usize),
+    Done(Option<Hold>, Arc<Message>),
     /// No such packet id is under way.
     Unknown,
     /// It is of a message whose handshake is at another step, or of another kind.
@@ -298,7 +299,7 @@ impl Outbox {
         if inflight.delivery.kept > 0 {
             self.kept.news.push(News::Changed(inflight.delivery.kept));
         }
-        Acked::Done(inflight.delivery.hold.take(), inflight.delivery.message.weight())
+        Acked::Done(inflight.delivery.hold.take(), inflight.delivery.message.clone())
     }
 
     /// A PUBCOMP.
@@ -317,7 +318,7 @@ impl Outbox {
         self.received = self.received.saturating_sub(1);
         self.note(&inflight.delivery, News::Done);
         self.ids.give_back(inflight.pid);
-        Acked::Done(inflight.delivery.hold, inflight.delivery.message.weight())
+        Acked::Done(inflight.delivery.hold, inflight.delivery.message)
     }
 
     fn note(&mut self, delivery: &Delivery, news: impl FnOnce(u32) -> News) {

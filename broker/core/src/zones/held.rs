@@ -7,7 +7,7 @@ use broker_settings::Limits;
 use crate::access::Payer;
 use crate::id::SessionKey;
 use crate::message::{Delivery, Message};
-use crate::shares::{open_to, part_of};
+use crate::shares::{Amount, Shares, open_to, part_of};
 use crate::site::is_report;
 
 /// What a held message costs beside its bytes, about.
@@ -17,7 +17,8 @@ pub(crate) const OVERHEAD: usize = 128;
 #[derive(Debug, Default)]
 pub(super) struct Holds {
     zones: BTreeMap<Box<str>, Zone>,
-    bytes: usize,
+    /// On whose account it is held.
+    shares: Shares,
 }
 
 #[derive(Debug)]
@@ -58,7 +59,7 @@ pub struct Waits {
 impl Holds {
     /// Bytes of all publishes taken in and not acknowledged.
     pub(super) fn bytes(&self) -> usize {
-        self.bytes
+        self.shares.all().bytes
     }
 
     pub(super) fn session(&self, zone: &str) -> Option<SessionKey> {
@@ -84,7 +85,12 @@ impl Holds {
     /// Whether there is no room for another publish of this weight.
     pub(super) fn full(&self, zone: &str, weight: usize, payer: &Payer, limits: &Limits) -> bool {
         let taken = self.zones.get(zone).map(|zone| zone.taken);
-        self.bytes + weight + OVERHEAD > limits.zone_bytes
+        let more = Amount { count: 1, bytes: weight + OVERHEAD, filters: 0 };
+        // Nobody fills a zone, or the room for all of them, alone.
+        let (count, bytes) = (limits.zone_messages, limits.zone_bytes);
+        let whole = Amount { count, bytes, filters: 0 };
+        self.bytes() + more.bytes > open_to(payer, bytes, limits)
+            || !self.shares.admits((payer, more), None, whole, limits)
             || taken.unwrap_or(0) >= limits.zone_messages
             || (taken.is_none() && !self.has_place(payer, limits))
     }
@@ -107,15 +113,15 @@ impl Holds {
             Some(place) => place.taken += 1,
             None => place(&mut self.zones, zone, message).taken += 1,
         }
-        self.bytes += message.weight() + OVERHEAD;
+        self.shares.change(None, Some(load(message)));
     }
 
     /// A QoS 1 or 2 publish is acknowledged, or refused.
-    pub(super) fn settled(&mut self, zone: &str, weight: usize) {
+    pub(super) fn settled(&mut self, zone: &str, message: &Message) {
         if let Some(place) = self.zones.get_mut(zone) {
             place.taken = place.taken.saturating_sub(1);
         }
-        self.bytes = self.bytes.saturating_sub(weight + OVERHEAD);
+        self.shares.change(Some(load(message)), None);
         self.tidy(zone);
     }
 
@@ -130,7 +136,7 @@ impl Holds {
         let (before, reports) = (place.waiting.len(), place.reports);
         place.reports += usize::from(is_report(&delivery.message.topic));
         if unpromised(&delivery) {
-            self.bytes += delivery.message.weight() + OVERHEAD;
+            self.shares.change(None, Some(load(&delivery.message)));
             place.qos0 += 1;
             if place.qos0 > limits.zone_qos0
                 && let Some(at) = place.waiting.iter().position(unpromised)
@@ -138,7 +144,7 @@ impl Holds {
             {
                 place.qos0 -= 1;
                 place.reports -= usize::from(is_report(&oldest.message.topic));
-                self.bytes -= oldest.message.weight() + OVERHEAD;
+                self.shares.change(Some(load(&oldest.message)), None);
             }
         }
         place.waiting.push_back(delivery);
@@ -171,7 +177,7 @@ impl Holds {
         place.reports -= taken.iter().filter(|d| is_report(&d.message.topic)).count();
         for delivery in taken.iter().filter(|d| unpromised(d)) {
             place.qos0 -= 1;
-            self.bytes -= delivery.message.weight() + OVERHEAD;
+            self.shares.change(Some(load(&delivery.message)), None);
         }
         self.tidy(zone);
         taken.into()
@@ -231,6 +237,11 @@ impl Zone {
     }
 }
 
+/// What a message takes of whose budget while it is held.
+fn load(message: &Message) -> (&Payer, Amount) {
+    (&message.payer, Amount { count: 1, bytes: message.weight() + OVERHEAD, filters: 0 })
+}
+
 /// The place of a zone, which this message opens if there is none.
 fn place<'z>(
     zones: &'z mut BTreeMap<Box<str>, Zone>,
@@ -264,7 +275,7 @@ impl Holds {
     pub(super) fn books(&self) -> HeldBooks {
         let waiting = self.zones.values().flat_map(|zone| &zone.waiting);
         HeldBooks {
-            bytes: self.bytes,
+            bytes: self.bytes(),
             taken: self.zones.values().map(|zone| zone.taken).sum(),
             waiting: waiting.map(|delivery| delivery.message.weight() + OVERHEAD).sum(),
         }

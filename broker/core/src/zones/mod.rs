@@ -76,8 +76,7 @@ pub(crate) enum Handed {
 pub(crate) struct Held<'z> {
     pub(crate) zone: &'z str,
     pub(crate) hold: Hold,
-    /// Of its message, in bytes.
-    pub(crate) weight: usize,
+    pub(crate) message: &'z Message,
 }
 
 impl Zones {
@@ -242,9 +241,9 @@ impl Zones {
         sessions: &mut Sessions,
         out: &mut Out,
     ) {
-        let Held { zone, hold, weight } = held;
+        let Held { zone, hold, message } = held;
         out.counts.refused += u64::from(refusal.is_some());
-        self.held.settled(zone, weight);
+        self.held.settled(zone, message);
         out.read_on();
         let Some(publisher) = sessions.get_mut(hold.publisher) else { return };
         let Some(heard) = publisher.incoming.withheld(hold) else { return };
@@ -265,8 +264,8 @@ impl Zones {
     /// The zone's session can never have a message. Its publisher is told; in MQTT 3.1.1, which knows no refusal, by
     /// the end of the connection, for an acknowledgement would be a lie.
     pub(crate) fn refuse(&mut self, held: Held<'_>, sessions: &mut Sessions, out: &mut Out) {
-        let Held { zone, hold, weight } = held;
-        self.held.settled(zone, weight);
+        let Held { zone, hold, message } = held;
+        self.held.settled(zone, message);
         out.read_on();
         let Some(publisher) = sessions.get_mut(hold.publisher) else { return };
         let Some(heard) = publisher.incoming.withheld(hold) else { return };
@@ -338,8 +337,8 @@ impl Zones {
         for zone in self.held.names() {
             for delivery in self.held.take(&zone, usize::MAX, |_| true) {
                 if let Some(hold) = delivery.hold {
-                    let weight = delivery.message.weight();
-                    self.settle(Held { zone: &zone, hold, weight }, None, sessions, out);
+                    let held = Held { zone: &zone, hold, message: &delivery.message };
+                    self.settle(held, None, sessions, out);
                 }
             }
         }
