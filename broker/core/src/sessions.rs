@@ -172,6 +172,22 @@ impl Sessions {
         self.has_room(payer, Amount { count: 0, bytes: cost(path), filters }, limits)
     }
 
+    /// Whether there is room for another handshake of a session's client.
+    pub(crate) fn admits_handshake(&self, key: SessionKey, limits: &Limits) -> bool {
+        self.get(key).is_none_or(|session| {
+            let bytes = session.incoming.cost_of_another();
+            let more = Amount { bytes, ..Amount::default() };
+            bytes == 0 || self.has_room(&session.payer, more, limits)
+        })
+    }
+
+    /// Counts the handshakes of a session's client after there are more or fewer.
+    pub(crate) fn count_handshakes(&mut self, key: SessionKey) {
+        if self.all.get_mut(&key).is_some_and(|session| session.incoming.count()) {
+            self.weigh(key);
+        }
+    }
+
     fn has_room(&self, payer: &Payer, more: Amount, limits: &Limits) -> bool {
         let (count, bytes) = (limits.sessions, limits.session_bytes);
         let whole = Amount { count, bytes, filters: limits.wildcard_filters };

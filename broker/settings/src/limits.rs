@@ -140,7 +140,7 @@ limits! {
         inflight: u16 = 1_000, to u16::MAX;
         /// QoS 1 and 2 publishes taken from one client and not yet acknowledged. 1,000, as above.
         /// Announced to MQTT 5 clients; an MQTT 3.1.1 client is not read further while its zone makes it wait, and
-        /// beyond that has as many QoS 2 handshakes open as there are packet ids.
+        /// beyond that has as many QoS 2 handshakes open as its user's part of `session_bytes` has room for.
         receive_maximum: u16 = 1_000, to u16::MAX;
         /// Subscriptions of one session. 10,000: a load test's fleet on one connection.
         subscriptions: usize = 10_000, to u32::MAX;

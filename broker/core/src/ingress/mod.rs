@@ -82,6 +82,7 @@ pub(crate) fn released(
 ) -> Result<(), Reason> {
     let Some(session) = sessions.get_mut(from.key) else { return Ok(()) };
     let known = session.incoming.release(pid)?;
+    sessions.count_handshakes(from.key);
     let reason = if known { Reason::Normal } else { Reason::PidUnknown };
     out.answer(from.conn, Action::Pubcomp(pid, reason));
     if out.links.unpause(from.conn) {
@@ -145,6 +146,7 @@ fn promised(
     }
     let hold = Hold { number: rooms.next_hold(), publisher: from.key, pid, qos };
     begin(rooms, from, hold, print, route);
+    rooms.sessions.count_handshakes(from.key);
     let publisher = Some(from.key);
     accept(rooms, now, Accepted { publish, route, publisher, hold: Some(hold) });
     if !planted::waits(route.is_held()) {
@@ -177,6 +179,9 @@ fn refusal(rooms: &mut Rooms, key: SessionKey, route: Route, publish: &Publish) 
     let kept = !(route.is_held() && is_set(&publish.topic))
         && rooms.zones.site().retains(&publish.topic, &publish.payload);
     if publish.retain && kept && !rooms.retained.admits(publish, &session.payer, limits) {
+        return Some(Refusal::Told(Reason::Quota));
+    }
+    if !rooms.sessions.admits_handshake(key, limits) {
         return Some(Refusal::Told(Reason::Quota));
     }
     is_full(rooms, key, route, publish).then_some(Refusal::Later)

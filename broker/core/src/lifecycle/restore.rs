@@ -111,6 +111,7 @@ fn wake_up(
         for pid in stored.received {
             session.incoming.restore(pid);
         }
+        session.incoming.count();
         let waiting = stored.waiting.into_iter();
         let waiting = waiting.filter_map(|waiting| with(waiting, messages)).collect();
         session.outbox.restore(waiting, rooms.settings.incarnation);

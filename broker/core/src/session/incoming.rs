@@ -19,7 +19,14 @@ pub(crate) struct Incoming {
     /// QoS 1 publishes of an earlier connection that were settled since. The client cannot know and repeats them, and
     /// then hears of it: an acknowledgement more might be taken for that of another publish.
     acked_away: BTreeMap<u16, AckedAway>,
+    /// How many are on the user's account, in [`BLOCK`]s.
+    blocks: usize,
 }
+
+/// So many handshakes go on an account at once: what usual clients have open costs nothing, and is counted nowhere.
+const BLOCK: usize = 1024;
+/// What one costs, about.
+const HANDSHAKE: usize = 64;
 
 /// Where the handshake of a publish from the client stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,6 +103,28 @@ pub(crate) enum Arrival {
 }
 
 impl Incoming {
+    /// What goes on the user's account, in bytes. MQTT 3.1.1 has no Receive Maximum, so a client may have as many
+    /// handshakes open as there are packet ids, in every session that it begins.
+    pub(crate) fn weight(&self) -> usize {
+        self.blocks * BLOCK * HANDSHAKE
+    }
+
+    /// What another handshake would add to that, in bytes.
+    pub(crate) fn cost_of_another(&self) -> usize {
+        let blocks = (self.len() + 1) / BLOCK;
+        blocks.saturating_sub(self.blocks) * BLOCK * HANDSHAKE
+    }
+
+    /// Brings the account up to date; whether that changed it.
+    pub(crate) fn count(&mut self) -> bool {
+        let blocks = self.len() / BLOCK;
+        std::mem::replace(&mut self.blocks, blocks) != blocks
+    }
+
+    fn len(&self) -> usize {
+        self.stages.len() + self.acked_away.len()
+    }
+
     /// Looks at a QoS 1 or 2 publish that came on a connection.
     pub(crate) fn arrives(&mut self, conn: ConnId, publish: &Publish, terms: Terms) -> Arrival {
         let Publish { pid, qos, dup, .. } = *publish;

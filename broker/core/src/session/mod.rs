@@ -125,7 +125,8 @@ impl Session {
     /// What it is, without what waits for it.
     pub(crate) fn amount(&self) -> Amount {
         let will = self.will.will.as_ref().map_or(0, |will| will.publish.weight());
-        let bytes = Self::cost(&self.client) + will + self.subscriptions.bytes();
+        let handshakes = self.incoming.weight();
+        let bytes = Self::cost(&self.client) + will + self.subscriptions.bytes() + handshakes;
         Amount { count: 1, bytes, filters: self.subscriptions.costly() }
     }
 

@@ -5,6 +5,7 @@
 mod acknowledged;
 mod asking;
 mod bounds;
+mod handshakes;
 mod held;
 mod kept;
 mod kept_wills;
