@@ -1,5 +1,6 @@
 //! A home for one test, and the mosquitto programs that talk to it.
 
+mod attacked;
 mod foreign;
 mod users;
 
@@ -217,6 +218,9 @@ impl Home {
     fn broker(&self, port: u16) -> (Process, u16) {
         let mut command = broker_command(self.data(), port);
         command.envs(self.limits.iter().copied());
+        if !self.limits.is_empty() {
+            command.stderr(self.log());
+        }
         listening(command)
     }
 

@@ -7,6 +7,7 @@
 
 mod access;
 mod api;
+mod attacks;
 mod bad_input;
 mod broker_death;
 mod broker_restart;

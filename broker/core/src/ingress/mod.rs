@@ -21,6 +21,10 @@ use crate::site::is_set;
 /// What the log says of a message that is larger than the site's topics take.
 const TOO_LARGE: &str = "published more than a topic of the site takes (site_packet_bytes)";
 
+/// The same of whoever leaves handshakes open, in one session or in many.
+const TOO_MANY: &str =
+    "leaves more QoS 2 handshakes open than its part of session_bytes has room for";
+
 /// What became of a publish.
 #[derive(Debug)]
 pub(crate) enum Taken {
@@ -182,6 +186,7 @@ fn refusal(rooms: &mut Rooms, key: SessionKey, route: Route, publish: &Publish) 
         return Some(Refusal::Told(Reason::Quota));
     }
     if !rooms.sessions.admits_handshake(key, limits) {
+        complain_of(rooms, key, TOO_MANY, &publish.topic);
         return Some(Refusal::Told(Reason::Quota));
     }
     is_full(rooms, key, route, publish).then_some(Refusal::Later)
@@ -198,12 +203,26 @@ fn is_too_large(rooms: &mut Rooms, key: SessionKey, publish: &Publish) -> bool {
     if publish.weight() <= most || !rooms.zones.site().is_of_site(&publish.topic) {
         return false;
     }
+    complain_of(
+        rooms,
+        key,
+        TOO_LARGE,
+        format_args!("{} bytes on {}", publish.weight(), publish.topic),
+    );
+    true
+}
+
+/// The log tells whose fault a refusal is.
+fn complain_of(
+    rooms: &mut Rooms,
+    key: SessionKey,
+    why: &'static str,
+    about: impl core::fmt::Display,
+) {
     if let Some(session) = rooms.sessions.get(key) {
         let culprit = session.rights.user().unwrap_or(&session.client).into();
-        let about = format!("{} bytes on {}", publish.weight(), publish.topic);
-        rooms.out.effects.complain(Complaint { culprit, why: TOO_LARGE, about });
+        rooms.out.effects.complain(Complaint { culprit, why, about: about.to_string() });
     }
-    true
 }
 
 /// Whether this is the session through which the leader answers for the site.
