@@ -136,7 +136,25 @@ impl Home {
             home.wait_for_gateway(&client, *id).await?;
         }
         home.wait_for_leader(&client).await?;
+        home.wait_until_all_have_joined(&client).await?;
         Ok((home, client))
+    }
+
+    /// Waits until every gateway may be given zones: where one goes depends on who is there.
+    async fn wait_until_all_have_joined(&self, client: &Client) -> Outcome {
+        let voters = self.blueprint.settings.gateway.voters.len();
+        let give_up = Instant::now() + STARTING.within;
+        loop {
+            let gateways = client.api(ApiVerb::Gateways, json!({})).await?;
+            let all = gateways.get("gateways").as_array().map_or(&[][..], Vec::as_slice);
+            if all.iter().filter(|gateway| gateway["alive"] == true).count() >= voters {
+                return Ok(());
+            }
+            if Instant::now() > give_up {
+                return Err(Failure::no_answer("not every gateway has joined"));
+            }
+            tokio::time::sleep(STARTING.every).await;
+        }
     }
 
     /// Waits until the preferred leader leads, where one is preferred: whoever was up first may have

@@ -105,7 +105,7 @@ fn retained_messages_outlive_a_stopped_and_a_killed_broker() {
         broker.publish(&["-r", "-n", "-t", "a/cleared"]);
         let property = ["-V", "5", "-D", "publish", "content-type", "text/ü"];
         broker.publish(&[&["-r", "-q", "1", "-t", "a/été", "-m", "é"], &property[..]].concat());
-        broker.restart(end, "SELECT count(*) = 3 AND sum(payload = x'6e6577') = 1 FROM retained");
+        broker.restart(end, "SELECT count(*) = 3 AND sum(topic = 'a/cleared') = 0 FROM retained");
         broker.publish(&["-r", "-t", "z", "-m", "end"]);
         let format = "%t %p %q %r %C";
         let mut lines =
