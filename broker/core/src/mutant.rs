@@ -63,6 +63,24 @@ mistakes::list! {
     PacketIdIsTheMessage = 10,
     /// a report that comes again while it is withheld is taken for another one
     ReportTwice = 10,
+    /// a repetition of what was settled while its client was away is acknowledged unseen
+    RepetitionUnseen = 10,
+    /// what a zone's session had not acknowledged waits behind what is newer
+    BehindTheNewer = 10,
+    /// a full waiting room drops what is promised for a publish at QoS 0
+    PromisedDropped = 10,
+    /// publishers that found no room are not read further when there is some
+    NotReadOn = 10,
+    /// what a zone's session has acknowledged makes no room
+    RoomKept = 10,
+    /// what waited for a zone comes in the wrong order
+    NewestFirst = 10,
+    /// a zone that waits is announced once
+    AnnouncedOnce = 10,
+    /// the leader's word is on publishes that came after it was told of a zone
+    WordOnTheNewer = 10,
+    /// a broker that begins anew does not know that there are gateways
+    GatewaysForgotten = 10,
     /// a message is delivered once for each subscription that matches
     OnceForEachSubscription = 11,
     /// what is inside the router is lost when subscriptions change

@@ -18,10 +18,16 @@ fn play(mutant: Option<Mutant>, seed: u64) -> Option<String> {
     }
 }
 
+/// Only a whole system has devices that keep an order of reports; `tests/sim/mistakes/system.txt` has its seed.
+fn needs_a_system(mutant: Mutant) -> bool {
+    matches!(mutant, Mutant::RepetitionUnseen | Mutant::BehindTheNewer | Mutant::NewestFirst)
+}
+
 #[test]
 fn mistakes_of_the_broker_are_found() {
+    let all: Vec<_> = Mutant::ALL.iter().copied().filter(|it| !needs_a_system(*it)).collect();
     let list = List {
-        all: Mutant::ALL,
+        all: &all,
         words: Mutant::words,
         item: Mutant::item,
         play: |mutant, seed| play(Some(mutant), seed),

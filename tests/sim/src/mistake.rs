@@ -42,6 +42,15 @@ const SEAMS: &[Mistake] = &[
     Mistake::Broker(AtBroker::OldConnectionActs),
     Mistake::Broker(AtBroker::EarlierOwner),
     Mistake::Broker(AtBroker::RetainedForNewOnly),
+    Mistake::Broker(AtBroker::RepetitionUnseen),
+    Mistake::Broker(AtBroker::BehindTheNewer),
+    Mistake::Broker(AtBroker::PromisedDropped),
+    Mistake::Broker(AtBroker::NotReadOn),
+    Mistake::Broker(AtBroker::NewestFirst),
+    Mistake::Broker(AtBroker::AnnouncedOnce),
+    Mistake::Gateway(AtGateway::VotesUnproven),
+    Mistake::Gateway(AtGateway::KnownZoneRefused),
+    Mistake::Gateway(AtGateway::PublishedBeforeWritten),
 ];
 
 impl Mistake {

@@ -6,6 +6,8 @@ use crate::planted::planted;
 planted! {
     /// Whether a gateway comes for a zone that has an owner with a later epoch.
     EarlierOwner: fn has_moved(moved: bool) => false;
+    /// Whether the site is known to have gateways.
+    GatewaysForgotten: fn has_gateways(known: bool) => false;
     /// Whether a client asks for a clean start.
     CleanStartIgnored: fn clean(asked: bool) => false;
     /// Whether the end of a session is called off when its client comes back.

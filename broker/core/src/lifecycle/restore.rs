@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::connect::new_session;
+use super::planted;
 use crate::access::{Guest, Payer, Reading, Rights};
 use crate::id::SessionKey;
 use crate::keep::{Keep, Memory, StoredMessage, StoredSession, StoredWaiting, StoredWill, Waiting};
@@ -29,7 +30,7 @@ pub(crate) fn restore(
     memory: Memory,
     find: impl Fn(Option<&str>) -> Option<Guest>,
 ) {
-    if memory.gateways {
+    if planted::has_gateways(memory.gateways) {
         rooms.zones.gateways_are_known();
     }
     // What is new is newer than all that was kept.

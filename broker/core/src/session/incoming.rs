@@ -133,7 +133,8 @@ impl Incoming {
         // Of anything else no repetition has to be recognised.
         let compared = terms.held || exactly || away.is_some();
         let print = if compared { Print::of(publish) } else { Print::default() };
-        if let Some(away) = away.filter(|away| dup && away.print.is(print)) {
+        if let Some(away) = away.filter(|away| planted::settled_before(dup && away.print.is(print)))
+        {
             return Arrival::Settled(away.reason);
         }
         match self.stages.get(&pid).copied() {

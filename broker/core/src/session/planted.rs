@@ -6,6 +6,9 @@ use crate::planted::planted;
 planted! {
     /// Whether a QoS 2 publish is known by its packet id.
     RepetitionIsNew: fn received_before(known: bool) => false;
+    /// Whether a publish is the one that was settled while its client was away, and not another one under its packet
+    /// id.
+    RepetitionUnseen: fn settled_before(same: bool) => true;
     /// Whether a publish that is withheld is known by its packet id.
     ReportTwice: fn withheld_before(known: bool) => false;
     /// Whether it is the same message, and not another one under its packet id.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use broker_settings::Limits;
 
+use super::planted;
 use crate::access::Payer;
 use crate::id::SessionKey;
 use crate::message::{Delivery, Message};
@@ -77,7 +78,11 @@ impl Holds {
         place.session = None;
         for delivery in held.into_iter().rev() {
             place.reports += usize::from(is_report(&delivery.message.topic));
-            place.waiting.push_front(delivery);
+            if planted::waits_first(true) {
+                place.waiting.push_front(delivery);
+            } else {
+                place.waiting.push_back(delivery);
+            }
         }
         self.tidy(zone);
     }
@@ -121,7 +126,9 @@ impl Holds {
         if let Some(place) = self.zones.get_mut(zone) {
             place.taken = place.taken.saturating_sub(1);
         }
-        self.shares.change(Some(load(message)), None);
+        if planted::makes_room(true) {
+            self.shares.change(Some(load(message)), None);
+        }
         self.tidy(zone);
     }
 
@@ -139,7 +146,8 @@ impl Holds {
             self.shares.change(None, Some(load(&delivery.message)));
             place.qos0 += 1;
             if place.qos0 > limits.zone_qos0
-                && let Some(at) = place.waiting.iter().position(unpromised)
+                && let Some(at) =
+                    place.waiting.iter().position(|d| planted::droppable(unpromised(d)))
                 && let Some(oldest) = place.waiting.remove(at)
             {
                 place.qos0 -= 1;

@@ -229,7 +229,7 @@ impl Zones {
         let Some(session) = sessions.get(key) else { return Vec::new() };
         let Some(zone) = &session.zone else { return Vec::new() };
         let covers = |message: &Message| session.subscriptions.covers(&message.topic);
-        let held = self.held.take(zone, usize::MAX, covers);
+        let held = planted::released(self.held.take(zone, usize::MAX, covers));
         held.into_iter().filter_map(|delivery| fit(key, delivery, sessions)).collect()
     }
 
@@ -244,7 +244,9 @@ impl Zones {
         let Held { zone, hold, message } = held;
         out.counts.refused += u64::from(refusal.is_some());
         self.held.settled(zone, message);
-        out.read_on();
+        if planted::reads_on(true) {
+            out.read_on();
+        }
         let Some(publisher) = sessions.get_mut(hold.publisher) else { return };
         let Some(heard) = publisher.incoming.withheld(hold) else { return };
         // Otherwise it was sent on an earlier connection, is on its way again, and is answered when it comes.
@@ -266,7 +268,9 @@ impl Zones {
     pub(crate) fn refuse(&mut self, held: Held<'_>, sessions: &mut Sessions, out: &mut Out) {
         let Held { zone, hold, message } = held;
         self.held.settled(zone, message);
-        out.read_on();
+        if planted::reads_on(true) {
+            out.read_on();
+        }
         let Some(publisher) = sessions.get_mut(hold.publisher) else { return };
         let Some(heard) = publisher.incoming.withheld(hold) else { return };
         publisher.incoming.forget(hold.pid);
@@ -281,7 +285,7 @@ impl Zones {
 
     /// Sets the timer of the next announcement, if a zone waits.
     pub(crate) fn start_announcing(&mut self, now: Moment, limits: &Limits, out: &mut Out) {
-        if !self.announcing && self.held.waiting().next().is_some() {
+        if planted::announces_again(!self.announcing) && self.held.waiting().next().is_some() {
             self.announcing = true;
             out.timers.set(now.after(limits.announce_every), Timer::Announce);
         }
@@ -299,7 +303,7 @@ impl Zones {
             return Vec::new();
         }
         let meant = |message: &Message| {
-            message.order <= up_to.counter
+            planted::is_meant(message.order <= up_to.counter)
                 && verb(&message.topic) == turned.verb
                 && (!report || payer.as_ref() == Some(&message.payer))
         };

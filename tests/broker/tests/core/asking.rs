@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use broker_core::access::{Grant, Guest, Roles};
+use broker_core::mutant::{Mutant, set_active};
 
 use super::*;
 
@@ -30,6 +31,19 @@ fn refuse(bench: &mut Bench, by: ConnId, verb: &str, announced: &[String]) {
     let knock = last.strip_prefix(ASKING).unwrap().trim().strip_suffix(" q0 #0").unwrap();
     let word = format!("{verb} {knock}").leak();
     bench.send(by, Packet::Publish(publish("hearth/home/broker/refuse", word, Qos::AtMostOnce, 0)));
+}
+
+#[test]
+fn the_scenario_sees_a_word_on_what_came_later() {
+    let (mut bench, leader) = with_a_leader();
+    let (device, _) = bench.open(connect("device"));
+    order(&mut bench, device, "1", 1);
+    let announced = bench.pull(leader);
+    order(&mut bench, device, "2", 2);
+    set_active(Some(Mutant::WordOnTheNewer));
+    refuse(&mut bench, leader, "set", &announced);
+    set_active(None);
+    assert_eq!(bench.pull(device), ["Puback(1, Topic)", "Puback(2, Topic)"]);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What a store is told, and what the next life makes of it.
 
+use broker_core::mutant::{Mutant, set_active};
 use broker_core::{Memory, StoredMessage, StoredSession, StoredWaiting, StoredWill, Waiting};
 
 use super::*;
@@ -118,12 +119,27 @@ fn what_is_kept_of_a_gateway_is_only_that_there_is_one() {
     only_that_there_are_gateways.told([Keep::Gateways]);
     assert_eq!(told, only_that_there_are_gateways);
     // Its next life waits for them, however long they take.
-    let mut second = next_life(&first, 0);
+    assert_eq!(told_without_gateways(&first), [] as [&str; 0], "nothing that may not be true");
+}
+
+#[test]
+fn the_scenario_sees_a_broker_that_forgets_its_gateways() {
+    let mut first = keeping();
+    first.open(kept("hearth-home-zone-hall", 600));
+    set_active(Some(Mutant::GatewaysForgotten));
+    let told = told_without_gateways(&first);
+    set_active(None);
+    assert_eq!(told, ["Puback(1, Normal)"]);
+}
+
+/// What the next life tells a device of its report, to which no gateway comes.
+fn told_without_gateways(first: &Bench) -> Vec<String> {
+    let mut second = next_life(first, 0);
     let (device, _) = second.open(connect("device"));
     second
         .send(device, Packet::Publish(publish("home/hall/door/report", "ON", Qos::AtLeastOnce, 1)));
     second.later(3600);
-    assert_eq!(second.pull(device), [] as [&str; 0], "it is told nothing that may not be true");
+    second.pull(device)
 }
 
 #[test]
