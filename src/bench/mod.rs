@@ -2,6 +2,7 @@
 
 mod broker;
 mod failover;
+mod flood;
 mod set;
 
 use std::path::Path;
@@ -20,6 +21,7 @@ Examples:
   hearth bench failover                     kill the owner of a zone, 20 times
   hearth bench failover --how cut --trials 5
   hearth bench set --clients 1,64 --seconds 10
+  hearth bench flood                        reports at QoS 1 beside 15,000 a second at QoS 0
   hearth bench broker                       the broker beside mosquitto and stock rumqttd";
 
 #[derive(Debug, Args)]
@@ -33,6 +35,8 @@ pub(crate) struct BenchArgs {
 enum What {
     /// Time from the loss of a zone's owner to the first answer of the next one
     Failover(failover::FailoverArgs),
+    /// Reports at QoS 1 while their zone is flooded at QoS 0
+    Flood(flood::FloodArgs),
     /// Agreed writes per second, and how long one takes
     Set(set::SetArgs),
     /// The broker beside others: throughput, round trips, idle connections, wills
@@ -54,6 +58,7 @@ async fn measure(globals: &Globals, what: What) -> Outcome {
     let story = Story::new(true);
     match what {
         What::Failover(args) => failover::failover(globals, args, blueprint()?, &story).await,
+        What::Flood(args) => flood::flood(globals, args, blueprint()?, &story).await,
         What::Set(args) => set::set(globals, args, blueprint()?, &story).await,
         What::Broker(args) => broker::broker(globals, args).await,
     }

@@ -22,6 +22,9 @@ use std::time::Duration;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
+pub(super) use packets::{PUBACK, Packet, report};
+pub(super) use session::Session;
+
 use self::candidate::{Candidate, Make};
 use self::measure::{Conditions, Figure, Measure};
 use self::report::Report;

@@ -1,7 +1,7 @@
 //! MQTT 3.1.1 as bytes, as much of it as a load client needs and as fast as it can be.
 
 /// First bytes of packets.
-pub(super) const PUBACK: u8 = 0x40;
+pub(in crate::bench) const PUBACK: u8 = 0x40;
 pub(super) const PUBREC: u8 = 0x50;
 pub(super) const PUBREL: u8 = 0x62;
 pub(super) const PUBCOMP: u8 = 0x70;
@@ -10,7 +10,7 @@ const SUBACK: u8 = 0x90;
 
 /// What a broker sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Packet<'b> {
+pub(in crate::bench) enum Packet<'b> {
     /// The byte is the return code.
     Connack(u8),
     /// The byte is the granted QoS, or 0x80.
@@ -90,6 +90,17 @@ pub(super) fn subscribe(filter: &str, qos: u8) -> Vec<u8> {
 pub(super) fn step(out: &mut Vec<u8>, first: u8, pid: u16) {
     let [high, low] = pid.to_be_bytes();
     out.extend_from_slice(&[first, 2, high, low]);
+}
+
+/// A PUBLISH of a state; with QoS 1 its packet id is 1.
+pub(in crate::bench) fn report(topic: &str, qos: u8, state: &str) -> Vec<u8> {
+    let mut body = Vec::new();
+    put_string(&mut body, topic);
+    if qos > 0 {
+        body.extend_from_slice(&[0, 1]);
+    }
+    body.extend_from_slice(state.as_bytes());
+    whole(0x30 | (qos << 1), &body)
 }
 
 /// A PUBLISH that differs from the next one only in its packet id and in the number its payload begins with.

@@ -11,7 +11,7 @@ use crate::failure::{Failure, Outcome};
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
-pub(super) struct Session {
+pub(in crate::bench) struct Session {
     stream: TcpStream,
     /// What was read and not taken yet.
     input: Vec<u8>,
@@ -19,7 +19,7 @@ pub(super) struct Session {
 
 impl Session {
     /// Connects and waits for the CONNACK.
-    pub(super) fn open(broker: SocketAddr, client: &str) -> Outcome<Self> {
+    pub(in crate::bench) fn open(broker: SocketAddr, client: &str) -> Outcome<Self> {
         Self::open_with(broker, client, None)
     }
 
@@ -50,7 +50,7 @@ impl Session {
         self.expect("SUBACK", |packet| packet == Packet::Suback(qos))
     }
 
-    pub(super) fn send(&mut self, bytes: &[u8]) -> Outcome {
+    pub(in crate::bench) fn send(&mut self, bytes: &[u8]) -> Outcome {
         Ok(self.stream.write_all(bytes)?)
     }
 
@@ -60,7 +60,10 @@ impl Session {
     }
 
     /// Waits for the next packet.
-    pub(super) fn receive<T>(&mut self, take: impl FnOnce(Packet<'_>) -> T) -> Outcome<T> {
+    pub(in crate::bench) fn receive<T>(
+        &mut self,
+        take: impl FnOnce(Packet<'_>) -> T,
+    ) -> Outcome<T> {
         loop {
             if let Some((packet, used)) = packets::next(&self.input) {
                 let taken = take(packet);
