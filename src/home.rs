@@ -145,13 +145,18 @@ impl Home {
         let voters = self.blueprint.settings.gateway.voters.len();
         let give_up = Instant::now() + STARTING.within;
         loop {
-            let gateways = client.api(ApiVerb::Gateways, json!({})).await?;
-            let all = gateways.get("gateways").as_array().map_or(&[][..], Vec::as_slice);
-            if all.iter().filter(|gateway| gateway["alive"] == true).count() >= voters {
-                return Ok(());
-            }
-            if Instant::now() > give_up {
-                return Err(Failure::no_answer("not every gateway has joined"));
+            let joined = client.api(ApiVerb::Gateways, json!({})).await.map(|answer| {
+                let all = answer.get("gateways").as_array().map_or(&[][..], Vec::as_slice);
+                all.iter().filter(|gateway| gateway["alive"] == true).count()
+            });
+            match joined {
+                Ok(joined) if joined >= voters => return Ok(()),
+                // Another gateway may begin to lead meanwhile.
+                Err(why) if Instant::now() > give_up => return Err(why),
+                Ok(_) if Instant::now() > give_up => {
+                    return Err(Failure::no_answer("not every gateway has joined"));
+                }
+                Ok(_) | Err(_) => {}
             }
             tokio::time::sleep(STARTING.every).await;
         }
